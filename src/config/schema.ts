@@ -1,0 +1,117 @@
+import { z } from 'zod'
+
+const ms = z
+  .int()
+  .min(0)
+  .max(7 * 24 * 3600 * 1000)
+const count = z.int().min(1).max(100_000)
+
+/** Every setting, with its default. Keys carry their units; `config/default.yaml` explains them. */
+export const settingsSchema = z.strictObject({
+  /** Where recordings and results live: a folder, or `s3://bucket/prefix`. */
+  storage: z.string().min(1).default('data'),
+  s3: z
+    .strictObject({
+      endpoint: z.url().nullable().default(null),
+      region: z.string().min(1).default('us-east-1'),
+      accessKeyId: z.string().nullable().default(null),
+      secretAccessKey: z.string().nullable().default(null),
+      pathStyle: z.boolean().nullable().default(null),
+      checksums: z.enum(['when_required', 'always']).default('when_required'),
+    })
+    .prefault({}),
+  /** Null: `up` starts a Redis of its own. */
+  redisUrl: z.string().min(1).nullable().default(null),
+  /** Realtime endpoints of the engines; empty: `up` starts the stand-in. */
+  engines: z
+    .array(z.url({ protocol: /^wss?$/ }))
+    .max(64)
+    .default([]),
+  engineKey: z.string().min(1).nullable().default(null),
+  engine: z
+    .strictObject({
+      model: z.string().min(1).default('mistralai/Voxtral-Mini-4B-Realtime-2602'),
+      sessionsMax: z.int().min(1).max(1000).default(4),
+      deltaDelayMs: ms.default(0),
+      connectTimeoutMs: ms.default(10_000),
+      createdTimeoutMs: ms.default(10_000),
+      stallTimeoutMs: ms.default(3_000),
+      doneTimeoutMs: ms.default(30_000),
+      blankSpeechMaxMs: ms.default(16_000),
+      lagMaxMs: ms.default(4_000),
+    })
+    .prefault({}),
+  legs: z
+    .strictObject({
+      /** Longest stretch that one session carries. */
+      ceilingMs: ms.min(1_000).default(600_000),
+    })
+    .prefault({}),
+  media: z
+    .strictObject({
+      ffmpegPath: z.string().min(1).default('ffmpeg'),
+      ffprobePath: z.string().min(1).default('ffprobe'),
+      durationMaxMs: ms.min(1_000).default(12 * 3600 * 1000),
+      sourceBytesMax: z
+        .int()
+        .min(1)
+        .max(2 ** 50)
+        .default(10 * 2 ** 30),
+      decodeTimeoutMs: ms.min(1_000).default(3600 * 1000),
+      decodesMax: count.default(2),
+      spoolBytesMax: z
+        .int()
+        .min(2 ** 20)
+        .max(2 ** 50)
+        .default(4 * 2 ** 30),
+      channelsMax: z.int().min(1).max(8).default(8),
+    })
+    .prefault({}),
+  vad: z
+    .strictObject({
+      method: z.enum(['auto', 'silero', 'energy']).default('auto'),
+      threshold: z.number().min(0.05).max(0.95).default(0.5),
+      speechMinMs: ms.default(250),
+      silenceMinMs: ms.default(300),
+      pauseMinMs: ms.default(400),
+    })
+    .prefault({}),
+  subtitles: z
+    .strictObject({
+      lineCharsMax: z.int().min(10).max(200).default(42),
+      linesMax: z.int().min(1).max(5).default(2),
+      charsPerSecondMax: z.number().min(5).max(60).default(20),
+      cueMinMs: ms.default(800),
+      cueMaxMs: ms.min(1_000).default(7_000),
+      gapMaxMs: ms.default(1_500),
+    })
+    .prefault({}),
+  queue: z
+    .strictObject({
+      /** Before every name in Redis, so that several installations can share one. */
+      prefix: z
+        .string()
+        .regex(/^[a-z0-9-]{1,40}$/)
+        .default('nightscribe'),
+      attemptsMax: z.int().min(1).max(50).default(4),
+      backoffMs: ms.default(5_000),
+      lockDurationMs: ms.min(1_000).default(10_000),
+      stalledIntervalMs: ms.min(500).default(5_000),
+      recordsKeptMs: ms.default(7 * 24 * 3600 * 1000),
+    })
+    .prefault({}),
+  inbox: z
+    .strictObject({
+      settleMs: ms.default(5_000),
+      scanIntervalMs: ms.min(100).default(1_000),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
+    .prefault({}),
+  /** Sockets, spool files, process ids; nothing in it is needed after a clean stop. */
+  stateDir: z.string().min(1).default('.nightscribe'),
+})
+
+/** All settings after defaults, parsed and frozen. */
+export type Settings = z.infer<typeof settingsSchema>

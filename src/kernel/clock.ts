@@ -1,0 +1,39 @@
+import { performance } from 'node:perf_hooks'
+import { TimerHeap } from './timer-heap.js'
+
+/** Time as an argument. Durations come from the monotonic side, timestamps from the wall side. */
+export interface Clock {
+  /** Milliseconds with fractions; differences only: latency, pacing, timeouts. */
+  monotonicMs(): number
+  /** Unix epoch in ms: timestamps in artefacts only. */
+  wallMs(): number
+  /**
+   * Resolves at or after `dueMs` of the monotonic clock, at once when it has passed.
+   * @throws the signal's reason when it aborts first
+   */
+  sleepUntil(dueMs: number, options: { signal: AbortSignal }): Promise<void>
+}
+
+/** The real clock. One timer serves every sleeper of the process (see `TimerHeap`). */
+export function systemClock(): Clock {
+  const heap = new TimerHeap(() => performance.now())
+  return {
+    monotonicMs: () => performance.now(),
+    wallMs: () => Date.now(),
+    sleepUntil: (dueMs, { signal }) => heap.sleepUntil(dueMs, signal),
+  }
+}
+
+/** Sleeps for a length of time. @throws the signal's reason */
+export function sleepFor(
+  clock: Clock,
+  durationMs: number,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  return clock.sleepUntil(clock.monotonicMs() + durationMs, options)
+}
+
+/** ISO 8601 in UTC of a wall time. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}

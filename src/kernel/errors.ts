@@ -1,0 +1,130 @@
+/**
+ * What the program may fail with. Every error is classified once, where it is first understood, and
+ * carries its facts; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
+ */
+
+/** Stable names a user or a program can match on. Never reused with another meaning. */
+export type ErrorCode =
+  | 'config_invalid'
+  | 'input_not_found'
+  | 'input_forbidden'
+  | 'input_unsupported'
+  | 'no_audio_stream'
+  | 'media_corrupt'
+  | 'media_too_long'
+  | 'media_too_large'
+  | 'media_changed'
+  | 'decode_failed'
+  | 'engine_unavailable'
+  | 'engine_unauthorized'
+  | 'engine_model_missing'
+  | 'engine_overloaded'
+  | 'engine_crashed'
+  | 'engine_protocol'
+  | 'session_stalled'
+  | 'storage_unavailable'
+  | 'queue_unavailable'
+  | 'output_write_failed'
+  | 'job_not_found'
+  | 'canceled'
+  | 'internal'
+
+/** Facts that go beside the sentence: ids, counts, names of settings. Never credentials or text. */
+export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>
+
+export interface ErrorOptionsWithFacts {
+  facts?: ErrorFacts
+  cause?: unknown
+}
+
+/** Base of all classified errors: `message` is one sentence for a person, `code` is for programs. */
+export abstract class NightscribeError extends Error {
+  abstract override readonly name: string
+  readonly code: ErrorCode
+  readonly facts: ErrorFacts
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptionsWithFacts = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.facts = options.facts ?? {}
+  }
+
+  /** Whether the same work may succeed later without anybody changing its input. */
+  abstract readonly retryable: boolean
+}
+
+/** The operator must change a setting or install something. Ends the start. */
+export class ConfigError extends NightscribeError {
+  override readonly name = 'ConfigError'
+  override readonly retryable = false
+}
+
+/** This recording or this request is wrong. Trying again can't help. */
+export class InputError extends NightscribeError {
+  override readonly name = 'InputError'
+  override readonly retryable = false
+}
+
+/** No room now; the same request fits later. */
+export class CapacityError extends NightscribeError {
+  override readonly name = 'CapacityError'
+  override readonly retryable = true
+  readonly retryAfterMs: number
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: ErrorOptionsWithFacts & { retryAfterMs: number },
+  ) {
+    super(code, message, options)
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** Storage, Redis or an engine failed us. */
+export class UpstreamError extends NightscribeError {
+  override readonly name = 'UpstreamError'
+  override readonly retryable = true
+  /** `none`: the request certainly had no effect; `unknown`: it may have had one. */
+  readonly effect: 'none' | 'unknown'
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: ErrorOptionsWithFacts & { effect?: 'none' | 'unknown' } = {},
+  ) {
+    super(code, message, options)
+    this.effect = options.effect ?? 'unknown'
+  }
+}
+
+/** A peer broke the contract. An engine session is retried as a new session; others are not. */
+export class ProtocolError extends NightscribeError {
+  override readonly name = 'ProtocolError'
+  override readonly retryable = true
+}
+
+/** Somebody said stop. Used as `signal.reason`; not a failure of anything. */
+export class StopRequested extends NightscribeError {
+  override readonly name = 'StopRequested'
+  override readonly retryable = false
+}
+
+/** True for a reason with which one of our own signals was aborted. */
+export function isStop(error: unknown): error is StopRequested {
+  return error instanceof StopRequested
+}
+
+/** The errno-like code of a Node, SDK or library error, or null. */
+export function systemCode(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null) return null
+  const code = (error as { code?: unknown }).code
+  return typeof code === 'string' ? code : null
+}
+
+/** A short reason out of anything thrown, for the end of a sentence. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
+  if (error instanceof Error) return error.message || systemCode(error) || error.name
+  return String(error)
+}

@@ -1,0 +1,61 @@
+/**
+ * A recording that can be read by ranges, pinned to one content. Built over an object store by the
+ * caller, so that nothing here knows of buckets.
+ */
+export interface MediaSource {
+  /** For sentences: the object's key or the file's name. */
+  name: string
+  bytes: number
+  /** Reads `[startByte, endByte)`; must fail when the content is no longer the one that was pinned. */
+  read(
+    range: { startByte: number; endByte: number },
+    options: { signal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>>
+}
+
+/** How the channels of a recording become lanes. */
+export type ChannelMode = 'mix' | 'split'
+
+/** A stretch of time, in ms from the start of the recording. */
+export type MsRange = readonly [startMs: number, endMs: number]
+
+/** What one lane holds. */
+export interface LaneAnalysis {
+  /** 0-based channel of the recording; null for the mix of all. */
+  channel: number | null
+  /** RMS over the whole lane, dB relative to full scale; null for digital silence. */
+  levelDbfs: number | null
+  speech: {
+    method: 'silero-v6' | 'energy'
+    segmentsMs: MsRange[]
+    speechMs: number
+  }
+  /** Stretches without speech of at least `pauseMinMs`, lead-in and tail included. */
+  pausesMs: MsRange[]
+  /** Absolute peak of every 50 ms (20 a second), 0 to 255. */
+  peaks: Uint8Array
+}
+
+export type MediaWarning = 'media_truncated' | 'media_damaged'
+
+/** What the analysis pass found out about a recording. Durations are of the decoded audio. */
+export interface MediaAnalysis {
+  durationMs: number
+  durationMethod: 'decoded'
+  /** Whole samples a lane at 16 kHz; `durationMs` is derived from it. */
+  samples: number
+  container: string
+  codec: string
+  /** Of the source, before resampling. */
+  sampleRate: number
+  channels: number
+  /** Of the source's bytes, lower-case hex. */
+  sha256: string
+  lanes: LaneAnalysis[]
+  warnings: MediaWarning[]
+  /** Wall time of the decode, for metrics. */
+  decodeMs: number
+}
+
+/** Peaks a second in `LaneAnalysis.peaks`. */
+export const PEAKS_PER_SECOND = 20

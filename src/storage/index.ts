@@ -1,0 +1,67 @@
+/** What is known of an object without reading it. */
+export interface ObjectHead {
+  key: string
+  bytes: number
+  /** Without quotes. Changes whenever the content does. */
+  etag: string
+  /** Null where the store keeps no versions. */
+  versionId: string | null
+  /** Unix epoch. */
+  modifiedMs: number
+}
+
+/** An object being read. `body` must be consumed or returned (an early `break` releases it). */
+export interface ObjectRead {
+  head: ObjectHead
+  /** Bytes that `body` will yield; fewer is an error that `body` throws by itself. */
+  contentBytes: number
+  body: AsyncIterable<Uint8Array>
+}
+
+/** A stretch of an object, 0-based; `endByte` is exclusive, absent means to the end. */
+export interface ByteRange {
+  startByte: number
+  endByte?: number
+}
+
+export interface PutOptions {
+  signal: AbortSignal
+  contentType?: string
+  /** Create only: `put` answers `exists` when the key is taken and leaves it as it is. */
+  onlyIfAbsent?: boolean
+}
+
+export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists' }
+
+/**
+ * Object storage. Keys are slash-separated, relative to the store's root or prefix.
+ *
+ * Errors, all naming the key: InputError `input_not_found`, `input_forbidden`, `media_changed` (an
+ * `etag` was given and the object has another one now); UpstreamError `storage_unavailable`;
+ * `output_write_failed` for a failed put; ConfigError where bucket, folder or credentials are wrong.
+ * An abort rejects with the signal's reason.
+ */
+export interface ObjectStore {
+  /** For sentences and manifests: `s3://bucket/prefix` or the folder's path. */
+  readonly location: string
+  /** The bucket's name, or `folder`. */
+  readonly bucket: string
+  head(key: string, options: { signal: AbortSignal }): Promise<ObjectHead>
+  /** Reads an object or a stretch of it; with `etag`, only that content. */
+  get(
+    key: string,
+    options: { signal: AbortSignal; range?: ByteRange; etag?: string },
+  ): Promise<ObjectRead>
+  /** Stores bytes or a stream of unknown length. A failed stream leaves nothing behind. */
+  put(
+    key: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    options: PutOptions,
+  ): Promise<PutOutcome>
+  /** Every object below a prefix, in key order, page by page as the consumer goes on. */
+  list(prefix: string, options: { signal: AbortSignal }): AsyncIterable<ObjectHead>
+  /** Deleting what isn't there is success. */
+  delete(key: string, options: { signal: AbortSignal }): Promise<void>
+  /** A URL that a program without our credentials can read for a while: presigned, or `file:`. */
+  address(key: string, options: { signal: AbortSignal; validMs: number }): Promise<string>
+}

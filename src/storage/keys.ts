@@ -1,0 +1,25 @@
+/** Where everything of a job lies in storage (the key scheme of the outside contract). */
+
+/** Everything of a job lies below this. */
+export const jobPrefix = (jobId: string) => `jobs/${jobId}/`
+export const jobKey = (jobId: string) => `jobs/${jobId}/job.json`
+export const analysisKey = (jobId: string) => `jobs/${jobId}/analysis.json`
+export const peaksKey = (jobId: string) => `jobs/${jobId}/peaks.bin`
+export const audioKey = (jobId: string) => `jobs/${jobId}/audio.flac`
+export const manifestKey = (jobId: string) => `jobs/${jobId}/manifest.json`
+/** Everything that one attempt writes. */
+export const attemptPrefix = (jobId: string, fence: number) => `jobs/${jobId}/a${fence}/`
+export const checkpointPrefix = (jobId: string) => `jobs/${jobId}/checkpoints/`
+/** Recordings dropped here are taken by `up`. */
+export const INBOX_PREFIX = 'inbox/'
+
+/** Where an uploaded recording is kept. */
+export const recordingKey = (recordingId: string, extension: string) =>
+  `recordings/${recordingId}/source${extension ? `.${extension}` : ''}`
+
+/** The fence in a key below a job, or null when the key carries none. */
+export function fenceOfKey(key: string): number | null {
+  const found = /^jobs\/[^/]+\/(?:a(\d+)\/|checkpoints\/(\d+)-\d+\.json$)/.exec(key)
+  const digits = found?.[1] ?? found?.[2]
+  return digits === undefined ? null : Number(digits)
+}
