@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+
+/** How a mailbox tells its producer to wait. */
+export interface MailboxOptions {
+  /** Items that may wait; above it `onFull` is called. The producer may still finish what it has. */
+  itemsMax: number
+  onFull?: () => void
+  /** Half of `itemsMax` has been consumed again. */
+  onDrained?: () => void
+}
+
+/**
+ * A queue between handlers that must not wait and one loop that may. Two modes: open (items are
+ * taken in order, the consumer waits when there is none) and ended (what is left is still handed
+ * out, then iteration ends; `put` is ignored).
+ */
+export class Mailbox<T> implements AsyncIterable<T> {
+  private items: T[] = []
+  private head = 0
+  private ended = false
+  private full = false
+  private wake: (() => void) | null = null
+  private readonly options: MailboxOptions
+
+  constructor(options: MailboxOptions) {
+    assert.ok(options.itemsMax >= 1, 'a mailbox holds at least one item')
+    this.options = options
+  }
+
+  get length(): number {
+    return this.items.length - this.head
+  }
+
+  /** Never waits. */
+  put(item: T): void {
+    if (this.ended) return
+    this.items.push(item)
+    if (!this.full && this.length >= this.options.itemsMax) {
+      this.full = true
+      this.options.onFull?.()
+    }
+    this.signalConsumer()
+  }
+
+  /** No more items will come. */
+  end(): void {
+    this.ended = true
+    this.signalConsumer()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+    for (;;) {
+      while (this.length > 0) yield this.take()
+      if (this.ended) return
+      await new Promise<void>((resolve) => {
+        this.wake = resolve
+      })
+    }
+  }
+
+  private take(): T {
+    const item = this.items[this.head] as T
+    this.head += 1
+    if (this.head > 256 && this.head * 2 > this.items.length) {
+      this.items = this.items.slice(this.head)
+      this.head = 0
+    }
+    if (this.full && this.length <= this.options.itemsMax / 2) {
+      this.full = false
+      this.options.onDrained?.()
+    }
+    return item
+  }
+
+  private signalConsumer(): void {
+    const { wake } = this
+    this.wake = null
+    wake?.()
+  }
+}

@@ -1,0 +1,233 @@
+import { type Clock, sleepFor } from '../kernel/clock.js'
+import { StopRequested } from '../kernel/errors.js'
+import { Pulse } from '../kernel/pulse.js'
+import { SAMPLE_BYTES, STEP_MS, samplesToMs } from '../media/pcm.js'
+import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
+import { lagMs } from '../media/step-law.js'
+import { GroupAligner, type WordGroup } from '../transcript/align.js'
+import type { EngineAddress, SessionAudio, Transport, TransportOpener } from './index.js'
+import { type SessionLimits, SessionMachine, type SpeechAt } from './session-machine.js'
+import {
+  encodeAppend,
+  encodeCommit,
+  encodeUpdate,
+  parseServerEvent,
+  type ServerEvent,
+  type Usage,
+} from './wire-codec.js'
+
+/** How often the watchdogs look at the clock. */
+const WATCH_INTERVAL_MS = 250
+/** Why the loops stop when all is well. */
+const SESSION_DONE = new StopRequested('canceled', 'The session is complete.')
+/** Bytes in the socket's own buffer above which the sender waits: 25 s of audio. */
+const BUFFERED_BYTES_MAX = 2 ** 20
+
+/** Where a running session reports what it measures; called often, must not throw or wait. */
+export interface SessionMeter {
+  /** The socket is open and the server has greeted. */
+  connected(durationMs: number): void
+  /** A frame left; `slipMs` after it was due. */
+  frameSent(nowMs: number, slipMs: number): void
+  /** A delta came; `lagMs` is how far the engine is behind the audio it has. */
+  deltaReceived(nowMs: number, lagMs: number, hasText: boolean): void
+  /** The sender was held back because the engine is behind; for so long. */
+  held(durationMs: number): void
+  /** `transcription.done` came. */
+  finished(nowMs: number): void
+}
+
+/** One leg to be carried by one session. */
+export interface SessionRequest {
+  engine: EngineAddress
+  model: string
+  audio: SessionAudio
+  pace: Pace
+  /** 0-based index of the leg in its lane. */
+  leg: number
+  /** Where the leg starts in the recording. */
+  legStartMs: number
+  limits: SessionLimits
+  /** Lag at which the sender waits for the engine; `limits.deltaDelayMs` is added. */
+  lagMaxMs: number
+  speechAt: SpeechAt
+  meter: SessionMeter
+  /** Text as it becomes known, in order. */
+  onGroup(group: WordGroup): void
+  /** After every delta. */
+  onProgress(sentMs: number): void
+}
+
+/** What a session gave, once it ended as it should. */
+export interface SessionResult {
+  samples: number
+  deltas: number
+  blankDeltas: number
+  usage: Usage | null
+  /** Deltas, usage and the law of steps agree: then the times are exact. */
+  verified: boolean
+  groups: WordGroup[]
+}
+
+/** Carries one leg through one session. */
+export type SessionRunner = (
+  request: SessionRequest,
+  options: { signal: AbortSignal },
+) => Promise<SessionResult>
+
+/**
+ * @returns a runner that opens a socket per leg and closes it in any case.
+ *   It throws UpstreamError or ProtocolError when the session can't be completed: the leg must then
+ *   be carried again by another session. An abort rejects with the signal's reason.
+ */
+export function sessionRunner(dependencies: {
+  opener: TransportOpener
+  clock: Clock
+}): SessionRunner {
+  return async (request, { signal }) => {
+    const running = new RunningSession(request, dependencies.clock)
+    return await running.run(dependencies.opener, signal)
+  }
+}
+
+class RunningSession {
+  private readonly machine: SessionMachine
+  private readonly aligner: GroupAligner
+  private readonly groups: WordGroup[] = []
+  /** Beats whenever the machine has taken something in. */
+  private readonly changed = new Pulse()
+  /** Aborted with the reason when the session is over, be it with SESSION_DONE. */
+  private readonly stop = new AbortController()
+  private readonly openedMs: number
+  private readonly request: SessionRequest
+  private readonly clock: Clock
+
+  constructor(request: SessionRequest, clock: Clock) {
+    this.request = request
+    this.clock = clock
+    this.openedMs = clock.monotonicMs()
+    this.machine = new SessionMachine(request.limits, request.speechAt, this.openedMs)
+    const { leg, legStartMs } = request
+    this.aligner = new GroupAligner({ leg, legStartMs, stepMs: STEP_MS })
+  }
+
+  async run(opener: TransportOpener, signal: AbortSignal): Promise<SessionResult> {
+    signal.throwIfAborted()
+    const onAbort = () => this.end(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const transport = await opener.open(this.request.engine, { signal: this.stop.signal })
+      await this.converse(transport)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+    if (this.stop.signal.reason !== SESSION_DONE) throw this.stop.signal.reason
+    const { deltas, blankDeltas, usage, verified, samplesSent: samples } = this.machine
+    return { samples, deltas, blankDeltas, usage, verified, groups: this.groups }
+  }
+
+  /** Three loops over one socket. All have ended, and the socket with them, when this returns. */
+  private async converse(transport: Transport): Promise<void> {
+    const closeSocket = () => {
+      if (this.machine.state === 'done') transport.close()
+      else transport.destroy()
+    }
+    this.stop.signal.addEventListener('abort', closeSocket, { once: true })
+    if (this.stop.signal.aborted) closeSocket()
+    const loops = [this.receive(transport), this.send(transport), this.watch()]
+    await Promise.all(loops.map((loop) => loop.catch((error) => this.end(error))))
+  }
+
+  private end(reason: unknown): void {
+    if (!this.stop.signal.aborted) this.stop.abort(reason)
+  }
+
+  private async receive(transport: Transport): Promise<void> {
+    const { machine, request } = this
+    for await (const event of transport.events()) {
+      const nowMs = this.clock.monotonicMs()
+      if (event.kind === 'closed') machine.closed(event.code, event.reason)
+      else this.take(parseServerEvent(event.text), nowMs)
+      if (machine.failure) this.end(machine.failure)
+      if (machine.state === 'done') {
+        this.addGroup(this.aligner.flush())
+        request.meter.finished(nowMs)
+        this.end(SESSION_DONE)
+      }
+      this.changed.beat()
+      if (machine.over) return
+    }
+  }
+
+  private take(event: ServerEvent, nowMs: number): void {
+    const { machine, request } = this
+    const greeted = machine.state !== 'connecting'
+    machine.received(event, nowMs)
+    if (!greeted && machine.state === 'created') request.meter.connected(nowMs - this.openedMs)
+    if (event.kind !== 'delta' || machine.failure) return
+    const sentMs = samplesToMs(machine.samplesSent)
+    request.meter.deltaReceived(nowMs, lagMs(sentMs, machine.deltas), event.text !== '')
+    this.addGroup(this.aligner.push(event.text))
+    request.onProgress(Math.min(sentMs, machine.deltas * STEP_MS))
+  }
+
+  private addGroup(group: WordGroup | null): void {
+    if (!group) return
+    this.groups.push(group)
+    this.request.onGroup(group)
+  }
+
+  private async send(transport: Transport): Promise<void> {
+    const { machine, clock, request } = this
+    const { signal } = this.stop
+    while (machine.state === 'connecting') await this.changed.next(signal)
+    signal.throwIfAborted()
+    transport.send(encodeUpdate(request.model))
+    transport.send(encodeCommit(false))
+    machine.started()
+    const schedule = new ReplaySchedule(request.pace, clock.monotonicMs())
+    let index = 0
+    for await (const frame of request.audio.frames({ signal })) {
+      await clock.sleepUntil(schedule.dueMs(index), { signal })
+      await this.waitForEngine(transport, schedule, index)
+      signal.throwIfAborted()
+      const nowMs = clock.monotonicMs()
+      transport.send(encodeAppend(frame))
+      machine.appended(frame.byteLength / SAMPLE_BYTES, nowMs)
+      request.meter.frameSent(nowMs, request.pace === 'max' ? 0 : nowMs - schedule.dueMs(index))
+      index += 1
+    }
+    signal.throwIfAborted()
+    transport.send(encodeCommit(true))
+    machine.finalSent(clock.monotonicMs())
+  }
+
+  /** Batch never drops audio: while the engine is too far behind, the sender stands still. */
+  private async waitForEngine(
+    transport: Transport,
+    schedule: ReplaySchedule,
+    index: number,
+  ): Promise<void> {
+    const { machine, clock, request } = this
+    const { signal } = this.stop
+    const lagMaxMs = request.lagMaxMs + request.limits.deltaDelayMs
+    const startMs = clock.monotonicMs()
+    const behind = () => lagMs(samplesToMs(machine.samplesSent), machine.deltas) > lagMaxMs
+    while (behind()) await this.changed.next(signal)
+    while (transport.bufferedBytes > BUFFERED_BYTES_MAX) {
+      await sleepFor(clock, WATCH_INTERVAL_MS, { signal })
+    }
+    const nowMs = clock.monotonicMs()
+    if (nowMs - startMs < 1) return // nothing was waited for
+    schedule.hold(index, nowMs)
+    if (request.pace !== 'max') request.meter.held(nowMs - startMs)
+  }
+
+  private async watch(): Promise<void> {
+    while (!this.stop.signal.aborted) {
+      await sleepFor(this.clock, WATCH_INTERVAL_MS, { signal: this.stop.signal })
+      this.machine.check(this.clock.monotonicMs())
+      if (this.machine.failure) this.end(this.machine.failure)
+    }
+  }
+}

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import {
+  type NightscribeError,
+  type NightscribeError as SessionFailure,
+  UpstreamError,
+} from '../kernel/errors.js'
+import { STEP_MS } from '../media/pcm.js'
+import { deltasDue, deltasTotal } from '../media/step-law.js'
+import type { ServerEvent, Usage } from './wire-codec.js'
+
+/**
+ * One session with an engine, as a state machine without I/O.
+ *
+ * - `connecting`: the socket is being opened, or is open and nothing has come. Ends with
+ *   `session.created` (→ created), or after `createdTimeoutMs` (→ failed).
+ * - `created`: the server is there; nothing has been asked of it. Ends with `started`, when model
+ *   and first commit were sent (→ generating).
+ * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done` here
+ *   is early: the server gave up on audio that it was still to get (→ failed).
+ * - `finishing`: the end of the audio was announced. Ends with `done` (→ done).
+ * - `done`, `failed`: nothing changes any more; whatever still arrives is ignored.
+ *
+ * Every state but the last two fails on an `error` event, on a close, and on the watchdogs of
+ * `check`. They count wall time while a delta is due, never audio sent: a slowed sender would
+ * otherwise keep them from firing.
+ */
+export type SessionState = 'connecting' | 'created' | 'generating' | 'finishing' | 'done' | 'failed'
+
+/** Bounds of the watchdogs. */
+export interface SessionLimits {
+  createdTimeoutMs: number
+  /** No delta for so long while one is due. `deltaDelayMs` is added. */
+  stallTimeoutMs: number
+  /** No `done` for so long after the last delta that was due. `deltaDelayMs` is added. */
+  doneTimeoutMs: number
+  /** So much speech in a row with empty deltas only; null: not watched. */
+  blankSpeechMaxMs: number | null
+  /** Time by which the engine holds deltas back beyond the model's own delay. */
+  deltaDelayMs: number
+}
+
+/** Says whether there is speech at a time of the session's audio, in ms from its start. */
+export type SpeechAt = (offsetMs: number) => boolean
+
+export type { SessionFailure }
+
+export class SessionMachine {
+  state: SessionState = 'connecting'
+  /** Set in `failed`. */
+  failure: SessionFailure | null = null
+  /** Set in `done`. */
+  usage: Usage | null = null
+  deltas = 0
+  blankDeltas = 0
+  samplesSent = 0
+  private readonly limits: SessionLimits
+  private readonly speechAt: SpeechAt
+  private readonly openedMs: number
+  /** Since when a delta has been due without any coming; null when none is due. */
+  private dueSinceMs: number | null = null
+  private completeSinceMs: number | null = null
+  private blankSpeechMs = 0
+
+  constructor(limits: SessionLimits, speechAt: SpeechAt, nowMs: number) {
+    this.limits = limits
+    this.speechAt = speechAt
+    this.openedMs = nowMs
+  }
+
+  /** Model and first commit have been sent. */
+  started(): void {
+    assert.equal(this.state, 'created', 'a session starts once, after session.created')
+    this.state = 'generating'
+  }
+
+  /** So many more samples were appended. */
+  appended(samples: number, nowMs: number): void {
+    if (this.over) return
+    assert.equal(this.state, 'generating', 'audio goes only into a running generation')
+    this.samplesSent += samples
+    this.noteDue(nowMs)
+  }
+
+  /** The final commit was sent. A final without audio poisons the next utterance: never do it. */
+  finalSent(nowMs: number): void {
+    if (this.over) return
+    assert.equal(this.state, 'generating', 'one final commit, after the audio')
+    assert.ok(this.samplesSent > 0, 'never commit without audio')
+    this.state = 'finishing'
+    this.noteDue(nowMs)
+  }
+
+  /** Takes one event of the server. */
+  received(event: ServerEvent, nowMs: number): void {
+    if (this.over) return
+    switch (event.kind) {
+      case 'created':
+        if (this.state === 'connecting') this.state = 'created'
+        return
+      case 'delta':
+        this.takeDelta(event.text, nowMs)
+        return
+      case 'done':
+        this.takeDone(event.usage)
+        return
+      case 'error':
+        this.fail(errorOfEvent(event.message, event.code))
+        return
+      case 'other':
+        return // acknowledgements of newer servers and forks change nothing for us
+    }
+  }
+
+  /** The socket is gone. */
+  closed(code: number, reason: string): void {
+    if (this.over) return
+    const why = reason ? `${code}, ${reason}` : String(code)
+    this.fail(
+      new UpstreamError(
+        'engine_crashed',
+        `The engine closed the session before the transcript was complete (${why}).`,
+        { facts: { closeCode: code, state: this.state, deltas: this.deltas } },
+      ),
+    )
+  }
+
+  /** Looks at the clock; call it a few times a second. */
+  check(nowMs: number): void {
+    const { createdTimeoutMs, stallTimeoutMs, doneTimeoutMs, deltaDelayMs } = this.limits
+    if (this.state === 'connecting' && nowMs - this.openedMs > createdTimeoutMs) {
+      this.stalled(`The engine did not greet within ${createdTimeoutMs} ms of the connect.`)
+      return
+    }
+    if (this.dueSinceMs !== null && nowMs - this.dueSinceMs > stallTimeoutMs + deltaDelayMs) {
+      this.stalled(
+        `The engine sent no delta for ${Math.round(nowMs - this.dueSinceMs)} ms although one was due.`,
+      )
+      return
+    }
+    const { completeSinceMs } = this
+    if (completeSinceMs !== null && nowMs - completeSinceMs > doneTimeoutMs + deltaDelayMs) {
+      this.stalled(`The engine sent every delta, but no end within ${doneTimeoutMs} ms.`)
+    }
+  }
+
+  get over(): boolean {
+    return this.state === 'done' || this.state === 'failed'
+  }
+
+  /** Deltas that the server can and so must have sent by now. */
+  get deltasExpected(): number {
+    if (this.state === 'finishing') return deltasTotal(this.samplesSent)
+    return deltasDue(this.samplesSent)
+  }
+
+  /** Whether count, formula and the server's own figure agree: then times are exact. */
+  get verified(): boolean {
+    const total = deltasTotal(this.samplesSent)
+    return this.deltas === total && this.usage?.completionTokens === total
+  }
+
+  /** Ends the session from outside, such as for a transport that could not be opened. */
+  fail(failure: SessionFailure): void {
+    if (this.over) return
+    this.state = 'failed'
+    this.failure = failure
+    this.dueSinceMs = null
+    this.completeSinceMs = null
+  }
+
+  private stalled(sentence: string): void {
+    const { state, deltas, deltasExpected } = this
+    this.fail(
+      new UpstreamError('session_stalled', sentence, { facts: { state, deltas, deltasExpected } }),
+    )
+  }
+
+  private takeDelta(text: string, nowMs: number): void {
+    if (this.state !== 'generating' && this.state !== 'finishing') {
+      this.fail(new UpstreamError('engine_protocol', 'The engine sent text before any audio.'))
+      return
+    }
+    const offsetMs = this.deltas * STEP_MS
+    this.deltas += 1
+    this.dueSinceMs = null
+    this.noteDue(nowMs)
+    if (text !== '') {
+      this.blankSpeechMs = 0
+      return
+    }
+    this.blankDeltas += 1
+    if (this.speechAt(offsetMs)) this.blankSpeechMs += STEP_MS
+    const { blankSpeechMaxMs } = this.limits
+    if (blankSpeechMaxMs !== null && this.blankSpeechMs > blankSpeechMaxMs) {
+      this.stalled(`The engine gave no text for ${blankSpeechMaxMs} ms of speech.`)
+    }
+  }
+
+  private takeDone(usage: Usage | null): void {
+    if (this.state !== 'finishing') {
+      this.fail(
+        new UpstreamError(
+          'engine_protocol',
+          'The engine ended the session while audio was still to come.',
+          { facts: { deltas: this.deltas, samplesSent: this.samplesSent } },
+        ),
+      )
+      return
+    }
+    this.state = 'done'
+    this.usage = usage
+    this.dueSinceMs = null
+    this.completeSinceMs = null
+  }
+
+  private noteDue(nowMs: number): void {
+    if (this.deltasExpected > this.deltas) {
+      this.dueSinceMs ??= nowMs
+    } else if (this.state === 'finishing') {
+      this.completeSinceMs ??= nowMs
+    }
+  }
+}
+
+function errorOfEvent(message: string, code: string | null): NightscribeError {
+  const facts = { engineCode: code }
+  if (code === 'model_not_found') {
+    return new UpstreamError(
+      'engine_model_missing',
+      `The engine does not serve the wanted model: ${message} (setting engine.model).`,
+      { facts },
+    )
+  }
+  const known = code === 'buffer_full' || code === 'idle_timeout'
+  return new UpstreamError(
+    known ? 'engine_overloaded' : 'engine_crashed',
+    `The engine reported an error: ${message}`,
+    { facts },
+  )
+}

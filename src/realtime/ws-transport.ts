@@ -1,0 +1,114 @@
+import WebSocket from 'ws'
+import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
+import { Mailbox } from '../kernel/mailbox.js'
+import type { EngineAddress, Transport, TransportEvent, TransportOpener } from './index.js'
+
+/** Events that wait for the consumer before the socket is paused; a delta is some 60 bytes. */
+const EVENTS_MAX = 1024
+/** Largest frame we accept: a `done` of an hour of talk is far below. */
+const FRAME_BYTES_MAX = 16 * 2 ** 20
+
+/** Sockets by `ws`. Server pings are answered by the library even while the session is busy. */
+export function wsTransportOpener(options: { connectTimeoutMs: number }): TransportOpener {
+  return {
+    open(engine, { signal }) {
+      return openSocket(engine, options.connectTimeoutMs, signal)
+    },
+  }
+}
+
+function openSocket(
+  engine: EngineAddress,
+  connectTimeoutMs: number,
+  signal: AbortSignal,
+): Promise<Transport> {
+  signal.throwIfAborted()
+  const socket = new WebSocket(engine.url, {
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_MAX,
+    handshakeTimeout: connectTimeoutMs,
+    headers: engine.key === null ? {} : { authorization: `Bearer ${engine.key}` },
+  })
+  const transport = wrap(socket)
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      socket.terminate()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    const settle = (act: () => void) => {
+      signal.removeEventListener('abort', onAbort)
+      act()
+    }
+    socket.once('open', () => settle(() => resolve(transport)))
+    socket.once('unexpected-response', (request, response) => {
+      request.destroy()
+      settle(() => reject(refusal(engine, response.statusCode ?? 0)))
+    })
+    socket.once('error', (cause) => settle(() => reject(unreachable(engine, cause))))
+  })
+}
+
+/** What a refused upgrade means; the key itself never appears. */
+function refusal(engine: EngineAddress, status: number): Error {
+  const facts = { status }
+  if (status === 401) {
+    return new UpstreamError(
+      'engine_unauthorized',
+      `The engine at ${engine.url} refuses the key; set NIGHTSCRIBE_ENGINE_KEY to the one it was started with.`,
+      { facts, effect: 'none' },
+    )
+  }
+  if (status === 403 || status === 404) {
+    return new ConfigError(
+      'config_invalid',
+      `There is no realtime endpoint at ${engine.url}; NIGHTSCRIBE_ENGINES needs the whole address, such as ws://gpu-node:8000/v1/realtime.`,
+      { facts },
+    )
+  }
+  return new UpstreamError(
+    'engine_unavailable',
+    `The engine at ${engine.url} refuses new sessions (HTTP ${status}).`,
+    { facts, effect: 'none' },
+  )
+}
+
+function unreachable(engine: EngineAddress, cause: unknown): UpstreamError {
+  return new UpstreamError(
+    'engine_unavailable',
+    `The engine at ${engine.url} can't be reached: ${reasonOf(cause)}.`,
+    { cause, effect: 'none' },
+  )
+}
+
+function wrap(socket: WebSocket): Transport {
+  const mailbox = new Mailbox<TransportEvent>({
+    itemsMax: EVENTS_MAX,
+    onFull: () => socket.pause(),
+    onDrained: () => socket.resume(),
+  })
+  socket.on('message', (data, isBinary) => {
+    if (!isBinary) mailbox.put({ kind: 'message', text: data.toString() })
+  })
+  // An error is always followed by a close, which carries the code.
+  socket.on('error', () => {})
+  socket.on('close', (code, reason) => {
+    mailbox.put({ kind: 'closed', code, reason: reason.toString() })
+    mailbox.end()
+  })
+  return {
+    send(text) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text)
+    },
+    get bufferedBytes() {
+      return socket.bufferedAmount
+    },
+    events: () => mailbox,
+    close() {
+      socket.close(1000)
+    },
+    destroy() {
+      socket.terminate()
+    },
+  }
+}
