@@ -93,8 +93,9 @@ export const settingsSchema = z.strictObject({
         .string()
         .regex(/^[a-z0-9-]{1,40}$/)
         .default('nightscribe'),
-      attemptsMax: z.int().min(1).max(50).default(4),
+      attemptsMax: z.int().min(1).max(50).default(10),
       backoffMs: ms.default(5_000),
+      backoffMaxMs: ms.default(300_000),
       lockDurationMs: ms.min(1_000).default(10_000),
       stalledIntervalMs: ms.min(500).default(5_000),
       recordsKeptMs: ms.default(7 * 24 * 3600 * 1000),

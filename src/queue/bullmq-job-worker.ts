@@ -1,0 +1,132 @@
+import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { NightscribeError, reasonOf, StopRequested } from '../kernel/errors.js'
+import type { Random } from '../kernel/random.js'
+import type { QueuedJob } from './bullmq-job-queue.js'
+import type { Attempt, JobError, Stage } from './index.js'
+import { backoffMs, CANCEL_CODE, dispositionOf } from './job-disposition.js'
+
+/** How one stage is worked off by this process. */
+export interface JobWorkerOptions {
+  redis: Redis
+  prefix: string
+  stage: Stage
+  /** Jobs of this stage at once in this process. */
+  concurrency: number
+  lockDurationMs: number
+  stalledIntervalMs: number
+  backoffMs: number
+  backoffMaxMs: number
+  random: Random
+  /** Does the work. What it throws is mapped by `dispositionOf`. */
+  run(attempt: Attempt): Promise<void>
+  /** Called once a try has ended otherwise than well, before the queue is told. */
+  onEnded(jobId: string, end: AttemptEnd): Promise<void>
+  /** Trouble of the queue itself; it goes on by itself. */
+  onError(error: Error): void
+}
+
+/** How a try ended that did not complete. */
+export type AttemptEnd =
+  | { kind: 'failed'; error: JobError }
+  | { kind: 'retrying'; error: JobError }
+  | { kind: 'canceled' }
+  | { kind: 'handed-back' }
+
+/** A stage being worked off. */
+export interface JobWorker {
+  /** Aborts the job if this process runs it; false otherwise. */
+  cancel(jobId: string): boolean
+  /** Takes nothing new; resolves when what runs has ended. */
+  drain(): Promise<void>
+  /** Takes nothing new and hands back what runs; resolves when all is handed back. */
+  abort(): Promise<void>
+}
+
+/** Starts taking jobs of one stage. */
+export function startJobWorker(options: JobWorkerOptions): JobWorker {
+  const running = new Map<string, AbortController>()
+  const process = async (job: Job<QueuedJob>, token = '', signal?: AbortSignal) => {
+    const controller = new AbortController()
+    const onLost = () => controller.abort(lostLock())
+    signal?.addEventListener('abort', onLost, { once: true })
+    running.set(job.data.jobId, controller)
+    try {
+      await runAttempt(options, job, token, controller.signal)
+    } finally {
+      running.delete(job.data.jobId)
+      signal?.removeEventListener('abort', onLost)
+    }
+  }
+  const worker = new Worker<QueuedJob>(options.stage, process, {
+    connection: options.redis,
+    prefix: options.prefix,
+    concurrency: options.concurrency,
+    lockDuration: options.lockDurationMs,
+    stalledInterval: options.stalledIntervalMs,
+    // Each kill of a worker counts for all its jobs, and the count never falls: our own rules decide.
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+    settings: {
+      backoffStrategy: (number, _type, error) =>
+        backoffMs(number, error, options, () => options.random.uniform()),
+    },
+  })
+  worker.on('error', options.onError)
+  worker.on('lockRenewalFailed', (jobIds) => {
+    for (const jobId of jobIds) running.get(jobId)?.abort(lostLock())
+  })
+  return {
+    cancel(jobId) {
+      const controller = running.get(jobId)
+      controller?.abort(new StopRequested(CANCEL_CODE, 'The job was canceled.'))
+      return controller !== undefined
+    },
+    drain: () => worker.close(),
+    abort: async () => {
+      const reason = new StopRequested('internal', 'This worker is stopping.')
+      for (const controller of running.values()) controller.abort(reason)
+      await worker.close()
+    },
+  }
+}
+
+function lostLock(): StopRequested {
+  return new StopRequested('internal', 'The queue gave this job to another worker.')
+}
+
+async function runAttempt(
+  options: JobWorkerOptions,
+  job: Job<QueuedJob>,
+  token: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { jobId } = job.data
+  const number = job.attemptsMade + 1
+  const last = number >= (job.opts.attempts ?? 1)
+  try {
+    const assertOwned = async () => {
+      signal.throwIfAborted()
+      const extended = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
+      if (!extended) throw lostLock()
+    }
+    await options.run({ jobId, number, last, signal, assertOwned })
+  } catch (thrown) {
+    const disposition = dispositionOf(thrown, options.stage, last)
+    switch (disposition.kind) {
+      case 'fail':
+        await options.onEnded(jobId, { kind: 'failed', error: disposition.error })
+        throw new UnrecoverableError(disposition.error.code)
+      case 'cancel':
+        await options.onEnded(jobId, { kind: 'canceled' })
+        throw new UnrecoverableError(CANCEL_CODE)
+      case 'retry':
+        await options.onEnded(jobId, { kind: 'retrying', error: disposition.error })
+        throw thrown instanceof NightscribeError ? thrown : new Error(reasonOf(thrown))
+      case 'hand-back':
+        await options.onEnded(jobId, { kind: 'handed-back' })
+        // With a lost lock this fails, and rightly so: the job is another worker's.
+        await job.moveToWait(token).catch(() => 0)
+        throw new WaitingError()
+    }
+  }
+}

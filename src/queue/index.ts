@@ -1,0 +1,125 @@
+import type { ErrorCode } from '../kernel/errors.js'
+
+/** The two kinds of work a job needs, each a queue of its own. */
+export type Stage = 'analyse' | 'transcribe'
+export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
+
+/**
+ * - `created`: written to storage, not queued yet
+ * - `probing`: waits for or is in its analysis pass
+ * - `queued`: waits for a worker, or for its next try
+ * - `admitted`: has its sessions, no audio was sent yet
+ * - `running`: audio is being replayed
+ * - `finalizing`: results are being written
+ * - `completed`, `failed`, `canceled`: final
+ */
+export type JobStatus =
+  | 'created'
+  | 'probing'
+  | 'queued'
+  | 'admitted'
+  | 'running'
+  | 'finalizing'
+  | 'completed'
+  | 'failed'
+  | 'canceled'
+
+/** True where nothing more happens by itself. */
+export function isFinal(status: JobStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'canceled'
+}
+
+/** Why a job failed, or why its last try did. `detail` is one sentence for a person. */
+export interface JobError {
+  code: ErrorCode
+  detail: string
+  retryable: boolean
+  stage: Stage
+}
+
+/** What people see of a job. The durable truth lies in storage; this is rebuilt from work. */
+export interface JobCard {
+  jobId: string
+  status: JobStatus
+  /** The recording's key or file name. */
+  sourceName: string
+  priority: number
+  /** ISO 8601, or null. */
+  deadlineAt: string | null
+  /** Length of the recording, once it is known. */
+  audioMsTotal: number | null
+  /** Audio whose text has come back. */
+  audioMsDone: number
+  fence: number | null
+  /** Tries that were begun, the running one included. */
+  attempts: number
+  error: JobError | null
+  warnings: string[]
+  engineIsStandin: boolean | null
+  cancelRequested: boolean
+  createdAtMs: number
+  updatedAtMs: number
+  /** When each status was first reached (Unix epoch), for metrics and for `jobs show`. */
+  reachedAtMs: Partial<Record<JobStatus, number>>
+}
+
+/** Fields of a card that change while it lives. */
+export type CardChanges = Partial<
+  Omit<JobCard, 'jobId' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
+>
+
+/** One line of a job's live stream. */
+export type JobEvent =
+  | { type: 'status'; status: JobStatus; error: JobError | null }
+  | { type: 'progress'; audioMsDone: number; audioMsTotal: number }
+  /** Text as it comes; `endMs` in the recording. */
+  | { type: 'text'; channel: number | null; endMs: number; text: string }
+
+/** A stream entry with its id, from which reading goes on. */
+export interface StreamedEvent {
+  id: string
+  atMs: number
+  event: JobEvent
+}
+
+/** Cards, live events, cancel requests and fences of all jobs. All methods may throw UpstreamError `queue_unavailable`. */
+export interface JobBoard {
+  create(card: JobCard): Promise<void>
+  /** Changes nothing where the card is gone. */
+  update(jobId: string, changes: CardChanges): Promise<void>
+  get(jobId: string): Promise<JobCard | null>
+  /** Newest first. */
+  list(options: { limit: number }): Promise<JobCard[]>
+  publish(jobId: string, event: JobEvent): Promise<void>
+  /** Entries after an id (`0` for all that are kept), oldest first, at most `limit`. */
+  events(jobId: string, options: { afterId: string; limit: number }): Promise<StreamedEvent[]>
+  requestCancel(jobId: string): Promise<void>
+  /** Calls back for every cancel request until the signal aborts. */
+  onCancel(listener: (jobId: string) => void, options: { signal: AbortSignal }): Promise<void>
+  /** A number above `floor` and above every one that was given out for this job before. */
+  nextFence(jobId: string, floor: number): Promise<number>
+}
+
+/** Puts work before the workers. */
+export interface JobQueue {
+  /** The same job twice in a stage is one entry. Higher `priority` (0 to 1000) goes first. */
+  enqueue(stage: Stage, jobId: string, options: { priority: number }): Promise<void>
+  /** Takes a waiting job out of every stage; false when none was waiting. */
+  remove(jobId: string): Promise<boolean>
+  /** Whether some stage has the job, waiting or active. */
+  has(jobId: string): Promise<boolean>
+  close(): Promise<void>
+}
+
+/** One run of one job's stage by this worker. */
+export interface Attempt {
+  jobId: string
+  /** 1-based count of tries of this stage, as far as the queue knows. */
+  number: number
+  /** True when no further try follows a failure of this one. */
+  last: boolean
+  /** Aborts on cancel, lost lock and hand-back. */
+  signal: AbortSignal
+  /** @throws StopRequested when the queue has given the job to somebody else */
+  assertOwned(): Promise<void>
+}

@@ -1,0 +1,96 @@
+import { Redis, type RedisOptions } from 'ioredis'
+import { withTimeout } from '../kernel/abort.js'
+import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
+
+/** Longest wait for the first answer of Redis. */
+const FIRST_ANSWER_MS = 5_000
+
+/** Where Redis is: `redis://`, `rediss://` or `unix:///path/to.sock`. */
+export interface RedisAddress {
+  url: string
+}
+
+/** Without an option whose declared type disagrees with the constructor's under exact optional types. */
+type ClientOptions = Omit<RedisOptions, 'replyMapping'>
+
+/** An address without its password, for sentences and logs. */
+export function redactedRedisUrl(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//…@')
+}
+
+/** @throws ConfigError when the address has no form that a client understands */
+export function redisOptions({ url }: RedisAddress): ClientOptions {
+  const common: ClientOptions = {
+    maxRetriesPerRequest: null, // BullMQ demands it: commands wait for the reconnect
+    retryStrategy: (tries) => Math.min(2_000, 50 * 2 ** Math.min(tries, 6)),
+    lazyConnect: true,
+  }
+  if (url.startsWith('unix://')) return { ...common, path: url.slice('unix://'.length) }
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  if (!parsed || !/^rediss?:$/.test(parsed.protocol)) {
+    throw new ConfigError(
+      'config_invalid',
+      `redisUrl (NIGHTSCRIBE_REDIS_URL) must be redis://, rediss:// or unix:///, not ${redactedRedisUrl(url)}.`,
+    )
+  }
+  return {
+    ...common,
+    host: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(parsed.port || 6379),
+    db: Number(parsed.pathname.slice(1) || 0),
+    ...(parsed.username ? { username: decodeURIComponent(parsed.username) } : {}),
+    ...(parsed.password ? { password: decodeURIComponent(parsed.password) } : {}),
+    ...(parsed.protocol === 'rediss:' ? { tls: {} } : {}),
+  }
+}
+
+/**
+ * Connects and waits for the first answer.
+ * @param onError called for every later connection error; the client reconnects by itself
+ * @throws UpstreamError `queue_unavailable` naming the address and the setting; ConfigError where
+ *   the server refuses us
+ */
+export async function connectRedis(
+  address: RedisAddress,
+  options: { signal: AbortSignal; onError: (error: Error) => void },
+): Promise<Redis> {
+  const client = new Redis(redisOptions(address))
+  const where = redactedRedisUrl(address.url)
+  let lastError: Error | null = null
+  client.on('error', (error: Error) => {
+    lastError = error
+    options.onError(error)
+  })
+  const refused = () =>
+    new UpstreamError(
+      'queue_unavailable',
+      `Redis at ${where} can't be reached${lastError ? `: ${reasonOf(lastError)}` : ''}; is NIGHTSCRIBE_REDIS_URL right, and is it up?`,
+      { effect: 'none' },
+    )
+  try {
+    await withTimeout(FIRST_ANSWER_MS, options.signal, refused, async (signal) => {
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      })
+      const first = client.connect().then(() => client.ping())
+      await Promise.race([first, aborted, firstRefusal(client)])
+    })
+  } catch (error) {
+    client.disconnect()
+    if (error instanceof UpstreamError || options.signal.aborted) throw error
+    if (/NOAUTH|WRONGPASS|NOPERM/.test(reasonOf(error))) {
+      throw new ConfigError(
+        'config_invalid',
+        `Redis at ${where} refuses us: ${reasonOf(error)} Set user and password in NIGHTSCRIBE_REDIS_URL.`,
+      )
+    }
+    lastError = error instanceof Error ? error : null
+    throw refused()
+  }
+  return client
+}
+
+/** Rejects on the first connection error: a wrong address shall not cost the whole wait. */
+function firstRefusal(client: Redis): Promise<never> {
+  return new Promise((_, reject) => client.once('error', reject))
+}

@@ -1,0 +1,153 @@
+import type { Redis } from 'ioredis'
+import type { Clock } from '../kernel/clock.js'
+import { reasonOf, UpstreamError } from '../kernel/errors.js'
+import {
+  type CardChanges,
+  isFinal,
+  type JobBoard,
+  type JobCard,
+  type JobEvent,
+  type StreamedEvent,
+} from './index.js'
+import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.js'
+
+/** Entries that a job's live stream keeps; older ones are dropped by Redis. */
+const STREAM_ENTRIES_MAX = 5_000
+
+/**
+ * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted set
+ * `jobs` (ids by creation), stream `events:<id>`, counter `fence:<id>`, channel `cancel`. Cards and
+ * streams of ended jobs expire after `keptMs`; the fence counter lives as long as its card.
+ */
+export class RedisJobBoard implements JobBoard {
+  private readonly redis: Redis
+  private readonly prefix: string
+  private readonly keptMs: number
+  private readonly clock: Clock
+
+  constructor(options: { redis: Redis; prefix: string; keptMs: number; clock: Clock }) {
+    this.redis = options.redis
+    this.prefix = options.prefix
+    this.keptMs = options.keptMs
+    this.clock = options.clock
+  }
+
+  async create(card: JobCard): Promise<void> {
+    const { reachedAtMs, ...fields } = card
+    const reached = Object.entries(reachedAtMs).map(([name, atMs]) => [reachedField(name), atMs])
+    await guarded(async () => {
+      const key = this.key('job', card.jobId)
+      const write = this.redis.multi()
+      write.del(key, this.key('events', card.jobId))
+      write.hset(key, encodeFields({ ...fields, ...Object.fromEntries(reached) }))
+      write.persist(this.key('fence', card.jobId))
+      write.zadd(`${this.prefix}:jobs`, card.createdAtMs, card.jobId)
+      await write.exec()
+    })
+  }
+
+  async update(jobId: string, changes: CardChanges): Promise<void> {
+    await guarded(async () => {
+      const key = this.key('job', jobId)
+      if ((await this.redis.exists(key)) === 0) return
+      const nowMs = this.clock.wallMs()
+      const write = this.redis.multi()
+      write.hset(key, encodeFields({ ...changes, updatedAtMs: nowMs }))
+      if (changes.status) {
+        write.hsetnx(key, reachedField(changes.status), String(nowMs))
+        for (const kind of ['job', 'events', 'fence']) {
+          if (isFinal(changes.status)) write.pexpire(this.key(kind, jobId), this.keptMs)
+          else write.persist(this.key(kind, jobId))
+        }
+      }
+      await write.exec()
+    })
+    if (changes.status) {
+      const { status, error = null } = changes
+      await this.publish(jobId, { type: 'status', status, error })
+    }
+  }
+
+  async get(jobId: string): Promise<JobCard | null> {
+    return await guarded(async () => decodeCard(await this.redis.hgetall(this.key('job', jobId))))
+  }
+
+  async list({ limit }: { limit: number }): Promise<JobCard[]> {
+    return await guarded(async () => {
+      const ids = await this.redis.zrange(`${this.prefix}:jobs`, '0', String(limit - 1), 'REV')
+      const read = this.redis.pipeline()
+      for (const id of ids) read.hgetall(this.key('job', id))
+      const hashes = (await read.exec()) ?? []
+      const cards = hashes.map(([, hash]) => decodeCard((hash ?? {}) as Record<string, string>))
+      const gone = ids.filter((_, index) => cards[index] === null)
+      if (gone.length > 0) await this.redis.zrem(`${this.prefix}:jobs`, ...gone)
+      return cards.filter((card) => card !== null)
+    })
+  }
+
+  async publish(jobId: string, event: JobEvent): Promise<void> {
+    await guarded(() =>
+      this.redis.xadd(
+        this.key('events', jobId),
+        'MAXLEN',
+        '~',
+        STREAM_ENTRIES_MAX,
+        '*',
+        'event',
+        JSON.stringify(event),
+      ),
+    )
+  }
+
+  async events(
+    jobId: string,
+    { afterId, limit }: { afterId: string; limit: number },
+  ): Promise<StreamedEvent[]> {
+    return await guarded(async () => {
+      const from = afterId === '0' ? '-' : `(${afterId}`
+      const entries = await this.redis.xrange(this.key('events', jobId), from, '+', 'COUNT', limit)
+      return entries.flatMap(([id, fields]) => {
+        const event = decodeEvent(fields[1] ?? 'null')
+        return event ? [{ id, atMs: Number(id.split('-')[0]), event }] : []
+      })
+    })
+  }
+
+  async requestCancel(jobId: string): Promise<void> {
+    await this.update(jobId, { cancelRequested: true })
+    await guarded(() => this.redis.publish(`${this.prefix}:cancel`, jobId))
+  }
+
+  async onCancel(
+    listener: (jobId: string) => void,
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    const subscriber = this.redis.duplicate({ lazyConnect: true })
+    subscriber.on('error', () => {}) // the main connection reports the same outage
+    subscriber.on('message', (_channel, jobId: string) => listener(jobId))
+    signal.addEventListener('abort', () => subscriber.disconnect(), { once: true })
+    await guarded(() => subscriber.subscribe(`${this.prefix}:cancel`))
+  }
+
+  async nextFence(jobId: string, floor: number): Promise<number> {
+    return await guarded(async () => {
+      const key = this.key('fence', jobId)
+      const counted = await this.redis.incr(key)
+      if (counted > floor) return counted
+      // The counter was lost with Redis: move it past what lies in storage. INCRBY stays atomic.
+      return await this.redis.incrby(key, floor - counted + 1)
+    })
+  }
+
+  private key(kind: string, jobId: string): string {
+    return `${this.prefix}:${kind}:${jobId}`
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new UpstreamError('queue_unavailable', `Redis failed: ${reasonOf(cause)}.`, { cause })
+  }
+}
