@@ -1,10 +1,13 @@
 import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { NightscribeError, reasonOf, StopRequested } from '../kernel/errors.js'
+import { InputError, NightscribeError, reasonOf, StopRequested } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
 import type { Attempt, JobError, Stage } from './index.js'
 import { backoffMs, CANCEL_CODE, dispositionOf } from './job-disposition.js'
+
+/** Times a job may lose its worker without progress before it is set aside. */
+const TAKEOVERS_MAX = 5
 
 /** How one stage is worked off by this process. */
 export interface JobWorkerOptions {
@@ -90,6 +93,15 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   }
 }
 
+/** @NOTE a class of its own would be retried; the recording itself is the suspect here. */
+function diedTooOften(times: number): InputError {
+  return new InputError(
+    'internal',
+    `The worker died ${times} times in a row while it had this recording; it is set aside. Look at the recording, then \`nightscribe jobs retry\`.`,
+    { facts: { times } },
+  )
+}
+
 function lostLock(): StopRequested {
   return new StopRequested('internal', 'The queue gave this job to another worker.')
 }
@@ -104,6 +116,7 @@ async function runAttempt(
   const number = job.attemptsMade + 1
   const last = number >= (job.opts.attempts ?? 1)
   try {
+    if (job.stalledCounter > TAKEOVERS_MAX) throw diedTooOften(job.stalledCounter)
     const assertOwned = async () => {
       signal.throwIfAborted()
       const extended = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
@@ -122,11 +135,15 @@ async function runAttempt(
       case 'retry':
         await options.onEnded(jobId, { kind: 'retrying', error: disposition.error })
         throw thrown instanceof NightscribeError ? thrown : new Error(reasonOf(thrown))
-      case 'hand-back':
-        await options.onEnded(jobId, { kind: 'handed-back' })
-        // With a lost lock this fails, and rightly so: the job is another worker's.
-        await job.moveToWait(token).catch(() => 0)
+      case 'hand-back': {
+        // With a lost lock this fails, and rightly so: then the job is another worker's.
+        const ours = await job.moveToWait(token).then(
+          () => true,
+          () => false,
+        )
+        if (ours) await options.onEnded(jobId, { kind: 'handed-back' })
         throw new WaitingError()
+      }
     }
   }
 }

@@ -4,7 +4,9 @@
 export const jobPrefix = (jobId: string) => `jobs/${jobId}/`
 export const jobKey = (jobId: string) => `jobs/${jobId}/job.json`
 export const analysisKey = (jobId: string) => `jobs/${jobId}/analysis.json`
-export const peaksKey = (jobId: string) => `jobs/${jobId}/peaks.bin`
+/** Waveform of one lane; `channel` is null for the mix. */
+export const peaksKey = (jobId: string, channel: number | null) =>
+  `jobs/${jobId}/peaks${channel === null ? '' : `-${channel}`}.bin`
 export const audioKey = (jobId: string) => `jobs/${jobId}/audio.flac`
 export const manifestKey = (jobId: string) => `jobs/${jobId}/manifest.json`
 /** Everything that one attempt writes. */
@@ -23,3 +25,7 @@ export function fenceOfKey(key: string): number | null {
   const digits = found?.[1] ?? found?.[2]
   return digits === undefined ? null : Number(digits)
 }
+
+/** Says that a job ended without a transcript, and why. */
+export const failureKey = (jobId: string, fence: number) =>
+  `${attemptPrefix(jobId, fence)}failure.json`

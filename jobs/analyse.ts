@@ -1,0 +1,9 @@
+import { analyseRecording } from '../src/pipeline/analyse-recording.js'
+import type { WorkPorts } from '../src/pipeline/index.js'
+import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
+import { runStage, type StageOptions } from './run-stage.js'
+
+/** The stage `analyse`: decode once, keep what is known, queue the transcription. */
+export function startAnalyse(work: WorkPorts, options: StageOptions): JobWorker {
+  return runStage('analyse', work, options, analyseRecording)
+}

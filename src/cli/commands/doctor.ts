@@ -1,0 +1,136 @@
+import { statfs } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { NightscribeError, reasonOf } from '../../kernel/errors.js'
+import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
+import { connectRedis, redactedRedisUrl } from '../../queue/redis-connection.js'
+import { describeEngine } from '../../realtime/engine-probe.js'
+import { openObjectStore } from '../../storage/open-object-store.js'
+import type { CommandContext } from '../command-context.js'
+import { EXIT } from '../exit-code.js'
+import { stackOwner } from '../stack.js'
+import { table } from '../terminal.js'
+import type { RunCommand } from './transcribe.js'
+
+/** Free bytes below which a night of spool files may not fit. */
+const FREE_BYTES_MIN = 2 * 2 ** 30
+
+/** One thing that was looked at. `mend` says what to do; empty where nothing is wrong. */
+interface Finding {
+  what: string
+  state: 'ok' | 'not running' | 'wrong'
+  detail: string
+}
+
+/** `doctor`: what is installed, reachable and wrong. */
+export function addDoctor(program: Command, run: RunCommand): void {
+  program
+    .command('doctor')
+    .description('what is installed, reachable and wrong, each with the line that mends it')
+    .option('--json', 'print one JSON document')
+    .action((options: { json?: boolean }) =>
+      run((context) => doctor(context, options.json === true)),
+    )
+}
+
+async function doctor(context: CommandContext, json: boolean): Promise<number> {
+  const findings: Finding[] = []
+  for (const [what, look] of checks(context)) {
+    try {
+      findings.push({ what, ...(await look(context.stop.drain)) })
+    } catch (error) {
+      const code = error instanceof NightscribeError ? ` [${error.code}]` : ''
+      findings.push({ what, state: 'wrong', detail: `${reasonOf(error)}${code}` })
+    }
+  }
+  if (json) context.terminal.out(JSON.stringify({ findings }, null, 2))
+  else {
+    for (const line of table(findings.map((found) => [found.state, found.what, found.detail]))) {
+      context.terminal.out(line)
+    }
+  }
+  return findings.some(({ state }) => state === 'wrong') ? EXIT.config : EXIT.done
+}
+
+type Look = (signal: AbortSignal) => Promise<Omit<Finding, 'what'>>
+
+function checks(context: CommandContext): [string, Look][] {
+  const { settings } = context
+  const engines: [string, Look][] = settings.engines.map((url) => [
+    'engine',
+    (signal) => lookAtEngine(context, url, signal),
+  ])
+  return [
+    ['node', async () => ok(process.version)],
+    ['ffmpeg', async (signal) => {
+      const { ffmpegVersion, ffprobeVersion } = await checkFfmpeg(settings.media, { signal })
+      return ok(`ffmpeg ${ffmpegVersion}, ffprobe ${ffprobeVersion}`)
+    }],
+    ['storage', (signal) => lookAtStorage(context, signal)],
+    ['redis', (signal) => lookAtRedis(context, signal)],
+    ...engines,
+    ...(engines.length === 0 ? [['engine', lookAtNoEngine] as [string, Look]] : []),
+    ['disk', () => lookAtDisk(context)],
+  ]
+}
+
+function ok(detail: string): Omit<Finding, 'what'> {
+  return { state: 'ok', detail }
+}
+
+async function lookAtStorage(
+  { settings, clock, random }: CommandContext,
+  signal: AbortSignal,
+): Promise<Omit<Finding, 'what'>> {
+  const store = await openObjectStore(settings, { clock, random })
+  for await (const _ of store.list('jobs/', { signal })) break // one page shows that we may read
+  return ok(store.location)
+}
+
+async function lookAtRedis(
+  { settings }: CommandContext,
+  signal: AbortSignal,
+): Promise<Omit<Finding, 'what'>> {
+  const url = settings.redisUrl
+  if (url === null) {
+    const owner = await stackOwner(settings.stateDir)
+    if (owner === null) return { state: 'not running', detail: 'our own; `npm start` starts it' }
+    return ok(`our own, of process ${owner}`)
+  }
+  const redis = await connectRedis({ url }, { signal, onError: () => {} })
+  try {
+    const policy = /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'unknown'
+    if (policy === 'noeviction') return ok(redactedRedisUrl(url))
+    return {
+      state: 'wrong',
+      detail: `evicts keys (${policy}), which loses jobs; run \`redis-cli config set maxmemory-policy noeviction\``,
+    }
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function lookAtEngine(
+  { settings }: CommandContext,
+  url: string,
+  signal: AbortSignal,
+): Promise<Omit<Finding, 'what'>> {
+  const address = { url, key: settings.engineKey }
+  const wanted = { model: settings.engine.model, timeoutMs: settings.engine.connectTimeoutMs }
+  const { version, maxModelLen, isStandin } = await describeEngine(address, wanted, { signal })
+  const what = isStandin ? 'stand-in' : 'vLLM'
+  return ok(`${url}: ${what} ${version ?? '?'}, context ${maxModelLen ?? '?'} tokens`)
+}
+
+async function lookAtNoEngine(): Promise<Omit<Finding, 'what'>> {
+  const detail = 'none is named: the stand-in is used; set NIGHTSCRIBE_ENGINES for a GPU node'
+  return { state: 'not running', detail }
+}
+
+async function lookAtDisk({ root }: CommandContext): Promise<Omit<Finding, 'what'>> {
+  const { bavail, bsize } = await statfs(root)
+  const freeBytes = bavail * bsize
+  const detail = `${Math.round(freeBytes / 2 ** 30)} GiB free`
+  return freeBytes < FREE_BYTES_MIN
+    ? { state: 'wrong', detail: `${detail}; decoded recordings need room, free some` }
+    : ok(detail)
+}

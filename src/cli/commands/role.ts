@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process'
+import { readEnvironment } from '../../config/environment.js'
+import type { CommandContext } from '../command-context.js'
+import { EXIT } from '../exit-code.js'
+import { programPath } from '../project-root.js'
+
+/**
+ * Runs one of our programs as this command: same terminal, same signals, same exit code.
+ * @param env variables on top of ours
+ */
+export async function runRole(
+  context: CommandContext,
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
+  const child = spawn(process.execPath, [programPath(program), ...args], {
+    stdio: 'inherit',
+    detached: true, // signals are passed on below, each once
+    env: { ...readEnvironment(), ...env },
+  })
+  context.stop.drain.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
+  context.stop.abort.addEventListener('abort', () => child.kill('SIGINT'), { once: true })
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(code ?? (signal ? EXIT.stopped : EXIT.bug)))
+  })
+}

@@ -1,0 +1,24 @@
+import type { Command } from 'commander'
+import { runRole } from './role.js'
+import type { RunCommand } from './transcribe.js'
+
+/** `worker` and `standin`: one role each, for many machines. */
+export function addRoles(program: Command, run: RunCommand): void {
+  program
+    .command('worker')
+    .description('work off jobs: analyse recordings, replay them, write transcripts')
+    .action(() =>
+      run((context) =>
+        runRole(context, 'jobs/worker', [], { NIGHTSCRIBE_STORAGE: context.settings.storage }),
+      ),
+    )
+  program
+    .command('standin')
+    .description(
+      'the stand-in engine: vLLM Realtime on the wire, no GPU; `standin --help` for its flags',
+    )
+    .helpOption(false)
+    .allowUnknownOption()
+    .argument('[flags...]')
+    .action((flags: string[]) => run((context) => runRole(context, 'gpu/standin/main', flags)))
+}

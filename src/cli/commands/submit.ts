@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.js'
+import { EXIT } from '../exit-code.js'
+import { openRunning } from '../open-running.js'
+import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
+import { type Submitted, submitSources } from '../submit-sources.js'
+import { printable } from '../terminal.js'
+import type { RunCommand } from './transcribe.js'
+
+interface Options extends RawSubmitOptions {
+  json?: boolean
+}
+
+/** `submit`: queue and return. */
+export function addSubmit(program: Command, run: RunCommand): void {
+  const command = program
+    .command('submit')
+    .description('queue recordings and return their job ids')
+    .argument('<source...>', 'files, folders, s3://… or https://…')
+    .option('--json', 'print one JSON document')
+  addSubmitOptions(command).action((sources: string[], options: Options) =>
+    run((context) => submit(context, sources, options)),
+  )
+}
+
+async function submit(
+  context: CommandContext,
+  sources: readonly string[],
+  raw: Options,
+): Promise<number> {
+  const options = parseSubmitOptions(raw, context.clock.wallMs())
+  const signal = context.stop.drain
+  await using ports = await openRunning(context, signal)
+  const submitted = await submitSources(context, ports, { arguments: sources, options, signal })
+  if (raw.json) {
+    context.terminal.out(JSON.stringify({ jobs: submitted.map(submittedJson) }, null, 2))
+  } else {
+    for (const result of submitted) print(context, result)
+  }
+  return submitted.some(({ outcome }) => outcome !== null) ? EXIT.done : EXIT.input
+}
+
+function print({ terminal }: CommandContext, { name, outcome, error }: Submitted): void {
+  if (outcome) terminal.out(`${outcome.jobId}  ${outcome.kind.padEnd(7)}  ${printable(name)}`)
+  if (error) terminal.err(`${printable(name)}: ${error.message} [${error.code}]`)
+}
+
+function submittedJson({ name, outcome, error }: Submitted): object {
+  return {
+    name,
+    job_id: outcome?.jobId ?? null,
+    state: outcome?.kind ?? null,
+    error: error ? { code: error.code, detail: error.message } : null,
+  }
+}

@@ -1,0 +1,116 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { CommandContext } from '../command-context.js'
+import { EXIT } from '../exit-code.js'
+import { type OpenPorts, openPorts } from '../open-ports.js'
+import { progressView } from '../progress-view.js'
+import {
+  collectResults,
+  outputKey,
+  type RecordingResult,
+  readOutput,
+  resultJson,
+  saveOutputs,
+} from '../results.js'
+import { type Stack, stackOwner, startStack } from '../stack.js'
+import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
+import { submitSources } from '../submit-sources.js'
+import { printable } from '../terminal.js'
+import { watchJobs } from '../watch-jobs.js'
+
+interface TranscribeOptions extends RawSubmitOptions {
+  out?: string
+  json?: boolean
+}
+
+/** `transcribe`: submit, watch, print or save. */
+export function addTranscribe(program: Command, run: RunCommand): void {
+  const command = program
+    .command('transcribe')
+    .description('transcribe recordings and wait for the transcripts')
+    .argument('<source...>', 'files, folders, s3://… or https://…')
+    .option('--out <folder>', 'save the transcripts there instead of printing them')
+    .option('--json', 'print one JSON document')
+  addSubmitOptions(command).action((sources: string[], options: TranscribeOptions) =>
+    run((context) => transcribe(context, sources, options)),
+  )
+}
+
+/** Runs a command's body in its context and sets the exit code. */
+export type RunCommand = (body: (context: CommandContext) => Promise<number>) => Promise<void>
+
+async function transcribe(
+  context: CommandContext,
+  sources: readonly string[],
+  raw: TranscribeOptions,
+): Promise<number> {
+  const options = parseSubmitOptions(raw, context.clock.wallMs())
+  const signal = context.stop.drain
+  await using stack = await ownStack(context, signal)
+  const settings = stack?.settings ?? context.settings
+  await using ports = await openPorts(settings, { ...context, signal })
+  const view = progressView(context.terminal)
+  let results: RecordingResult[]
+  try {
+    const request = { arguments: sources, options, signal }
+    const submitted = await submitSources({ ...context, settings }, ports, request)
+    const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
+    const watching = watchJobs(ports, jobIds, view, { signal })
+    const cards = await (stack ? Promise.race([watching, stack.broken]) : watching)
+    results = await collectResults(ports, submitted, cards, { signal })
+  } finally {
+    view.close()
+  }
+  await report(context, ports, results, raw, signal)
+  return batchExitCode(results)
+}
+
+/** 0 where everything good is done; 1 where nothing could be done. */
+export function batchExitCode(results: readonly RecordingResult[]): number {
+  return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
+}
+
+/** Starts what is missing on this machine, unless `up` or somebody else provides it. */
+async function ownStack(context: CommandContext, signal: AbortSignal): Promise<Stack | null> {
+  const { settings, terminal } = context
+  if (settings.redisUrl !== null || (await stackOwner(settings.stateDir)) !== null) return null
+  const stack = await startStack(settings, { signal })
+  if (stack.standin) {
+    terminal.err(
+      'No engine is configured: the stand-in on this CPU transcribes (a demo, not Voxtral).',
+    )
+  }
+  return stack
+}
+
+async function report(
+  context: CommandContext,
+  ports: OpenPorts,
+  results: readonly RecordingResult[],
+  options: TranscribeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { terminal } = context
+  const taken = new Set<string>()
+  const documents: object[] = []
+  for (const result of results) {
+    const name = printable(result.name)
+    const key = result.manifest && outputKey(result.manifest, 'transcript.txt')
+    const text = key ? (await readOutput(ports, key, { signal })).toString() : null
+    documents.push(resultJson(result, text))
+    const { error, status } = result
+    if (error) terminal.err(`${name}: ${error.detail} [${error.code}]`)
+    else if (status === 'canceled') terminal.err(`${name}: canceled`)
+    for (const warning of result.warnings) terminal.err(`${name}: warning ${warning}`)
+    if (options.out !== undefined) {
+      const folder = resolve(context.cwd, options.out)
+      for (const path of await saveOutputs(ports, result, folder, taken, { signal })) {
+        terminal.err(path)
+      }
+    } else if (text !== null && !options.json) {
+      if (results.length > 1) terminal.out(`== ${name}`)
+      terminal.out(text.trimEnd() || '(no speech)')
+    }
+  }
+  if (options.json) terminal.out(JSON.stringify({ results: documents }, null, 2))
+}

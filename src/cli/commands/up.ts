@@ -1,0 +1,119 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { orAbort } from '../../kernel/abort.js'
+import type { CommandContext } from '../command-context.js'
+import { EXIT } from '../exit-code.js'
+import { watchInbox } from '../inbox.js'
+import { type OpenPorts, openPorts } from '../open-ports.js'
+import { type ProgressView, progressView, shortName } from '../progress-view.js'
+import { collectResults, outputKey, type RecordingResult } from '../results.js'
+import { readSamples } from '../samples.js'
+import { type Stack, startStack } from '../stack.js'
+import { type Submitted, submitOne } from '../submit-sources.js'
+import { printable, table } from '../terminal.js'
+import { watchJobs } from '../watch-jobs.js'
+import { batchExitCode, type RunCommand } from './transcribe.js'
+
+/** `up`: everything on one machine. */
+export function addUp(program: Command, run: RunCommand): void {
+  program
+    .command('up')
+    .description('start everything on this machine and transcribe the samples')
+    .option('--once', 'end when the samples are done')
+    .action((options: { once?: boolean }) => run((context) => up(context, options.once === true)))
+}
+
+async function up(context: CommandContext, once: boolean): Promise<number> {
+  const { terminal, stop } = context
+  await using stack = await startStack(context.settings, { signal: stop.drain })
+  await using ports = await openPorts(stack.settings, { ...context, signal: stop.drain })
+  terminal.err(`Storage: ${ports.store.location}`)
+  for (const part of stack.parts) terminal.err(part)
+  try {
+    const results = await Promise.race([transcribeSamples(context, ports), stack.broken])
+    printResults(context, ports, stack, results)
+    if (once) return batchExitCode(results)
+    terminal.err(`\nDrop recordings into ${join(stack.settings.storage, 'inbox')}; Ctrl+C stops.`)
+    await Promise.race([followInbox(context, ports), stack.broken])
+  } catch (error) {
+    if (!stop.drain.aborted) throw error
+  }
+  await wind(context, stack)
+  return EXIT.stopped
+}
+
+/** First Ctrl+C: finish what runs. Second: hand it back. */
+async function wind(context: CommandContext, stack: Stack): Promise<void> {
+  const { terminal, stop } = context
+  terminal.err('\nFinishing what runs; Ctrl+C again stops at once (nothing is lost).')
+  try {
+    await orAbort(stack.drain(), stop.abort)
+  } catch {
+    await stack.abort() // the second signal came
+  }
+}
+
+async function transcribeSamples(
+  context: CommandContext,
+  ports: OpenPorts,
+): Promise<RecordingResult[]> {
+  const signal = context.stop.drain
+  const view = progressView(context.terminal)
+  try {
+    const submitted: Submitted[] = []
+    for (const sample of await readSamples(context.root, ports.store, { signal })) {
+      const options = { channels: sample.channels, pace: 1, priority: 0, deadlineAt: null }
+      submitted.push(await submitOne(ports, sample, options, signal))
+    }
+    const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
+    const cards = await watchJobs(ports, jobIds, view, { signal })
+    return await collectResults(ports, submitted, cards, { signal })
+  } finally {
+    view.close()
+  }
+}
+
+function printResults(
+  context: CommandContext,
+  ports: OpenPorts,
+  stack: Stack,
+  results: readonly RecordingResult[],
+): void {
+  const { terminal } = context
+  terminal.out('')
+  const rows = results.map((result) => {
+    const key = result.manifest && outputKey(result.manifest, 'transcript.txt')
+    const what = key
+      ? `${ports.store.location}/${key}`
+      : `${result.error?.detail} [${result.error?.code}]`
+    return [shortName(result.name), result.status, printable(what)]
+  })
+  for (const line of table(rows)) terminal.out(line)
+  if (stack.standin) {
+    terminal.out(
+      '\nTranscribed by the stand-in engine on this CPU: a demo of the way, not of Voxtral.',
+    )
+  }
+}
+
+async function followInbox(context: CommandContext, ports: OpenPorts): Promise<void> {
+  const signal = context.stop.drain
+  const { settleMs, scanIntervalMs } = context.settings.inbox
+  const view: ProgressView = progressView({ ...context.terminal, interactive: false })
+  const watching = new Set<Promise<unknown>>()
+  const onSubmitted = (name: string, jobId: string) => {
+    const ended = watchJobs(ports, [jobId], view, { signal }).then(async (cards) => {
+      const outcome = { kind: 'queued', jobId } as const
+      const [result] = await collectResults(ports, [{ name, outcome, error: null }], cards, {
+        signal,
+      })
+      const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
+      if (key) context.terminal.out(`${ports.store.location}/${key}`)
+      if (result?.error) view.note(`${name}: ${result.error.detail} [${result.error.code}]`)
+    })
+    const tracked = ended.catch(() => {}).finally(() => watching.delete(tracked))
+    watching.add(tracked)
+  }
+  const onRefused = (name: string, sentence: string) => view.note(`${printable(name)}: ${sentence}`)
+  await watchInbox(ports, { settleMs, scanIntervalMs, signal, onSubmitted, onRefused })
+}

@@ -1,0 +1,57 @@
+import type { Redis } from 'ioredis'
+import type { Settings } from '../config/schema.js'
+import type { Clock } from '../kernel/clock.js'
+import type { Random } from '../kernel/random.js'
+import type { IntakePorts } from '../pipeline/index.js'
+import { BullmqJobQueue } from '../queue/bullmq-job-queue.js'
+import { connectRedis } from '../queue/redis-connection.js'
+import { RedisJobBoard } from '../queue/redis-job-board.js'
+import type { ObjectStore } from '../storage/index.js'
+import { openObjectStore } from '../storage/open-object-store.js'
+import { embeddedRedisUrl } from './embedded-redis.js'
+
+/** The adapters of one process, built from its settings. */
+export interface OpenPorts extends IntakePorts, AsyncDisposable {
+  redis: Redis
+}
+
+/**
+ * Opens storage and queue.
+ * @throws ConfigError or UpstreamError, naming the setting
+ */
+export async function openPorts(
+  settings: Settings,
+  options: {
+    clock: Clock
+    random: Random
+    signal: AbortSignal
+    onRedisError?: (error: Error) => void
+  },
+): Promise<OpenPorts> {
+  const { clock, random, signal } = options
+  const store = await openObjectStore(settings, { clock, random })
+  const buckets = new Map<string, Promise<ObjectStore>>()
+  const url = settings.redisUrl ?? embeddedRedisUrl(settings.stateDir)
+  const onError = options.onRedisError ?? (() => {})
+  const redis = await connectRedis({ url }, { signal, onError })
+  const { prefix, attemptsMax, recordsKeptMs: keptMs } = settings.queue
+  const queue = new BullmqJobQueue({ redis, prefix, attemptsMax })
+  return {
+    store,
+    sourceStore(bucket) {
+      const storage = `s3://${bucket}`
+      const opened =
+        buckets.get(bucket) ?? openObjectStore({ ...settings, storage }, { clock, random })
+      buckets.set(bucket, opened)
+      return opened
+    },
+    queue,
+    board: new RedisJobBoard({ redis, prefix, keptMs, clock }),
+    clock,
+    redis,
+    async [Symbol.asyncDispose]() {
+      await queue.close()
+      redis.disconnect()
+    },
+  }
+}

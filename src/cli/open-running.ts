@@ -1,0 +1,26 @@
+import { UpstreamError } from '../kernel/errors.js'
+import type { CommandContext } from './command-context.js'
+import { type OpenPorts, openPorts } from './open-ports.js'
+
+/**
+ * Opens storage and queue of an installation that is expected to run.
+ * @throws UpstreamError saying how to start one, where none does
+ */
+export async function openRunning(
+  context: CommandContext,
+  signal: AbortSignal,
+): Promise<OpenPorts> {
+  try {
+    return await openPorts(context.settings, { ...context, signal })
+  } catch (error) {
+    const embedded = context.settings.redisUrl === null
+    if (!embedded || !(error instanceof UpstreamError) || error.code !== 'queue_unavailable') {
+      throw error
+    }
+    throw new UpstreamError(
+      'queue_unavailable',
+      'Nothing runs here: start `npm start` in another terminal, or name a Redis in NIGHTSCRIBE_REDIS_URL.',
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { readManifest } from '../pipeline/commit-result.js'
+import type { JobCard } from '../queue/index.js'
+import type { ManifestDocument } from '../storage/manifest-document.js'
+import type { OpenPorts } from './open-ports.js'
+import type { Submitted } from './submit-sources.js'
+import { printable } from './terminal.js'
+
+/** What one recording came to in the end. */
+export interface RecordingResult {
+  name: string
+  jobId: string | null
+  status: 'completed' | 'failed' | 'canceled'
+  error: { code: string; detail: string } | null
+  warnings: readonly string[]
+  manifest: ManifestDocument | null
+  /** From a stand-in engine, not from a real one. */
+  engineIsStandin: boolean | null
+}
+
+/** Joins submissions with how their jobs ended. */
+export async function collectResults(
+  ports: OpenPorts,
+  submitted: readonly Submitted[],
+  cards: ReadonlyMap<string, JobCard>,
+  options: { signal: AbortSignal },
+): Promise<RecordingResult[]> {
+  const results: RecordingResult[] = []
+  for (const { name, outcome, error } of submitted) {
+    const jobId = outcome?.jobId ?? null
+    const card = jobId === null ? null : (cards.get(jobId) ?? (await ports.board.get(jobId)))
+    const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
+    const cause = error ? { code: error.code, detail: error.message } : (card?.error ?? null)
+    results.push({
+      name,
+      jobId,
+      status: manifest ? 'completed' : card?.status === 'canceled' ? 'canceled' : 'failed',
+      error: manifest ? null : cause,
+      warnings: manifest?.warnings ?? [],
+      manifest,
+      engineIsStandin: card?.engineIsStandin ?? null,
+    })
+  }
+  return results
+}
+
+/** The key of one output file of a result, or null. */
+export function outputKey(manifest: ManifestDocument, name: string): string | null {
+  return manifest.outputs.find((output) => output.name === name)?.key ?? null
+}
+
+/** Reads one output file whole; transcripts are small. */
+export async function readOutput(
+  ports: OpenPorts,
+  key: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  const { body } = await ports.store.get(key, { signal })
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/**
+ * Saves all files of a result as `<recording>.<ending>`; two recordings of the same name get their
+ * job's id between.
+ * @returns the paths
+ */
+export async function saveOutputs(
+  ports: OpenPorts,
+  result: RecordingResult,
+  folder: string,
+  taken: Set<string>,
+  options: { signal: AbortSignal },
+): Promise<string[]> {
+  if (!result.manifest) return []
+  await mkdir(folder, { recursive: true })
+  const plain = printable(parse(result.name.replace(/[?#].*$/, '')).name) || 'transcript'
+  const base = taken.has(plain) ? `${plain}.${result.jobId}` : plain
+  taken.add(base)
+  const paths: string[] = []
+  for (const { name, key } of result.manifest.outputs) {
+    const path = join(folder, `${base}.${name.replace(/^transcript\./, '')}`)
+    await writeFile(path, await readOutput(ports, key, options))
+    paths.push(path)
+  }
+  return paths
+}
+
+/** One result as it stands in `--json`. */
+export function resultJson(result: RecordingResult, text: string | null): object {
+  return {
+    name: result.name,
+    job_id: result.jobId,
+    status: result.status,
+    error: result.error,
+    warnings: result.warnings,
+    engine_is_standin: result.engineIsStandin,
+    outputs: result.manifest?.outputs ?? [],
+    text,
+  }
+}

@@ -1,0 +1,48 @@
+import { jobDocument } from '../storage/job-document.js'
+import { jobKey } from '../storage/keys.js'
+import { readJson } from '../storage/stored-json.js'
+import type { IntakePorts } from './index.js'
+import { startJob } from './submit-recording.js'
+
+/**
+ * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
+ * their failure. Redis with AOF every second can forget the newest ones.
+ *
+ * @returns the ids of the jobs that were queued again
+ */
+export async function reconcileJobs(
+  ports: IntakePorts,
+  options: { signal: AbortSignal },
+): Promise<string[]> {
+  const queued: string[] = []
+  for await (const jobId of openJobs(ports, options)) {
+    if (await ports.queue.has(jobId)) continue
+    const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+    if (!document) continue
+    await startJob(ports, document)
+    queued.push(jobId)
+  }
+  return queued
+}
+
+/** Ids of jobs that have a document and no end. One pass over the keys, which come in order. */
+async function* openJobs(
+  ports: IntakePorts,
+  options: { signal: AbortSignal },
+): AsyncIterable<string> {
+  let current: string | null = null
+  let hasDocument = false
+  let hasEnd = false
+  for await (const { key } of ports.store.list('jobs/', options)) {
+    const [, jobId = '', name = ''] = /^jobs\/([^/]+)\/(.*)$/.exec(key) ?? []
+    if (jobId !== current) {
+      if (current && hasDocument && !hasEnd) yield current
+      current = jobId
+      hasDocument = false
+      hasEnd = false
+    }
+    if (name === 'job.json') hasDocument = true
+    if (name === 'manifest.json' || name.endsWith('/failure.json')) hasEnd = true
+  }
+  if (current && hasDocument && !hasEnd) yield current
+}

@@ -1,0 +1,200 @@
+import { AssertionError } from 'node:assert'
+import { describe, expect, it } from 'vitest'
+import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
+import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
+
+const limits: SessionLimits = {
+  createdTimeoutMs: 10_000,
+  stallTimeoutMs: 3_000,
+  doneTimeoutMs: 30_000,
+  blankSpeechMaxMs: 16_000,
+  deltaDelayMs: 0,
+}
+const usage = (completionTokens: number) => ({ promptTokens: 39, completionTokens })
+const delta = (text = '') => ({ kind: 'delta', text }) as const
+
+function machine(changes: Partial<SessionLimits> = {}, speech = false): SessionMachine {
+  return new SessionMachine({ ...limits, ...changes }, () => speech, 0)
+}
+
+function generating(changes: Partial<SessionLimits> = {}, speech = false): SessionMachine {
+  const session = machine(changes, speech)
+  session.received({ kind: 'created', sessionId: 's' }, 0)
+  session.started()
+  return session
+}
+
+function feed(session: SessionMachine, count: number, nowMs: number, text = ''): void {
+  for (let index = 0; index < count; index += 1) session.received(delta(text), nowMs)
+}
+
+describe('a session that goes well', () => {
+  it('passes through its states and is verified when count, usage and law agree', () => {
+    const session = machine()
+    expect(session.state).toBe('connecting')
+    session.received({ kind: 'created', sessionId: 's' }, 1)
+    expect(session.state).toBe('created')
+    session.started()
+    session.appended(16_000, 10)
+    feed(session, deltasDue(16_000), 20)
+    session.finalSent(30)
+    expect(session.state).toBe('finishing')
+    feed(session, deltasTotal(16_000) - deltasDue(16_000), 40)
+    session.received({ kind: 'done', text: '', usage: usage(deltasTotal(16_000)) }, 50)
+    expect(session.state).toBe('done')
+    expect(session.verified).toBe(true)
+    expect(session.failure).toBeNull()
+  })
+
+  it.each([
+    ['a delta too few', 22, 23],
+    ['a usage that disagrees', 23, 22],
+  ])('is not verified with %s', (_, deltas, completionTokens) => {
+    const session = generating()
+    session.appended(16_000, 0)
+    session.finalSent(0)
+    feed(session, deltas, 1)
+    session.received({ kind: 'done', text: '', usage: usage(completionTokens) }, 2)
+    expect(session.state).toBe('done')
+    expect(session.verified).toBe(false)
+  })
+
+  it('is not verified without usage, and ignores everything after its end', () => {
+    const session = generating()
+    session.appended(16_000, 0)
+    session.finalSent(0)
+    feed(session, deltasTotal(16_000), 1)
+    session.received({ kind: 'done', text: '', usage: null }, 2)
+    session.closed(1006, '')
+    feed(session, 3, 3)
+    session.appended(1280, 3)
+    session.check(1e9)
+    expect(session).toMatchObject({ state: 'done', verified: false, deltas: 23 })
+  })
+
+  it('takes unknown events and a second greeting for nothing', () => {
+    const session = generating()
+    session.received({ kind: 'other', type: 'session.updated' }, 1)
+    session.received({ kind: 'created', sessionId: 's' }, 1)
+    expect(session.state).toBe('generating')
+  })
+})
+
+describe('a session that fails', () => {
+  it.each([
+    ['without a greeting', (s: SessionMachine) => s.check(10_001), 'session_stalled'],
+    ['on a close while connecting', (s: SessionMachine) => s.closed(1006, ''), 'engine_crashed'],
+    [
+      'on text before any audio',
+      (s: SessionMachine) => s.received(delta(' x'), 1),
+      'engine_protocol',
+    ],
+    [
+      'on a model that is not served',
+      (s: SessionMachine) =>
+        s.received({ kind: 'error', message: 'no', code: 'model_not_found' }, 1),
+      'engine_model_missing',
+    ],
+  ])('%s', (_, act, code) => {
+    const session = machine()
+    act(session)
+    expect(session).toMatchObject({ state: 'failed', failure: { code, retryable: true } })
+  })
+
+  it.each([
+    ['processing_error', 'engine_crashed'],
+    ['buffer_full', 'engine_overloaded'],
+    ['idle_timeout', 'engine_overloaded'],
+    [null, 'engine_crashed'],
+  ])('on the error %s', (engineCode, code) => {
+    const session = generating()
+    session.received({ kind: 'error', message: 'no', code: engineCode }, 1)
+    expect(session.failure?.code).toBe(code)
+  })
+
+  it('on a done while audio is still to come', () => {
+    const session = generating()
+    session.appended(160_000, 0)
+    session.received({ kind: 'done', text: '', usage: usage(5) }, 1)
+    expect(session.failure?.code).toBe('engine_protocol')
+  })
+
+  it('on a close in any state before done, with the code in the sentence', () => {
+    const session = generating()
+    session.appended(160_000, 0)
+    session.closed(1012, 'bye')
+    expect(session.failure?.message).toContain('1012, bye')
+  })
+
+  it('when no delta comes for the stall time although one is due', () => {
+    const session = generating()
+    session.appended(8_999, 0)
+    session.check(1e6)
+    expect(session.failure).toBeNull() // the first delta needs 9000 samples
+    session.appended(1, 1e6)
+    session.check(1e6 + 3_000)
+    expect(session.failure).toBeNull()
+    session.check(1e6 + 3_001)
+    expect(session.failure?.code).toBe('session_stalled')
+  })
+
+  it('counts the stall from the last delta, and adds the delay of the engine', () => {
+    const session = generating({ deltaDelayMs: 8_000 })
+    session.appended(32_000, 0)
+    session.received(delta(), 10_000)
+    session.check(21_000)
+    expect(session.failure).toBeNull()
+    session.check(21_001)
+    expect(session.failure?.code).toBe('session_stalled')
+  })
+
+  it('when every delta came and done does not', () => {
+    const session = generating()
+    session.appended(16_000, 0)
+    session.finalSent(0)
+    feed(session, deltasTotal(16_000), 100)
+    session.check(30_100)
+    expect(session.failure).toBeNull()
+    session.check(30_101)
+    expect(session.failure?.message).toContain('no end')
+  })
+
+  it('on blanks over 16 s of speech, not over silence, and not where it is not watched', () => {
+    const cases = [
+      { speech: true, limit: 16_000, failed: true },
+      { speech: false, limit: 16_000, failed: false },
+      { speech: true, limit: null, failed: false },
+    ]
+    for (const { speech, limit, failed } of cases) {
+      const session = generating({ blankSpeechMaxMs: limit }, speech)
+      session.appended(1_600_000, 0)
+      feed(session, 200, 1)
+      expect(session.failure).toBeNull()
+      session.received(delta(), 1)
+      expect(session.failure !== null).toBe(failed)
+    }
+  })
+
+  it('starts the count of blanks anew with every text', () => {
+    const session = generating({}, true)
+    session.appended(16_000_000, 0)
+    for (let round = 0; round < 5; round += 1) {
+      feed(session, 200, 1)
+      session.received(delta(' word'), 1)
+    }
+    expect(session.failure).toBeNull()
+    expect(session.blankDeltas).toBe(1000)
+  })
+})
+
+describe('what the client itself must never do', () => {
+  it('starts before the greeting, or ends without audio', () => {
+    expect(() => machine().started()).toThrow(AssertionError)
+    expect(() => machine().appended(1, 0)).toThrow(AssertionError)
+    expect(() => generating().finalSent(0)).toThrow(AssertionError)
+    const finishing = generating()
+    finishing.appended(1, 0)
+    finishing.finalSent(0)
+    expect(() => finishing.appended(1, 0)).toThrow(AssertionError)
+  })
+})
