@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { FixedGate } from '../src/admission/fixed-gate.js'
 import { readSettings } from '../src/cli/command-context.js'
 import { exitCodeOf, sentenceOf } from '../src/cli/exit-code.js'

@@ -121,7 +121,7 @@ function newCard(ports: IntakePorts, document: JobDocument): JobCard {
   return {
     jobId: document.job_id,
     status: 'created',
-    sourceName: document.name ?? document.source.key,
+    sourceName: document.name,
     priority: document.options.priority,
     deadlineAt: document.options.deadline_at,
     audioMsTotal: null,

@@ -49,11 +49,13 @@ export interface JobWorker {
 /** Starts taking jobs of one stage. */
 export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const running = new Map<string, AbortController>()
+  let stopping = false
   const process = async (job: Job<QueuedJob>, token = '', signal?: AbortSignal) => {
     const controller = new AbortController()
     const onLost = () => controller.abort(lostLock())
     signal?.addEventListener('abort', onLost, { once: true })
     running.set(job.data.jobId, controller)
+    if (stopping) controller.abort(stopped()) // fetched in the very moment of the stop
     try {
       await runAttempt(options, job, token, controller.signal)
     } finally {
@@ -86,9 +88,10 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     },
     drain: () => worker.close(),
     abort: async () => {
-      const reason = new StopRequested('internal', 'This worker is stopping.')
-      for (const controller of running.values()) controller.abort(reason)
-      await worker.close()
+      stopping = true
+      const closed = worker.close()
+      for (const controller of running.values()) controller.abort(stopped())
+      await closed
     },
   }
 }
@@ -100,6 +103,10 @@ function diedTooOften(times: number): InputError {
     `The worker died ${times} times in a row while it had this recording; it is set aside. Look at the recording, then \`nightscribe jobs retry\`.`,
     { facts: { times } },
   )
+}
+
+function stopped(): StopRequested {
+  return new StopRequested('internal', 'This worker is stopping.')
 }
 
 function lostLock(): StopRequested {
@@ -116,6 +123,7 @@ async function runAttempt(
   const number = job.attemptsMade + 1
   const last = number >= (job.opts.attempts ?? 1)
   try {
+    signal.throwIfAborted()
     if (job.stalledCounter > TAKEOVERS_MAX) throw diedTooOften(job.stalledCounter)
     const assertOwned = async () => {
       signal.throwIfAborted()

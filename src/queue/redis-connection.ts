@@ -23,7 +23,6 @@ export function redisOptions({ url }: RedisAddress): ClientOptions {
   const common: ClientOptions = {
     maxRetriesPerRequest: null, // BullMQ demands it: commands wait for the reconnect
     retryStrategy: (tries) => Math.min(2_000, 50 * 2 ** Math.min(tries, 6)),
-    lazyConnect: true,
   }
   if (url.startsWith('unix://')) return { ...common, path: url.slice('unix://'.length) }
   const parsed = URL.canParse(url) ? new URL(url) : null
@@ -72,8 +71,7 @@ export async function connectRedis(
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       })
-      const first = client.connect().then(() => client.ping())
-      await Promise.race([first, aborted, firstRefusal(client)])
+      await Promise.race([client.ping(), aborted, firstRefusal(client)])
     })
   } catch (error) {
     client.disconnect()

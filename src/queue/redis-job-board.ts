@@ -122,7 +122,7 @@ export class RedisJobBoard implements JobBoard {
     listener: (jobId: string) => void,
     { signal }: { signal: AbortSignal },
   ): Promise<void> {
-    const subscriber = this.redis.duplicate({ lazyConnect: true })
+    const subscriber = this.redis.duplicate()
     subscriber.on('error', () => {}) // the main connection reports the same outage
     subscriber.on('message', (_channel, jobId: string) => listener(jobId))
     signal.addEventListener('abort', () => subscriber.disconnect(), { once: true })

@@ -1,0 +1,37 @@
+import { z } from 'zod'
+
+const msRange = z.tuple([z.number(), z.number()])
+
+/** `analysis.json`: what the one decode of a recording found out about it. */
+export const analysisDocument = z.object({
+  schema: z.literal('nightscribe.analysis/1'),
+  duration_ms: z.number().positive(),
+  duration_method: z.literal('decoded'),
+  /** Of every lane, at 16 kHz. */
+  samples: z.int().min(1),
+  decode_ms: z.number(),
+  container: z.string(),
+  codec: z.string(),
+  sample_rate: z.int(),
+  channels: z.int(),
+  sha256: z.string(),
+  audio_key: z.string(),
+  lanes: z
+    .array(
+      z.object({
+        channel: z.int().nullable(),
+        level_dbfs: z.number().nullable(),
+        speech: z.object({
+          method: z.enum(['silero-v6', 'energy']),
+          segments_ms: z.array(msRange),
+          speech_ms: z.number(),
+        }),
+        pauses_ms: z.array(msRange),
+        peaks: z.object({ per_second: z.int(), key: z.string() }),
+      }),
+    )
+    .min(1),
+  warnings: z.array(z.string()),
+})
+
+export type AnalysisDocument = z.infer<typeof analysisDocument>

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+
+/** `job.json`: what was asked for. Written before the job is queued, never changed afterwards. */
+export const jobDocument = z.object({
+  schema: z.literal('nightscribe.job/1'),
+  job_id: z.string(),
+  created_at: z.string(),
+  /** How people know the recording. */
+  name: z.string(),
+  source: z.object({
+    bucket: z.string(),
+    key: z.string(),
+    version_id: z.string().nullable(),
+    etag: z.string(),
+    bytes: z.int().min(0),
+  }),
+  options: z.object({
+    channels: z.enum(['mix', 'split']),
+    pace: z.union([z.number().positive(), z.literal('max')]),
+    priority: z.int(),
+    deadline_at: z.string().nullable(),
+  }),
+})
+
+export type JobDocument = z.infer<typeof jobDocument>

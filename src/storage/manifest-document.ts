@@ -1,0 +1,21 @@
+import { z } from 'zod'
+
+/** `manifest.json`: the commit. What it doesn't name is no part of the result. */
+export const manifestDocument = z.object({
+  schema: z.literal('nightscribe.manifest/1'),
+  job_id: z.string(),
+  fence: z.int().min(1),
+  completed_at: z.string(),
+  source: z.object({
+    bucket: z.string(),
+    key: z.string(),
+    version_id: z.string().nullable(),
+    etag: z.string(),
+  }),
+  outputs: z.array(
+    z.object({ name: z.string(), key: z.string(), bytes: z.int(), sha256: z.string() }),
+  ),
+  warnings: z.array(z.string()),
+})
+
+export type ManifestDocument = z.infer<typeof manifestDocument>

@@ -1,0 +1,311 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/kernel/clock.js'
+import { InputError, UpstreamError } from '../../src/kernel/errors.js'
+import { Pulse } from '../../src/kernel/pulse.js'
+import { systemRandom } from '../../src/kernel/random.js'
+import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
+import {
+  type AttemptEnd,
+  type JobWorker,
+  type JobWorkerOptions,
+  startJobWorker,
+} from '../../src/queue/bullmq-job-worker.js'
+import type { Attempt, JobCard } from '../../src/queue/index.js'
+import { connectRedis } from '../../src/queue/redis-connection.js'
+import { RedisJobBoard } from '../../src/queue/redis-job-board.js'
+import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
+
+let server: TestRedis
+const open = new AbortController().signal
+
+beforeAll(async () => {
+  server = await startTestRedis()
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+})
+
+/** A queue of its own in the shared server, with what its workers did. */
+async function newQueue(attemptsMax = 3) {
+  const prefix = `t${randomBytes(6).toString('hex')}`
+  const redis = await server.connect()
+  const queue = new BullmqJobQueue({ redis, prefix, attemptsMax })
+  const ends: { jobId: string; end: AttemptEnd }[] = []
+  const changed = new Pulse()
+  const workers: JobWorker[] = []
+  const startWorker = async (
+    run: (attempt: Attempt) => Promise<void>,
+    changes: Partial<JobWorkerOptions> = {},
+  ) => {
+    const worker = startJobWorker({
+      redis: await server.connect(),
+      prefix,
+      stage: 'transcribe',
+      concurrency: 10,
+      lockDurationMs: 10_000,
+      stalledIntervalMs: 1_000,
+      backoffMs: 10,
+      backoffMaxMs: 20,
+      random: systemRandom(),
+      onEnded: async (jobId, end) => {
+        ends.push({ jobId, end })
+        changed.beat()
+      },
+      onError: () => {},
+      run: async (attempt) => {
+        try {
+          await run(attempt)
+        } finally {
+          changed.beat()
+        }
+      },
+      ...changes,
+    })
+    workers.push(worker)
+    return worker
+  }
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await changed.next(open)
+  }
+  const close = async () => {
+    await Promise.all(workers.map((worker) => worker.abort()))
+    await queue.close()
+  }
+  return { queue, ends, startWorker, until, close, prefix, redis }
+}
+
+describe('the queue on a real Redis', () => {
+  it('gives each of 50 jobs to one of two workers, once', async () => {
+    const { queue, startWorker, until, close } = await newQueue()
+    const runs: string[] = []
+    const run = async ({ jobId, assertOwned }: Attempt) => {
+      await assertOwned()
+      runs.push(jobId)
+    }
+    const ids = Array.from({ length: 50 }, (_, index) => `job${index}`)
+    for (const id of [...ids, ...ids]) await queue.enqueue('transcribe', id, { priority: 0 })
+    await startWorker(run)
+    await startWorker(run)
+    await until(() => runs.length >= 50)
+    await close()
+    expect(runs.length).toBe(50)
+    expect([...new Set(runs)].sort()).toEqual([...ids].sort())
+  })
+
+  it('serves higher priority first, and equals in order', async () => {
+    const { queue, startWorker, until, close } = await newQueue()
+    const runs: string[] = []
+    for (const [id, priority] of [
+      ['low', 0],
+      ['high', 900],
+      ['mid', 5],
+      ['mid2', 5],
+    ] as const) {
+      await queue.enqueue('transcribe', id, { priority })
+    }
+    await startWorker(async ({ jobId }) => void runs.push(jobId), { concurrency: 1 })
+    await until(() => runs.length === 4)
+    await close()
+    expect(runs).toEqual(['high', 'mid', 'mid2', 'low'])
+  })
+
+  it('tries again what may succeed, fails at once what cannot, and frees the id for a new try', async () => {
+    const { queue, ends, startWorker, until, close } = await newQueue()
+    const numbers: Record<string, number[]> = { flaky: [], bad: [], hopeless: [] }
+    await startWorker(async ({ jobId, number }) => {
+      numbers[jobId]?.push(number)
+      if (jobId === 'bad') throw new InputError('media_corrupt', 'It is no audio.')
+      if (jobId === 'hopeless' || number === 1) throw new UpstreamError('engine_crashed', 'Gone.')
+    })
+    for (const id of ['flaky', 'bad', 'hopeless']) {
+      await queue.enqueue('transcribe', id, { priority: 0 })
+    }
+    await until(
+      () =>
+        numbers.flaky?.length === 2 && ends.filter(({ end }) => end.kind === 'failed').length === 2,
+    )
+    expect(numbers).toEqual({ flaky: [1, 2], bad: [1], hopeless: [1, 2, 3] })
+    const failed = ends.filter(({ end }) => end.kind === 'failed')
+    expect(failed).toContainEqual({
+      jobId: 'bad',
+      end: {
+        kind: 'failed',
+        error: {
+          code: 'media_corrupt',
+          detail: 'It is no audio.',
+          retryable: false,
+          stage: 'transcribe',
+        },
+      },
+    })
+    while (await queue.has('bad')) await new Promise((resolve) => setImmediate(resolve))
+    await queue.enqueue('transcribe', 'bad', { priority: 0 })
+    await until(() => numbers.bad?.length === 2)
+    await close()
+  })
+
+  it('cancels what runs through its signal, and what waits by taking it out', async () => {
+    const { queue, ends, startWorker, until, close } = await newQueue()
+    await queue.enqueue('transcribe', 'runs', { priority: 1 })
+    await queue.enqueue('transcribe', 'waits', { priority: 0 })
+    const started = new Pulse()
+    let running = false
+    const worker = await startWorker(
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+          running = true
+          started.beat()
+        }),
+      { concurrency: 1 },
+    )
+    if (!running) await started.next(open)
+    expect(await queue.remove('waits')).toBe(true)
+    expect(await queue.remove('runs')).toBe(false)
+    expect(worker.cancel('runs')).toBe(true)
+    expect(worker.cancel('waits')).toBe(false)
+    await until(() => ends.length === 1)
+    await close()
+    expect(ends).toEqual([{ jobId: 'runs', end: { kind: 'canceled' } }])
+  })
+
+  it('hands back what runs on abort; another worker runs it, and it costs no try', async () => {
+    const { queue, ends, startWorker, until, close } = await newQueue(1)
+    await queue.enqueue('transcribe', 'long', { priority: 0 })
+    const started = new Pulse()
+    let running = false
+    const first = await startWorker(
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+          running = true
+          started.beat()
+        }),
+    )
+    if (!running) await started.next(open)
+    await first.abort()
+    expect(new Set(ends.map(({ end }) => end.kind))).toEqual(new Set(['handed-back']))
+    const done: number[] = []
+    await startWorker(async ({ number }) => void done.push(number))
+    await until(() => done.length === 1)
+    await close()
+    expect(done).toEqual([1])
+  })
+
+  it('tells an attempt that it lost its job', async () => {
+    const { queue, startWorker, until, close, redis, prefix } = await newQueue()
+    await queue.enqueue('transcribe', 'stolen', { priority: 0 })
+    let thrown: unknown
+    let runs = 0
+    await startWorker(async ({ assertOwned }) => {
+      runs += 1
+      if (runs > 1) return
+      await redis.set(`${prefix}:transcribe:stolen:lock`, 'somebody else')
+      thrown = await assertOwned().catch((error) => error)
+    })
+    await until(() => runs >= 1)
+    await close()
+    expect(thrown).toMatchObject({ name: 'StopRequested' })
+  })
+})
+
+describe('the board on a real Redis', () => {
+  const card = (jobId: string): JobCard => ({
+    jobId,
+    status: 'created',
+    sourceName: 'a\nb.wav',
+    priority: 3,
+    deadlineAt: null,
+    audioMsTotal: null,
+    audioMsDone: 0,
+    fence: null,
+    attempts: 0,
+    error: null,
+    warnings: [],
+    engineIsStandin: null,
+    cancelRequested: false,
+    createdAtMs: 1_000,
+    updatedAtMs: 1_000,
+    reachedAtMs: { created: 1_000 },
+  })
+  async function newBoard() {
+    const redis = await server.connect()
+    const prefix = `b${randomBytes(6).toString('hex')}`
+    return {
+      redis,
+      prefix,
+      board: new RedisJobBoard({ redis, prefix, keptMs: 60_000, clock: systemClock() }),
+    }
+  }
+
+  it('keeps cards, notes when each status was first reached, and lists the newest first', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    await board.create({ ...card('two'), createdAtMs: 2_000 })
+    await board.update('one', { status: 'running', audioMsDone: 80 })
+    await board.update('gone', { status: 'running' })
+    const one = await board.get('one')
+    expect(one).toMatchObject({ status: 'running', audioMsDone: 80, sourceName: 'a\nb.wav' })
+    expect(one?.reachedAtMs.running).toBeGreaterThan(1_000)
+    expect(await board.get('gone')).toBeNull()
+    expect((await board.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
+    expect(await board.list({ limit: 1 })).toHaveLength(1)
+  })
+
+  it('streams events in order, from where a reader was', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    await board.publish('one', { type: 'text', channel: null, endMs: 240, text: ' had' })
+    await board.update('one', { status: 'completed' })
+    const all = await board.events('one', { afterId: '0', limit: 10 })
+    expect(all.map(({ event }) => event.type)).toEqual(['text', 'status'])
+    const rest = await board.events('one', { afterId: all[0]?.id ?? '', limit: 10 })
+    expect(rest.map(({ event }) => event.type)).toEqual(['status'])
+  })
+
+  it('lets ended jobs expire and running ones not', async () => {
+    const { board, redis, prefix } = await newBoard()
+    await board.create(card('one'))
+    expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
+    await board.update('one', { status: 'failed' })
+    expect(await redis.pttl(`${prefix}:job:one`)).toBeGreaterThan(0)
+    await board.create(card('one'))
+    expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
+  })
+
+  it('gives each fence once, above what lies in storage, whoever asks', async () => {
+    const { board } = await newBoard()
+    const asked = [0, 0, 7, 7, 3, 0].map((floor) => board.nextFence('one', floor))
+    const fences = await Promise.all(asked)
+    expect(new Set(fences).size).toBe(fences.length)
+    expect(fences[2]).toBeGreaterThan(7)
+    expect(fences[3]).toBeGreaterThan(7)
+  })
+
+  it('passes cancel requests on', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    const stop = new AbortController()
+    const heard = new Promise((resolve) => {
+      void board.onCancel(resolve, { signal: stop.signal }).then(() => board.requestCancel('one'))
+    })
+    expect(await heard).toBe('one')
+    expect((await board.get('one'))?.cancelRequested).toBe(true)
+    stop.abort()
+  })
+})
+
+describe('a Redis that is not there', () => {
+  it.each([
+    ['unix:///nowhere/redis.sock', 'UpstreamError', 'queue_unavailable'],
+    ['redis://user:secret@127.0.0.1:1/0', 'UpstreamError', 'queue_unavailable'],
+    ['http://127.0.0.1', 'ConfigError', 'config_invalid'],
+  ])('%s is one sentence without the password', async (url, name, code) => {
+    const refused = connectRedis({ url }, { signal: open, onError: () => {} })
+    const error = await refused.catch((thrown) => thrown)
+    expect(error).toMatchObject({ name, code })
+    expect(error.message).toContain('NIGHTSCRIBE_REDIS_URL')
+    expect(error.message).not.toContain('secret')
+  })
+})

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError } from '../../../src/kernel/errors.js'
+import { SpoolBudget } from '../../../src/media/spool-budget.js'
+
+const never = new AbortController().signal
+
+/** The names in the order in which their reservations were granted. */
+function watch(budget: SpoolBudget, granted: string[]) {
+  return (name: string, bytes: number, signal = never) => {
+    const reservation = budget.reserve(bytes, { signal })
+    reservation.then(
+      () => granted.push(name),
+      () => granted.push(`${name} rejected`),
+    )
+    return reservation
+  }
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('SpoolBudget', () => {
+  it('grants in order of arrival and never more than there is', async () => {
+    const budget = new SpoolBudget(100)
+    const granted: string[] = []
+    const reserve = watch(budget, granted)
+    const first = await reserve('first', 60)
+    const large = reserve('large', 90)
+    const small = reserve('small', 10)
+    await turn()
+    expect(granted).toEqual(['first'])
+    first[Symbol.dispose]()
+    first[Symbol.dispose]()
+    await Promise.all([large, small])
+    expect(granted).toEqual(['first', 'large', 'small'])
+    expect(budget.bytesUsed).toBe(100)
+  })
+
+  it('lets those behind in when a waiter goes away', async () => {
+    const budget = new SpoolBudget(100)
+    const granted: string[] = []
+    const reserve = watch(budget, granted)
+    const stop = new AbortController()
+    await reserve('first', 60)
+    const gone = reserve('gone', 90, stop.signal)
+    const small = reserve('small', 40)
+    stop.abort(new Error('no longer wanted'))
+    await expect(gone).rejects.toThrow('no longer wanted')
+    await small
+    expect(budget.bytesUsed).toBe(100)
+  })
+
+  it('refuses what could never fit, naming the setting', async () => {
+    const refused = new SpoolBudget(100).reserve(101, { signal: never })
+    await expect(refused).rejects.toThrow(/media\.spoolBytesMax/)
+    await expect(refused).rejects.toBeInstanceOf(ConfigError)
+  })
+})

@@ -1,0 +1,226 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/media/pcm.js'
+import type { Pace } from '../../../src/media/replay-schedule.js'
+import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
+import type { SessionAudio } from '../../../src/realtime/index.js'
+import {
+  type SessionMeter,
+  type SessionRequest,
+  type SessionResult,
+  sessionRunner,
+} from '../../../src/realtime/run-session.js'
+import { ScriptedTransport } from '../../fakes/scripted-transport.js'
+import { StepClock, settle } from '../../fakes/step-clock.js'
+
+function silence(samples: number): SessionAudio {
+  return {
+    samples,
+    async *frames() {
+      for (let left = samples; left > 0; left -= STEP_SAMPLES) {
+        yield new Uint8Array(Math.min(FRAME_BYTES, left * SAMPLE_BYTES))
+      }
+    },
+  }
+}
+
+interface Measured {
+  slipsMs: number[]
+  heldMs: number[]
+}
+
+function begin(options: {
+  samples: number
+  pace?: Pace
+  lagMaxMs?: number
+  engineAnswers?: boolean
+}) {
+  const clock = new StepClock(1_000)
+  const transport = new ScriptedTransport(() => clock.monotonicMs())
+  const measured: Measured = { slipsMs: [], heldMs: [] }
+  const meter: SessionMeter = {
+    connected: () => {},
+    frameSent: (_, slipMs) => measured.slipsMs.push(slipMs),
+    deltaReceived: () => {},
+    held: (durationMs) => measured.heldMs.push(durationMs),
+    finished: () => {},
+  }
+  const request: SessionRequest = {
+    engine: { url: 'ws://engine/v1/realtime', key: null },
+    model: 'm',
+    audio: silence(options.samples),
+    pace: options.pace ?? 1,
+    leg: 0,
+    legStartMs: 0,
+    limits: {
+      createdTimeoutMs: 10_000,
+      stallTimeoutMs: 3_000,
+      doneTimeoutMs: 30_000,
+      blankSpeechMaxMs: null,
+      deltaDelayMs: 0,
+    },
+    lagMaxMs: options.lagMaxMs ?? 4_000,
+    speechAt: () => false,
+    meter,
+    onGroup: () => {},
+    onProgress: () => {},
+  }
+  let samples = 0
+  let deltas = 0
+  const answer = (until: number) => {
+    for (; deltas < until; deltas += 1) {
+      transport.receive({ type: 'transcription.delta', delta: deltas % 5 === 0 ? ' w' : '' })
+    }
+  }
+  if (options.engineAnswers !== false) {
+    transport.onSent = (frame) => {
+      samples += frame.samples ?? 0
+      answer(deltasDue(samples))
+      if (!frame.final) return
+      answer(deltasTotal(samples))
+      const usage = { prompt_tokens: 39, completion_tokens: deltas, total_tokens: deltas + 39 }
+      transport.receive({ type: 'transcription.done', text: '', usage })
+    }
+  }
+  const abort = new AbortController()
+  const outcome: { result?: SessionResult; error?: unknown } = {}
+  const ended = sessionRunner({ opener: transport, clock })(request, { signal: abort.signal }).then(
+    (result) => {
+      outcome.result = result
+    },
+    (error) => {
+      outcome.error = error
+    },
+  )
+  return { clock, transport, measured, outcome, ended, abort, answer }
+}
+
+const greet = (transport: ScriptedTransport) =>
+  transport.receive({ type: 'session.created', id: 's', created: 1 })
+
+describe('a session at pace 1', () => {
+  it('sends update, commit, the audio and final, in this order, and nothing before the greeting', async () => {
+    const { clock, transport, outcome, ended } = begin({ samples: 16_000 })
+    await clock.advance(500)
+    expect(transport.sent).toEqual([])
+    greet(transport)
+    await clock.advance(2_000)
+    await ended
+    const kinds = transport.sent.map(({ type, final }) => `${type} ${final ?? ''}`.trim())
+    expect(kinds.slice(0, 2)).toEqual(['session.update', 'input_audio_buffer.commit false'])
+    expect(kinds.at(-1)).toBe('input_audio_buffer.commit true')
+    expect(transport.appends).toHaveLength(13)
+    expect(outcome.result).toMatchObject({ samples: 16_000, deltas: 23, verified: true })
+    expect(transport.closedBy).toBe('close')
+    expect(clock.sleeping).toBe(0)
+  })
+
+  it('sends no frame before it is due, at any pace, and none late on a clock that never is', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 60_000 }),
+        fc.constantFrom(0.5, 1, 2, 7.3),
+        async (samples, pace) => {
+          const { clock, transport, measured, ended } = begin({ samples, pace })
+          greet(transport)
+          await settle()
+          await clock.advance(20_000)
+          await ended
+          const startMs = transport.sent[0]?.atMs ?? 0
+          for (const [index, { atMs }] of transport.appends.entries()) {
+            expect(atMs).toBeCloseTo(startMs + (index * 80) / pace, 6)
+          }
+          expect(Math.max(...measured.slipsMs)).toBeCloseTo(0, 6)
+          const sent = transport.appends.reduce((sum, frame) => sum + (frame.samples ?? 0), 0)
+          expect(sent).toBe(samples)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it('stands still while the engine is too far behind, and goes on at pace, not in a burst', async () => {
+    const samples = 160_000
+    const { clock, transport, measured, ended, answer } = begin({
+      samples,
+      engineAnswers: false,
+      lagMaxMs: 1_000,
+    })
+    greet(transport)
+    await clock.advance(2_900)
+    const before = transport.appends.length
+    expect(before).toBeLessThanOrEqual(1 + (1_000 + 7 * 80) / 80 + 1)
+    answer(before - 7)
+    await clock.advance(80)
+    expect(transport.appends.length - before).toBeLessThanOrEqual(2)
+    expect(measured.heldMs).toHaveLength(1)
+    transport.hangUp(1006)
+    await ended
+  })
+
+  it('looks ahead by a bounded amount at pace max', async () => {
+    const { clock, transport, ended } = begin({
+      samples: 1_600_000,
+      pace: 'max',
+      engineAnswers: false,
+    })
+    greet(transport)
+    await clock.advance(10)
+    expect(transport.appends.length).toBe(1 + Math.floor((4_000 + 7 * 80) / 80))
+    transport.hangUp(1006)
+    await ended
+  })
+})
+
+describe('a session that can not go on', () => {
+  it('ends with the reason of its signal and drops the socket', async () => {
+    const { clock, transport, outcome, ended, abort } = begin({ samples: 160_000 })
+    greet(transport)
+    await clock.advance(1_000)
+    const reason = new Error('canceled')
+    abort.abort(reason)
+    await ended
+    expect(outcome.error).toBe(reason)
+    expect(transport.closedBy).toBe('destroy')
+    expect(clock.sleeping).toBe(0)
+  })
+
+  it('ends with the failure of the engine, also while the sender waits', async () => {
+    const { clock, transport, outcome, ended } = begin({ samples: 160_000 })
+    greet(transport)
+    await clock.advance(1_000)
+    transport.receive({
+      type: 'error',
+      error: 'EngineCore encountered an issue.',
+      code: 'processing_error',
+    })
+    await settle()
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'engine_crashed' })
+    expect(clock.sleeping).toBe(0)
+  })
+
+  it('ends by its watchdog when the engine falls silent', async () => {
+    const { clock, transport, outcome, ended } = begin({ samples: 160_000, engineAnswers: false })
+    greet(transport)
+    await clock.advance(4_000)
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'session_stalled' })
+    expect(transport.closedBy).toBe('destroy')
+  })
+
+  it('ends by its watchdog when nobody greets', async () => {
+    const { clock, outcome, ended } = begin({ samples: 1 })
+    await clock.advance(10_300)
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'session_stalled' })
+  })
+
+  it('ends on a frame that breaks the protocol', async () => {
+    const { transport, outcome, ended } = begin({ samples: 16_000 })
+    transport.receive({ type: 'transcription.delta' })
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'engine_protocol' })
+    expect(transport.closedBy).toBe('destroy')
+  })
+})
