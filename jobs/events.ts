@@ -20,7 +20,10 @@ export function workerEvents(
   level: string,
   stream: DestinationStream = pino.destination(2),
 ): WorkerEvents {
-  const log = pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+  const log = pino(
+    { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    stream,
+  )
   return {
     ready: (engines) =>
       log.info(

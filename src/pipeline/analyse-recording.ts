@@ -6,7 +6,7 @@ import { type JobDocument, jobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey, jobKey, peaksKey } from '../storage/keys.js'
 import { readJson, writeJson } from '../storage/stored-json.js'
 import { readManifest } from './commit-result.js'
-import type { DecodedFlac, WorkPorts } from './index.js'
+import type { WorkPorts } from './index.js'
 import { sourceOf } from './source-address.js'
 import { storedMedia } from './stored-media.js'
 
@@ -76,10 +76,10 @@ async function analyse(
     )
   }
   const { channels } = job.options
-  const decoded = await media.analyse(storedMedia(from, head), { channels, signal })
-  await using flac: DecodedFlac = decoded.flac
-  await store.put(audioKey(jobId), flac.stream(), { signal, contentType: 'audio/flac' })
-  const { analysis } = decoded
+  await using analysed = await media.analyse(storedMedia(from, head), { channels, signal })
+  const { analysis, flac } = analysed
+  const audio = flac.stream({ signal })
+  await store.put(audioKey(jobId), audio, { signal, contentType: 'audio/flac' })
   const lanes: AnalysisDocument['lanes'] = []
   for (const lane of analysis.lanes) {
     const key = peaksKey(jobId, lane.channel)

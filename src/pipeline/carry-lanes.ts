@@ -1,6 +1,8 @@
 import { allOrNone } from '../kernel/all-or-none.js'
+import type { SpooledLeg } from '../media/index.js'
 import { samplesToMs } from '../media/pcm.js'
 import { speechLookup } from '../media/speech-lookup.js'
+import type { SessionAudio } from '../realtime/index.js'
 import type { SessionMeter, SessionResult } from '../realtime/run-session.js'
 import type { ObjectHead } from '../storage/index.js'
 import { audioKey } from '../storage/keys.js'
@@ -63,12 +65,9 @@ async function carryLane(
   const { work, lane, engine, live } = request
   const { analysis, attempt, job } = work
   const { channel = null, speech } = analysis.lanes[lane] ?? {}
-  await using audio = await ports.media.openLeg(storedMedia(ports.store, request.flac), {
-    channelIndex: lane,
-    startSample: 0,
-    endSample: analysis.samples,
-    signal,
-  })
+  const whole = { lane, startSample: 0, endSample: analysis.samples }
+  const source = storedMedia(ports.store, request.flac)
+  await using leg = await ports.media.openLeg(source, whole, { signal })
   const { session, lagMaxMs } = ports.limits
   const deltaDelayMs = session.deltaDelayMs + engine.description.deltaDelayMs
   // A rut shall cost one try; where it comes again, text with a hole in it is worth more than none.
@@ -77,7 +76,7 @@ async function carryLane(
     {
       engine: engine.address,
       model: engine.description.model,
-      audio,
+      audio: sessionAudio(leg),
       pace: job.options.pace,
       leg: 0,
       legStartMs: 0,
@@ -91,6 +90,17 @@ async function carryLane(
     { signal },
   )
   return { channel, engine, result }
+}
+
+function sessionAudio(leg: SpooledLeg): SessionAudio {
+  return {
+    samples: leg.samples,
+    async *frames(options) {
+      for (let index = 0; index < leg.frameCount; index += 1) {
+        yield await leg.readFrame(index, options)
+      }
+    },
+  }
 }
 
 /** The first frame of the first lane makes the job a running one. */

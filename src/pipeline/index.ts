@@ -1,8 +1,8 @@
 import type { SessionGate } from '../admission/index.js'
 import type { Clock } from '../kernel/clock.js'
-import type { ChannelMode, MediaAnalysis, MediaSource } from '../media/index.js'
+import type { AnalysedMedia, ChannelMode, LegReader, MediaSource } from '../media/index.js'
 import type { JobBoard, JobQueue } from '../queue/index.js'
-import type { EngineAddress, EngineDescription, SessionAudio } from '../realtime/index.js'
+import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import type { SessionRunner } from '../realtime/run-session.js'
 import type { SessionLimits } from '../realtime/session-machine.js'
 import type { ObjectStore } from '../storage/index.js'
@@ -18,23 +18,13 @@ export interface IntakePorts {
   clock: Clock
 }
 
-/** The decoded audio of an analysis, to be stored; holds a spool file until it is disposed of. */
-export interface DecodedFlac extends AsyncDisposable {
-  bytes: number
-  stream(): AsyncIterable<Uint8Array>
-}
-
 /** Reading recordings. */
-export interface MediaPort {
+export interface MediaPort extends LegReader {
+  /** The one pass over a recording; its spool files are gone when it is disposed of. */
   analyse(
     source: MediaSource,
     options: { channels: ChannelMode; signal: AbortSignal },
-  ): Promise<{ analysis: MediaAnalysis; flac: DecodedFlac }>
-  /** A stretch of one lane out of the FLAC that `analyse` made, in a spool file until disposed of. */
-  openLeg(
-    flac: MediaSource,
-    leg: { channelIndex: number; startSample: number; endSample: number; signal: AbortSignal },
-  ): Promise<SessionAudio & AsyncDisposable>
+  ): Promise<AnalysedMedia>
 }
 
 /** An engine that answered when the worker started. */

@@ -4,7 +4,12 @@ import type { Transport, TransportEvent, TransportOpener } from '../../src/realt
 
 /** A socket whose other end is the test: it sees what was sent and says what is received. */
 export class ScriptedTransport implements Transport, TransportOpener {
-  readonly sent: { type: string; final?: boolean; samples?: number; atMs: number }[] = []
+  readonly sent: {
+    type: string
+    final: boolean | undefined
+    samples: number | undefined
+    atMs: number
+  }[] = []
   bufferedBytes = 0
   closedBy: 'close' | 'destroy' | null = null
   private readonly mailbox = new Mailbox<TransportEvent>({ itemsMax: 100_000 })

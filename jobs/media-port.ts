@@ -1,0 +1,41 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Settings } from '../src/config/schema.js'
+import type { Clock } from '../src/kernel/clock.js'
+import type { Random } from '../src/kernel/random.js'
+import { analyseMedia } from '../src/media/analyse.js'
+import { LegSpool } from '../src/media/leg-spool.js'
+import { openMediaTools } from '../src/media/media-tools.js'
+import type { MediaPort } from '../src/pipeline/index.js'
+
+/**
+ * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool folder
+ * carries the process's id, so that workers of one checkout don't empty each other's.
+ */
+export async function openMedia(
+  settings: Settings,
+  options: { clock: Clock; random: Random; signal: AbortSignal },
+): Promise<MediaPort & AsyncDisposable> {
+  const { clock, random, signal } = options
+  const { ffmpegPath, ffprobePath, decodeTimeoutMs, decodesMax, spoolBytesMax } = settings.media
+  const spoolDir = join(settings.stateDir, 'spool', String(process.pid))
+  await rm(spoolDir, { recursive: true, force: true }) // of a process that had this id before us
+  const { method, threshold, ...speech } = settings.vad
+  const tools = await openMediaTools(
+    {
+      ...{ ffmpegPath, ffprobePath, decodeTimeoutMs, spoolDir, clock, random },
+      vad: { method, threshold },
+    },
+    { signal },
+  )
+  const spool = new LegSpool({ tools, decodesMax, spoolBytesMax })
+  return {
+    analyse: (source, { channels, signal }) =>
+      analyseMedia(source, { tools, channels, limits: settings.media, speech }, { signal }),
+    openLeg: (flac, range, { signal }) => spool.openLeg(flac, range, { signal }),
+    async [Symbol.asyncDispose]() {
+      await tools[Symbol.asyncDispose]()
+      await rm(spoolDir, { recursive: true, force: true })
+    },
+  }
+}
