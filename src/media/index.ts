@@ -59,3 +59,46 @@ export interface MediaAnalysis {
 
 /** Peaks a second in `LaneAnalysis.peaks`. */
 export const PEAKS_PER_SECOND = 20
+
+/** The decoded audio of a recording as FLAC with a seek table, in a spool file of this machine. */
+export interface SpooledFlac extends AsyncDisposable {
+  bytes: number
+  /** From the first byte; may be called again for another try. */
+  stream(options: { signal: AbortSignal }): AsyncIterable<Uint8Array>
+}
+
+/** The outcome of the analysis pass; disposing it removes the spool file. */
+export interface AnalysedMedia extends AsyncDisposable {
+  analysis: MediaAnalysis
+  flac: SpooledFlac
+}
+
+/** How far an analysis is; `expectedMs` is null when the container doesn't say. */
+export interface AnalysisProgress {
+  decodedMs: number
+  expectedMs: number | null
+}
+
+/** A stretch of one lane, in samples of 16 kHz: `[startSample, endSample)`. */
+export interface LegRange {
+  /** 0-based lane of the recording's FLAC, which is 0 for a mix. */
+  lane: number
+  startSample: number
+  endSample: number
+}
+
+/** The PCM of one leg, whole and on this machine; disposing it frees its room in the spool. */
+export interface SpooledLeg extends AsyncDisposable {
+  samples: number
+  /** Frames of 80 ms; the last one may be shorter. */
+  frameCount: number
+  /** All frames in order, from the first. */
+  frames(options: { signal: AbortSignal }): AsyncIterable<Uint8Array>
+  /** Frame `index` (0-based): 2560 bytes, fewer in the last one. Fast when read in order. */
+  readFrame(index: number, options: { signal: AbortSignal }): Promise<Uint8Array>
+}
+
+/** Reads legs out of the FLAC of a recording. */
+export interface LegReader {
+  openLeg(flac: MediaSource, range: LegRange, options: { signal: AbortSignal }): Promise<SpooledLeg>
+}

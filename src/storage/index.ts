@@ -58,7 +58,11 @@ export interface ObjectStore {
     body: Uint8Array | AsyncIterable<Uint8Array>,
     options: PutOptions,
   ): Promise<PutOutcome>
-  /** Every object below a prefix, in key order, page by page as the consumer goes on. */
+  /**
+   * Every object below a prefix, in key order, page by page as the consumer goes on. Its etags and
+   * version ids are for noticing changes and for `get`; the ones to keep come from `head` (a folder
+   * doesn't hash what it lists, S3 lists no versions).
+   */
   list(prefix: string, options: { signal: AbortSignal }): AsyncIterable<ObjectHead>
   /** Deleting what isn't there is success. */
   delete(key: string, options: { signal: AbortSignal }): Promise<void>

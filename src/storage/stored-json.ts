@@ -47,11 +47,13 @@ async function readWhole(
 ): Promise<Buffer | null> {
   try {
     const { body, contentBytes } = await store.get(key, { signal })
-    if (contentBytes > JSON_BYTES_MAX) {
-      throw new InputError('media_too_large', `${key} is larger than ${JSON_BYTES_MAX} bytes.`)
-    }
     const chunks: Uint8Array[] = []
-    for await (const chunk of body) chunks.push(chunk)
+    for await (const chunk of body) {
+      if (contentBytes > JSON_BYTES_MAX) {
+        throw new InputError('media_too_large', `${key} is larger than ${JSON_BYTES_MAX} bytes.`)
+      }
+      chunks.push(chunk)
+    }
     return Buffer.concat(chunks)
   } catch (error) {
     if (error instanceof NightscribeError && error.code === 'input_not_found') return null

@@ -1,0 +1,136 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
+import { PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { type Fault, parseFault } from './faults.js'
+import { createPocketsphinxFactory } from './pocketsphinx-recognizer.js'
+import type { RecognizerFactory } from './recognizer.js'
+import {
+  DEFAULT_MAX_MODEL_LEN,
+  DEFAULT_MAX_NUM_SEQS,
+  DEFAULT_MODEL_ID,
+  type Standin,
+  startStandin,
+} from './server.js'
+import { createTonesFactory } from './tones-recognizer.js'
+
+/** The stand-in as a process: one JSON line on stdout once it listens, and nothing after it. */
+
+interface Flags {
+  port: number
+  recognizer: RecognizerFactory['name']
+  model: string
+  maxModelLen: number
+  maxNumSeqs: number
+  key?: string
+  fault: Fault[]
+  exitWithStdin: boolean
+}
+
+const RECOGNIZERS: Readonly<Record<RecognizerFactory['name'], () => RecognizerFactory>> = {
+  pocketsphinx: () => createPocketsphinxFactory(),
+  tones: createTonesFactory,
+}
+
+function parseFlags(argv: readonly string[]): Flags {
+  const command = new Command('standin')
+    .description('Speaks vLLM Realtime without a GPU. A test double: what comes from it says so.')
+    .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', integer(0, 65_535), 8000)
+    .addOption(
+      new Option('--recognizer <name>', 'pocketsphinx hears speech, tones hears test fixtures')
+        .choices(Object.keys(RECOGNIZERS))
+        .default('pocketsphinx'),
+    )
+    .option('--model <id>', 'model id that it serves', DEFAULT_MODEL_ID)
+    .option(
+      '--max-model-len <tokens>',
+      'tokens of a session, prompt included',
+      integer(PROMPT_TOKENS + 1),
+      DEFAULT_MAX_MODEL_LEN,
+    )
+    .option(
+      '--max-num-seqs <number>',
+      'utterances at a time; more wait silently',
+      integer(1),
+      DEFAULT_MAX_NUM_SEQS,
+    )
+    .option('--key <key>', 'bearer key of everything under /v1')
+    .option(
+      '--fault <kind:key=value,…>',
+      'something that goes wrong, see README.md; repeatable',
+      (text, faults: Fault[]) => [...faults, parseFault(text)],
+      [],
+    )
+    .option('--exit-with-stdin', 'end when stdin closes, so that no orphan stays', false)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+  return command.parse([...argv], { from: 'user' }).opts<Flags>()
+}
+
+function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`)
+  }
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const flags = parseFlags(argv)
+  const recognizer = RECOGNIZERS[flags.recognizer]()
+  const standin = await startStandin({
+    recognizer,
+    port: flags.port,
+    key: flags.key ?? null,
+    modelId: flags.model,
+    maxModelLen: flags.maxModelLen,
+    maxNumSeqs: flags.maxNumSeqs,
+    faults: flags.fault,
+  })
+  closeWhenTold(standin, flags.exitWithStdin)
+  const listening = {
+    event: 'listening',
+    url: standin.url,
+    port: standin.port,
+    recognizer: recognizer.name,
+    delta_delay_ms: recognizer.deltaDelayMs,
+    standin: true,
+  }
+  process.stdout.write(`${JSON.stringify(listening)}\n`)
+  if ((await standin.ended) === 'closed') return 0
+  process.stderr.write('The stand-in engine died, as its faults told it to.\n')
+  await standin.close()
+  return 1
+}
+
+function closeWhenTold(standin: Standin, withStdin: boolean): void {
+  let told = false
+  const tell = () => {
+    // Who tells it twice doesn't want to wait for clients.
+    if (told) process.exit(130)
+    told = true
+    void standin.close()
+  }
+  process.on('SIGTERM', tell)
+  process.on('SIGINT', tell)
+  if (!withStdin) return
+  process.stdin.on('error', () => void standin.close())
+  process.stdin.on('close', () => void standin.close())
+  process.stdin.resume()
+}
+
+/** Exit code of a start that failed: 2 when the operator must change something, 70 for a bug. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0
+    process.stderr.write(`standin: ${error.message.replace(/^error: /, '')}\n`)
+    return 2
+  }
+  process.stderr.write(`standin: ${reasonOf(error)}\n`)
+  return error instanceof ConfigError ? 2 : 70
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(exitCodeOf)
+// Nothing is left to wait for; an open stdin alone would keep the process.
+process.exit()

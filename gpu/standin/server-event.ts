@@ -1,0 +1,49 @@
+/** The frames that a vLLM Realtime server sends, as JSON in its own order of keys. */
+
+/** Codes of `error` frames: vLLM 0.32's own, then those of its open pull requests. */
+export type WireErrorCode =
+  | 'invalid_json'
+  | 'invalid_event'
+  | 'model_not_found'
+  | 'model_not_validated'
+  | 'unknown_event'
+  | 'invalid_audio'
+  | 'processing_error'
+  | 'buffer_full'
+  | 'idle_timeout'
+
+/** @param createdS Unix time in whole seconds */
+export function createdFrame(id: string, createdS: number): string {
+  return JSON.stringify({ type: 'session.created', id, created: createdS })
+}
+
+/** Only some builds acknowledge `session.update`; mainline doesn't. */
+export function updatedFrame(model: unknown): string {
+  return JSON.stringify({ type: 'session.updated', model })
+}
+
+export function deltaFrame(text: string): string {
+  return JSON.stringify({ type: 'transcription.delta', delta: text })
+}
+
+/** @param usage tokens of the utterance; both 0 when it had no audio */
+export function doneFrame(
+  text: string,
+  usage: { promptTokens: number; completionTokens: number },
+): string {
+  return JSON.stringify({
+    type: 'transcription.done',
+    text,
+    usage: {
+      prompt_tokens: usage.promptTokens,
+      total_tokens: usage.promptTokens + usage.completionTokens,
+      completion_tokens: usage.completionTokens,
+      prompt_tokens_details: null,
+      completion_tokens_details: null,
+    },
+  })
+}
+
+export function errorFrame(error: string, code: WireErrorCode): string {
+  return JSON.stringify({ type: 'error', error, code })
+}

@@ -1,0 +1,253 @@
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import WebSocket, { WebSocketServer } from 'ws'
+import { systemClock } from '../../src/kernel/clock.js'
+import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
+import { systemRandom } from '../../src/kernel/random.js'
+import { Connection } from './connection.js'
+import { type Fault, FaultPlan } from './faults.js'
+import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './http-routes.js'
+import { Keepalive } from './keepalive.js'
+import type { RecognizerFactory } from './recognizer.js'
+import {
+  type EngineCounters,
+  type EngineDeath,
+  type EngineSettings,
+  StandinEngine,
+} from './standin-engine.js'
+
+export interface StandinOptions {
+  /** Started by the stand-in, and closed with it. */
+  recognizer: RecognizerFactory
+  /** On 127.0.0.1; 0 (default) takes a free one. */
+  port?: number
+  /** Bearer key of everything under `/v1`; null (default) asks for none. */
+  key?: string | null
+  modelId?: string
+  /** What `/version` says. */
+  version?: string
+  /** Tokens of a session, 39 of prompt included. */
+  maxModelLen?: number
+  /** Utterances that generate at a time; more wait silently. */
+  maxNumSeqs?: number
+  faults?: readonly Fault[]
+}
+
+/** A running stand-in. */
+export interface Standin {
+  readonly port: number
+  /** `ws://127.0.0.1:<port>/v1/realtime` */
+  readonly url: string
+  /** Counts of the engine process that is imitated at the moment; a new one starts at 0. */
+  readonly stats: Readonly<EngineCounters> & { readonly connectionsActive: number }
+  /** `died` when a fault ended it for good, `closed` after `close`. */
+  readonly ended: Promise<'died' | 'closed'>
+  /** Replaces the faults; connections that exist keep theirs. */
+  setFaults(faults: readonly Fault[]): void
+  /** Kills the engine process now, as the fault `engine_death` does. */
+  kill(death?: Partial<EngineDeath>): void
+  /** As SIGTERM does: 1012 to every connection. Resolves when the port is free; idempotent. */
+  close(): Promise<void>
+}
+
+export const DEFAULT_MODEL_ID = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
+export const DEFAULT_MAX_MODEL_LEN = 131_072
+export const DEFAULT_MAX_NUM_SEQS = 256
+
+/**
+ * Starts a stand-in engine on 127.0.0.1.
+ * @throws ConfigError when the port is taken or the recognizer lacks a program
+ */
+export async function startStandin(options: StandinOptions): Promise<Standin> {
+  const server = new StandinServer(options)
+  await options.recognizer.start()
+  try {
+    await server.listen(options.port ?? 0)
+  } catch (error) {
+    await options.recognizer.close()
+    throw error
+  }
+  return server
+}
+
+const REALTIME_PATH = '/v1/realtime'
+const FRAME_BYTES_MAX = 16 * 1024 * 1024
+/** How long a client may take to answer a close frame before its connection is cut, ms. */
+const CLOSE_MS_MAX = 1000
+
+/** A socket that names the reason as vLLM's server does when a frame is too large. */
+class ServerSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    const tooLarge = code === 1009 && reason === undefined
+    super.close(code, tooLarge ? `frame exceeds limit of ${FRAME_BYTES_MAX} bytes` : reason)
+  }
+}
+
+/**
+ * One stand-in on one port. Four modes: up; dying, when the engine is dead and the sockets are not
+ * closed yet; down, when nobody listens, until the engine is restarted (up) or for good; closed.
+ */
+class StandinServer implements Standin {
+  readonly ended: Promise<'died' | 'closed'>
+  private readonly key: string | null
+  private readonly settings: EngineSettings
+  private readonly plan: FaultPlan
+  private readonly keepalive = new Keepalive()
+  private readonly sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: true,
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_MAX,
+    WebSocket: ServerSocket,
+  })
+  private engine: StandinEngine
+  private http: Server | null = null
+  private boundPort = 0
+  private upgrades = 0
+  private lifeTimer: NodeJS.Timeout | null = null
+  private closing: Promise<void> | null = null
+  private resolveEnded: (how: 'died' | 'closed') => void = () => {}
+
+  constructor(options: StandinOptions) {
+    this.key = options.key ?? null
+    this.plan = new FaultPlan(options.faults ?? [])
+    this.settings = {
+      modelId: options.modelId ?? DEFAULT_MODEL_ID,
+      version: options.version ?? '0.32.0',
+      maxModelLen: options.maxModelLen ?? DEFAULT_MAX_MODEL_LEN,
+      maxNumSeqs: options.maxNumSeqs ?? DEFAULT_MAX_NUM_SEQS,
+      recognizer: options.recognizer,
+      clock: systemClock(),
+      random: systemRandom(),
+    }
+    this.engine = this.newEngine()
+    this.sockets.on('headers', (headers) => {
+      for (const [name, value] of Object.entries(STANDIN_HEADERS)) headers.push(`${name}: ${value}`)
+    })
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve
+    })
+  }
+
+  get port(): number {
+    return this.boundPort
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.boundPort}${REALTIME_PATH}`
+  }
+
+  get stats() {
+    return { ...this.engine.counters, connectionsActive: this.engine.sessions.size }
+  }
+
+  /** @throws ConfigError when the port can't be had */
+  async listen(port: number): Promise<void> {
+    const http = createServer((request, response) => {
+      answerRequest(request, response, this.engine, this.key)
+    })
+    http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', (error) => reject(portTaken(port, error)))
+      http.listen(port, '127.0.0.1', resolve)
+    })
+    this.http = http
+    this.boundPort = (http.address() as AddressInfo).port
+  }
+
+  setFaults(faults: readonly Fault[]): void {
+    this.plan.set(faults)
+  }
+
+  kill(death: Partial<EngineDeath> = {}): void {
+    this.engine.die({ closeMs: 0, downMs: -1, abrupt: 0, ...death })
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce()
+    return this.closing
+  }
+
+  private newEngine(): StandinEngine {
+    return new StandinEngine(this.settings, (death) => this.onDeath(death))
+  }
+
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => {}) // a client that goes away while it is refused
+    if (!isAuthorized(request, this.key)) {
+      refuseUpgrade(socket, 401, '{"error":"Unauthorized"}')
+    } else if (pathOf(request) !== REALTIME_PATH) {
+      refuseUpgrade(socket, 403)
+    } else {
+      this.accept(request, socket, head)
+    }
+  }
+
+  private accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const faults = this.plan.deal(this.upgrades)
+    this.upgrades += 1
+    const refusal = faults.of('refuse')
+    if (refusal) {
+      refuseUpgrade(socket, refusal.status)
+      return
+    }
+    this.sockets.handleUpgrade(request, socket, head, (client) => {
+      this.keepalive.add(client)
+      new Connection(client, this.engine, faults)
+    })
+  }
+
+  private onDeath({ abrupt, closeMs, downMs }: EngineDeath): void {
+    const goDown = () => {
+      this.engine.closeAll(1012)
+      this.http?.close()
+      this.http?.closeAllConnections()
+      if (downMs < 0) this.resolveEnded('died')
+      else this.lifeTimer = setTimeout(() => this.restart(), downMs)
+    }
+    if (abrupt) goDown()
+    else this.lifeTimer = setTimeout(goDown, closeMs)
+  }
+
+  private restart(): void {
+    this.engine = this.newEngine()
+    // Somebody else took the port meanwhile: as with a real server, it stays down.
+    this.listen(this.boundPort).catch(() => this.resolveEnded('died'))
+  }
+
+  private async closeOnce(): Promise<void> {
+    if (this.lifeTimer) clearTimeout(this.lifeTimer)
+    this.keepalive.stop()
+    this.engine.closeAll(1012)
+    const { http } = this
+    const cut = setTimeout(() => {
+      for (const client of this.sockets.clients) client.terminate()
+      http?.closeAllConnections()
+    }, CLOSE_MS_MAX)
+    // Its callback comes once every connection is over, those of a server that is down included.
+    await new Promise<void>((resolve) => (http ? http.close(() => resolve()) : resolve()))
+    clearTimeout(cut)
+    await this.settings.recognizer.close()
+    this.resolveEnded('closed')
+  }
+}
+
+function refuseUpgrade(socket: Duplex, status: number, body = ''): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...Object.entries(STANDIN_HEADERS).map(([name, value]) => `${name}: ${value}`),
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function portTaken(port: number, error: Error): ConfigError {
+  return new ConfigError(
+    'config_invalid',
+    `The stand-in can't listen on port ${port}: ${reasonOf(error)}; choose another with --port.`,
+    { cause: error },
+  )
+}

@@ -1,0 +1,49 @@
+import type { Fault, FaultKind, FaultParameters } from './faults.js'
+
+type KindAfterDeltas = 'engine_death' | 'drop' | 'stall' | 'processing_error' | 'early_done'
+
+/** The faults of one connection, and what it appended to its utterance as far as they count it. */
+export class SessionFaults {
+  private readonly faults: ReadonlyMap<FaultKind, Fault>
+  private appends = 0
+  private appendedBytes = 0
+
+  /** @param faults with all their parameters; of two of a kind the first one counts */
+  constructor(faults: readonly Fault[]) {
+    this.faults = new Map([...faults].reverse().map((fault) => [fault.kind, fault]))
+  }
+
+  /** The parameters of a fault, or null when this session hasn't got it. */
+  of<K extends FaultKind>(kind: K): FaultParameters<K> | null {
+    return (this.faults.get(kind) as FaultParameters<K> | undefined) ?? null
+  }
+
+  /** Whether a fault that waits for so many deltas of an utterance is due. */
+  isDue(kind: KindAfterDeltas, deltas: number): boolean {
+    const fault = this.of(kind)
+    return fault !== null && deltas >= fault.afterDeltas
+  }
+
+  /** Whether the text of this delta is lost. */
+  isBlank(deltaIndex: number): boolean {
+    const rut = this.of('blank_rut')
+    return rut !== null && deltaIndex >= rut.fromDelta && deltaIndex <= rut.toDelta
+  }
+
+  /** Counts an append. @returns the code of the error that it is answered with, null for none */
+  onAppend(pcmBytes: number): 'buffer_full' | 'invalid_audio' | null {
+    this.appends += 1
+    const full = this.of('buffer_full')
+    const over = full === null ? 0 : this.appends - full.afterAppends
+    if (full !== null && over > 0 && over <= full.times) return 'buffer_full'
+    this.appendedBytes += pcmBytes
+    const cap = this.of('invalid_audio')
+    return cap !== null && this.appendedBytes > cap.afterBytes ? 'invalid_audio' : null
+  }
+
+  /** The utterance is over: what it appended no longer counts. */
+  onUtteranceEnd(): void {
+    this.appends = 0
+    this.appendedBytes = 0
+  }
+}

@@ -1,0 +1,89 @@
+/** Which programs a purpose needs, and which Debian packages bring them. */
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/**
+ * @typedef {object} Need
+ * @property {string} name for sentences
+ * @property {string[]} packages Debian's
+ * @property {string[][]} programs each group must be present with at least one of its names
+ * @property {string[]} [folders] that must exist besides
+ * @property {boolean} [bringsServices] its packages would register system services
+ */
+
+const FFMPEG = { name: 'ffmpeg', packages: ['ffmpeg'], programs: [['ffmpeg'], ['ffprobe']] }
+
+/** Debian's redis-tools holds the whole server: started under the name redis-server, it serves. */
+const REDIS = {
+  name: 'Redis',
+  packages: ['redis-tools'],
+  programs: [['redis-server', 'valkey-server', 'redis-check-rdb']],
+}
+
+const RECOGNIZER = {
+  name: 'the recognizer',
+  packages: ['pocketsphinx', 'pocketsphinx-en-us'],
+  programs: [['pocketsphinx_batch'], ['pocketsphinx_continuous']],
+  folders: ['/usr/share/pocketsphinx/model/en-us/en-us'],
+}
+
+/** The S3 server of the tests. */
+const RADOSGW = {
+  name: 'radosgw',
+  packages: ['ceph-mon', 'ceph-osd', 'radosgw', 'ceph-common'],
+  programs: [['ceph-mon'], ['ceph-osd'], ['radosgw'], ['radosgw-admin'], ['ceph-authtool']],
+  bringsServices: true,
+}
+
+const VOICES = { name: 'the voices', packages: ['flite'], programs: [['flite']] }
+
+/**
+ * What a purpose needs of the system. A part that the settings name elsewhere isn't needed here.
+ * @param {'build' | 'start' | 'test' | 'samples'} purpose
+ * @param {{ redisUrl: string | null, engines: string[],
+ *   media: { ffmpegPath: string, ffprobePath: string } } | null} settings null: nothing is named
+ * @returns {Need[]}
+ */
+export function needsOf(purpose, settings) {
+  switch (purpose) {
+    case 'start': {
+      const media = settings?.media ?? { ffmpegPath: 'ffmpeg', ffprobePath: 'ffprobe' }
+      const ownFfmpeg = media.ffmpegPath !== 'ffmpeg' && media.ffprobePath !== 'ffprobe'
+      return [
+        ...(ownFfmpeg ? [] : [FFMPEG]),
+        ...(settings?.redisUrl ? [] : [REDIS]),
+        ...(settings !== null && settings.engines.length > 0 ? [] : [RECOGNIZER]),
+      ]
+    }
+    case 'test':
+      return [FFMPEG, REDIS, RECOGNIZER, RADOSGW]
+    case 'samples':
+      return [FFMPEG, VOICES]
+    default:
+      return []
+  }
+}
+
+/**
+ * The needs that this machine doesn't meet.
+ * @param {Need[]} needs
+ * @param {string} path the PATH to look in
+ */
+export function unmetNeeds(needs, path) {
+  const folders = path.split(delimiter).filter((folder) => folder !== '')
+  const found = (program) => folders.some((folder) => isProgram(join(folder, program)))
+  return needs.filter(
+    (need) =>
+      !need.programs.every((names) => names.some(found)) ||
+      !(need.folders ?? []).every((folder) => existsSync(folder)),
+  )
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false // absent, unreadable or not executable: none of them is a program we can start
+  }
+}

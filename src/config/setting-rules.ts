@@ -1,0 +1,53 @@
+import type { Settings } from './schema.js'
+
+/** A rule between settings, or about a text's meaning, that is broken. */
+export interface BrokenRule {
+  /** The setting to change. */
+  path: string
+  /** Follows the name of the setting: `must …`. */
+  sentence: string
+}
+
+/** Checks what a single setting's type can't say. Pure. */
+export function brokenRules(settings: Settings): BrokenRule[] {
+  return [...storageRules(settings), ...addressRules(settings), ...lengthRules(settings)]
+}
+
+function storageRules({ storage, s3 }: Settings): BrokenRule[] {
+  const broken: BrokenRule[] = []
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(storage) && !/^s3:\/\/[^/]+(\/|$)/.test(storage)) {
+    broken.push({ path: 'storage', sentence: 'must be a folder or s3://bucket/prefix' })
+  }
+  if (s3.endpoint !== null && !/^https?:\/\//.test(s3.endpoint)) {
+    broken.push({ path: 's3.endpoint', sentence: 'must begin with http:// or https://' })
+  }
+  if (s3.accessKeyId !== null && s3.secretAccessKey === null) {
+    broken.push({ path: 's3.secretAccessKey', sentence: 'must be set too, as s3.accessKeyId is' })
+  }
+  if (s3.secretAccessKey !== null && s3.accessKeyId === null) {
+    broken.push({ path: 's3.accessKeyId', sentence: 'must be set too, as s3.secretAccessKey is' })
+  }
+  return broken
+}
+
+function addressRules({ redisUrl }: Settings): BrokenRule[] {
+  if (redisUrl === null || /^(rediss?:\/\/|unix:\/\/\/)./.test(redisUrl)) return []
+  return [{ path: 'redisUrl', sentence: 'must begin with redis://, rediss:// or unix:///' }]
+}
+
+function lengthRules({ queue, subtitles }: Settings): BrokenRule[] {
+  const broken: BrokenRule[] = []
+  if (queue.stalledIntervalMs > queue.lockDurationMs) {
+    const sentence = `must be at most queue.lockDurationMs (${queue.lockDurationMs})`
+    broken.push({ path: 'queue.stalledIntervalMs', sentence })
+  }
+  if (queue.backoffMs > queue.backoffMaxMs) {
+    const sentence = `must be at most queue.backoffMaxMs (${queue.backoffMaxMs})`
+    broken.push({ path: 'queue.backoffMs', sentence })
+  }
+  if (subtitles.cueMinMs > subtitles.cueMaxMs) {
+    const sentence = `must be at most subtitles.cueMaxMs (${subtitles.cueMaxMs})`
+    broken.push({ path: 'subtitles.cueMinMs', sentence })
+  }
+  return broken
+}

@@ -1,0 +1,74 @@
+/**
+ * The demuxers that may open a recording. Everything that could make ffmpeg open another file or
+ * address (playlists, `concat`, `hls`, `dash`, `sdp`, image sequences, devices) is left out, because
+ * recordings are not trusted.
+ */
+export const FORMATS_ALLOWED = [
+  'aac',
+  'ac3',
+  'aiff',
+  'amr',
+  'asf',
+  'au',
+  'avi',
+  'caf',
+  'eac3',
+  'flac',
+  'flv',
+  'gsm',
+  'matroska',
+  'mov',
+  'mp3',
+  'mpeg',
+  'mpegts',
+  'mxf',
+  'ogg',
+  'rm',
+  'voc',
+  'w64',
+  'wav',
+  'wv',
+].join(',')
+
+/** Input options for ffmpeg and ffprobe: the loopback proxy and nothing else. */
+export const INPUT_GUARD = [
+  '-protocol_whitelist',
+  'http,tcp',
+  '-format_whitelist',
+  FORMATS_ALLOWED,
+] as const
+
+const ascii = (head: Uint8Array, at: number, length: number) =>
+  Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1', at, at + length)
+
+/**
+ * Whether the first bytes are those of an audio or video container: what tells a broken recording
+ * from something that never was one. Pure.
+ */
+export function looksLikeMedia(head: Uint8Array): boolean {
+  const four = ascii(head, 0, 4)
+  if (['RIFF', 'RF64', 'OggS', 'fLaC', 'FORM', '\x1aE\xdf\xa3', '#!AM', 'caff'].includes(four)) {
+    return true
+  }
+  if (four.startsWith('ID3') || four.startsWith('FLV') || four === '\x30\x26\xb2\x75') return true
+  if (['ftyp', 'moov', 'mdat', 'wide', 'free'].includes(ascii(head, 4, 4))) return true
+  // The sync word of an MPEG audio or ADTS frame.
+  return head.length > 1 && head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0
+}
+
+/** Our name of the container from ffprobe's, which stands for whole families. Pure. */
+export function containerName(
+  format: { name: string; majorBrand: string | null },
+  head: Uint8Array,
+): string {
+  if (format.name.startsWith('matroska')) {
+    return ascii(head, 0, 128).includes('webm') ? 'webm' : 'matroska'
+  }
+  if (format.name.startsWith('mov')) {
+    const brand = (format.majorBrand ?? '').trim().toLowerCase()
+    if (brand === 'qt') return 'mov'
+    if (brand.startsWith('m4a') || brand.startsWith('m4b')) return 'm4a'
+    return brand.startsWith('3g') ? '3gp' : 'mp4'
+  }
+  return format.name.split(',')[0] ?? format.name
+}

@@ -1,0 +1,38 @@
+/** Longest possible page of an Ogg file: read at least this much of its end. */
+export const OGG_PAGE_BYTES_MAX = 27 + 255 + 255 * 255
+
+/**
+ * How an Ogg file ends: `complete` with a whole page that closes its stream, `open` with a whole
+ * page that doesn't (the writer was stopped), `cut` inside a page, `none` when no page is found.
+ */
+export type OggTail = 'complete' | 'open' | 'cut' | 'none'
+
+const CAPTURE = Buffer.from('OggS')
+const END_OF_STREAM = 4
+
+/** Reads the last page out of the end of the file. Pure. */
+export function oggTail(tail: Uint8Array): OggTail {
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length)
+  for (let at = bytes.lastIndexOf(CAPTURE); at >= 0; ) {
+    // Four letters inside a packet are no page: a page has version 0 and no unknown flags.
+    const flags = bytes[at + 5] ?? 0
+    if ((bytes[at + 4] ?? 0) === 0 && flags <= 7) {
+      const pageBytes = pageLength(bytes, at)
+      if (pageBytes === null || at + pageBytes > bytes.length) return 'cut'
+      return (flags & END_OF_STREAM) !== 0 ? 'complete' : 'open'
+    }
+    if (at === 0) return 'none'
+    at = bytes.lastIndexOf(CAPTURE, at - 1)
+  }
+  return 'none'
+}
+
+/** Whole length of the page at `at`; null when its header isn't complete. */
+function pageLength(bytes: Buffer, at: number): number | null {
+  if (at + 27 > bytes.length) return null
+  const segments = bytes[at + 26] ?? 0
+  if (at + 27 + segments > bytes.length) return null
+  let bodyBytes = 0
+  for (let index = 0; index < segments; index += 1) bodyBytes += bytes[at + 27 + index] ?? 0
+  return 27 + segments + bodyBytes
+}

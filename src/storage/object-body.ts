@@ -1,0 +1,58 @@
+import { orAbort } from '../kernel/abort.js'
+
+/**
+ * The body of an object being read. Three modes: fresh (something is held open, nothing was read),
+ * reading, and released (by the end, an error, an early `break` or the signal). Unlike a bare
+ * generator it also releases what it holds when nobody ever started to read it and the signal aborts.
+ */
+export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
+  private readonly chunks: AsyncIterator<Uint8Array, void>
+  private readonly release: () => Promise<void>
+  private readonly signal: AbortSignal
+  private released: Promise<void> | null = null
+  private readonly onAbort = () => {
+    this.finish().catch(() => {}) // the reader learns of the abort by next()
+  }
+
+  /** @param release called once, possibly while a chunk is being read */
+  constructor(
+    chunks: AsyncIterator<Uint8Array, void>,
+    release: () => Promise<void>,
+    options: { signal: AbortSignal },
+  ) {
+    this.chunks = chunks
+    this.release = release
+    this.signal = options.signal
+    this.signal.addEventListener('abort', this.onAbort, { once: true })
+    if (this.signal.aborted) this.onAbort()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** @throws what the chunks throw, or the signal's reason */
+  async next(): Promise<IteratorResult<Uint8Array, void>> {
+    try {
+      this.signal.throwIfAborted()
+      if (this.released) return { done: true, value: undefined }
+      const next = await orAbort(this.chunks.next(), this.signal)
+      if (next.done) await this.finish()
+      return next
+    } catch (error) {
+      await this.finish().catch(() => {}) // the first error is the one to tell
+      throw error
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, void>> {
+    await this.finish()
+    return { done: true, value: undefined }
+  }
+
+  private finish(): Promise<void> {
+    this.signal.removeEventListener('abort', this.onAbort)
+    this.released ??= this.release()
+    return this.released
+  }
+}

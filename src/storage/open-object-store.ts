@@ -1,0 +1,36 @@
+import type { Clock } from '../kernel/clock.js'
+import { ConfigError } from '../kernel/errors.js'
+import type { Random } from '../kernel/random.js'
+import { openFolderStore } from './folder-object-store.js'
+import type { ObjectStore } from './index.js'
+import type { S3Access } from './s3-client.js'
+
+/** The settings that say where objects live. */
+export interface StorageSettings {
+  /** A folder, or `s3://bucket/prefix`. */
+  storage: string
+  s3: S3Access
+}
+
+/**
+ * Opens what NIGHTSCRIBE_STORAGE names. The SDK is only loaded when it is S3.
+ * @throws ConfigError naming the setting
+ */
+export async function openObjectStore(
+  settings: StorageSettings,
+  { clock, random }: { clock: Clock; random: Random },
+): Promise<ObjectStore> {
+  const { storage, s3 } = settings
+  if (storage.startsWith('s3://')) {
+    const { openS3Store } = await import('./s3-object-store.js')
+    return openS3Store({ ...s3, url: storage, clock, random })
+  }
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(storage)) {
+    throw new ConfigError(
+      'config_invalid',
+      `NIGHTSCRIBE_STORAGE is "${storage}"; it is a folder's path or s3://bucket/prefix.`,
+      { facts: { storage } },
+    )
+  }
+  return await openFolderStore({ root: storage, clock, random })
+}

@@ -1,0 +1,178 @@
+import type { WordGroup } from './align.js'
+import { type CoverageHole, laneCoverage, type MsRange } from './coverage.js'
+import { joinText } from './line-breaking.js'
+import { segmentWords } from './segmentation.js'
+import type { SubtitleLimits } from './subtitle-limits.js'
+import { type TranscriptWord, wordsOfGroups } from './words.js'
+
+/** The stretch of a lane that one session carried. */
+export interface TranscriptLeg {
+  /** 0-based, in its lane. */
+  readonly index: number
+  readonly startMs: number
+  readonly endMs: number
+  /** What the leg ends with: a pause, the quietest point of unbroken speech, or the recording. */
+  readonly cut: 'pause' | 'quiet' | 'end'
+  /** Received, empty ones included. */
+  readonly deltas: number
+  /** `estimated` where count of deltas, usage and the law of steps don't agree. */
+  readonly timing: 'token-step' | 'estimated'
+  /** Fence of the attempt that carried it. */
+  readonly attempt: number
+}
+
+/** Everything that came back for one lane. */
+export interface TranscriptLane {
+  /** 0-based channel of the recording; null for the mix of all. */
+  readonly channel: number | null
+  /** Contiguous and in order. */
+  readonly legs: readonly TranscriptLeg[]
+  /** Of all legs, in order. */
+  readonly groups: readonly WordGroup[]
+  /** The lane's speech map: sorted, without overlaps. */
+  readonly speechMs: readonly MsRange[]
+}
+
+/** A word and where it belongs. */
+export interface AssembledWord extends TranscriptWord {
+  readonly channel: number | null
+  readonly segmentId: number
+}
+
+/** A stretch of talk in one leg of one lane: a sentence, or as much of it as fits a subtitle. */
+export interface TranscriptSegment {
+  /** 0-based, in order of time over all lanes. */
+  readonly id: number
+  readonly startMs: number
+  readonly endMs: number
+  readonly text: string
+  readonly channel: number | null
+  readonly leg: number
+  /** Fence of the attempt that carried its leg. */
+  readonly attempt: number
+  readonly words: readonly AssembledWord[]
+}
+
+/** The result of one lane, for what differs by channel. */
+export interface AssembledLane {
+  readonly channel: number | null
+  readonly text: string
+  readonly speechMs: number
+  readonly transcribedMs: number
+}
+
+/** A transcript before it is written in any format. Times are whole ms. */
+export interface AssembledTranscript {
+  readonly durationMs: number
+  readonly text: string
+  readonly segments: readonly TranscriptSegment[]
+  /** Of all segments, by their starts. */
+  readonly words: readonly AssembledWord[]
+  readonly lanes: readonly AssembledLane[]
+  readonly coverage: {
+    readonly speechMs: number
+    readonly transcribedMs: number
+    readonly holes: readonly (CoverageHole & { readonly channel: number | null })[]
+  }
+}
+
+type UnnumberedSegment = Omit<TranscriptSegment, 'id' | 'words'> & {
+  readonly words: readonly TranscriptWord[]
+}
+
+/** Puts the lanes of a recording together. Words of one lane never overlap; lanes may. Pure. */
+export function assembleTranscript(input: {
+  lanes: readonly TranscriptLane[]
+  durationMs: number
+  /** Audio per delta. */
+  stepMs: number
+  subtitles: SubtitleLimits
+}): AssembledTranscript {
+  const { stepMs, durationMs } = input
+  const lanes = input.lanes.map((lane) => {
+    const words = wordsOfGroups(lane.groups, { stepMs, durationMs, legs: lane.legs })
+    const { speechMs, groups } = lane
+    return {
+      channel: lane.channel,
+      segments: laneSegments(lane, words, input.subtitles),
+      coverage: laneCoverage({ speechMs, groups, words, stepMs }),
+    }
+  })
+  const segments = lanes
+    .flatMap((lane) => lane.segments)
+    .sort((left, right) => left.startMs - right.startMs || byChannel(left, right))
+    .map(numbered)
+  const words = segments
+    .flatMap((segment) => segment.words)
+    .sort((left, right) => left.startMs - right.startMs || left.segmentId - right.segmentId)
+  return {
+    durationMs,
+    text: runningText(segments),
+    segments,
+    words,
+    lanes: lanes.map(({ channel, coverage: { speechMs, transcribedMs }, ...lane }) => ({
+      channel,
+      text: runningText(lane.segments),
+      speechMs,
+      transcribedMs,
+    })),
+    coverage: {
+      speechMs: sum(lanes.map((lane) => lane.coverage.speechMs)),
+      transcribedMs: sum(lanes.map((lane) => lane.coverage.transcribedMs)),
+      holes: lanes
+        .flatMap(({ channel, coverage }) => coverage.holes.map((hole) => ({ ...hole, channel })))
+        .sort((left, right) => left.startMs - right.startMs || byChannel(left, right)),
+    },
+  }
+}
+
+/**
+ * Segments as running text: a space between any two, but none where one lane goes on in a script
+ * that is written without.
+ */
+export function runningText(
+  segments: readonly { text: string; channel: number | null; words: readonly TranscriptWord[] }[],
+): string {
+  let previous: { channel: number | null } | undefined
+  const pieces = segments.map((segment) => {
+    const goesOn = previous?.channel === segment.channel
+    previous = segment
+    return { text: segment.text, spaced: !goesOn || segment.words[0]?.spaced !== false }
+  })
+  return joinText(pieces)
+}
+
+function laneSegments(
+  lane: TranscriptLane,
+  words: readonly TranscriptWord[],
+  limits: SubtitleLimits,
+): UnnumberedSegment[] {
+  const attempts = new Map(lane.legs.map((leg) => [leg.index, leg.attempt]))
+  return segmentWords(words, limits, lane.channel).map((members) => {
+    const first = members[0] as TranscriptWord
+    const last = members.at(-1) as TranscriptWord
+    return {
+      startMs: first.startMs,
+      endMs: last.endMs,
+      text: joinText(members),
+      channel: lane.channel,
+      leg: first.leg,
+      attempt: attempts.get(first.leg) ?? 0,
+      words: members,
+    }
+  })
+}
+
+function numbered(segment: UnnumberedSegment, id: number): TranscriptSegment {
+  const { channel } = segment
+  const words = segment.words.map((word) => ({ ...word, channel, segmentId: id }))
+  return { id, ...segment, words }
+}
+
+function byChannel(left: { channel: number | null }, right: { channel: number | null }): number {
+  return (left.channel ?? -1) - (right.channel ?? -1)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,160 @@
+import { continuesGroup, lastStepOf, stepAt, type WordGroup } from './align.js'
+import { spaceApart } from './spaced-times.js'
+
+/** A word with its times, in whole ms from the start of the recording; never empty in either. */
+export interface TranscriptWord {
+  /** Without whitespace, punctuation included. */
+  readonly text: string
+  /** Whether a space stands before it; false inside scripts that are written without. */
+  readonly spaced: boolean
+  readonly startMs: number
+  readonly endMs: number
+  /** 0-based, in its lane. */
+  readonly leg: number
+  /** 0-based index, within the leg, of the delta that opened the word. */
+  readonly step: number
+  /** 0-based index of the emission group in its lane. */
+  readonly group: number
+  /** What was estimated. Starts always are; an end is not where the engine's marker gave it. */
+  readonly interpolated: { readonly start: boolean; readonly end: boolean }
+}
+
+/** What the times of words need to know of a leg. */
+export interface WordLeg {
+  readonly index: number
+  readonly startMs: number
+  readonly endMs: number
+  readonly timing: 'token-step' | 'estimated'
+}
+
+export interface WordOptions {
+  /** Audio per delta. */
+  stepMs: number
+  /** Of the recording: no word ends later. */
+  durationMs: number
+  /** Legs of the lane: words lie in their leg, and no end in an estimated leg is exact. */
+  legs: readonly WordLeg[]
+}
+
+/** Shortest word that is written where several have the same end. */
+const WORD_MIN_MS = 20
+/** How long a word takes to say: a base and a part per character, up to a cap. */
+const SPOKEN_BASE_MS = 60
+const SPOKEN_PER_CHAR_MS = 70
+const SPOKEN_MAX_MS = 900
+/** The engine holds incomplete bytes of a character back for up to 3 deltas, which are then empty. */
+const HELD_STEPS_MAX = 4
+
+const CHUNK = /[^\s\p{Cc}]+/gu
+const ENDS_IN_SPACE = /[\s\p{Cc}]$/u
+const CLOSING_PUNCTUATION = /^[\p{Pe}\p{Pf}\p{Po}]+$/u
+const UNSPACED_SCRIPT =
+  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\u3000-\u303f\uff00-\uffef]/u
+
+interface DraftWord {
+  text: string
+  spaced: boolean
+  endMs: number
+  /** The end is the engine's own mark. */
+  marked: boolean
+  leg: number
+  step: number
+  group: number
+}
+
+/**
+ * The words of one lane, in order, with times that only rise: none overlaps another, none has zero
+ * length, none ends after its recording (except where there are more words than milliseconds).
+ *
+ * Ends: the word that opens a group ends where the group says. A later word of the same group had
+ * ended by the time its first piece was written, so that piece's step is taken, and marked.
+ * Starts: what the word takes to say before its end, but neither before the word before it has
+ * ended nor before its leg.
+ * A group without spaces is one word.
+ */
+export function wordsOfGroups(
+  groups: readonly WordGroup[],
+  options: WordOptions,
+): TranscriptWord[] {
+  const legs = new Map(options.legs.map((leg) => [leg.index, leg]))
+  const drafts = draftWords(groups, legs, options)
+  const endsMs = spaceApart(
+    drafts.map((draft) => draft.endMs),
+    drafts.map(() => WORD_MIN_MS),
+    options.durationMs,
+  )
+  let previousEndMs = 0
+  return drafts.map((draft, index) => {
+    const endMs = endsMs[index] as number
+    const legStartMs = Math.ceil(legs.get(draft.leg)?.startMs ?? 0)
+    const earliestMs = legStartMs < endMs ? Math.max(previousEndMs, legStartMs) : previousEndMs
+    const startMs = Math.max(earliestMs, endMs - spokenMs(draft.text))
+    previousEndMs = endMs
+    const { text, spaced, leg, step, group } = draft
+    const moved = endMs !== Math.round(draft.endMs)
+    const interpolated = { start: true, end: moved || !draft.marked }
+    return { text, spaced, startMs, endMs, leg, step, group, interpolated }
+  })
+}
+
+function spokenMs(text: string): number {
+  return Math.min(SPOKEN_MAX_MS, SPOKEN_BASE_MS + SPOKEN_PER_CHAR_MS * text.length)
+}
+
+function draftWords(
+  groups: readonly WordGroup[],
+  legs: ReadonlyMap<number, WordLeg>,
+  options: WordOptions,
+): DraftWord[] {
+  const drafts: DraftWord[] = []
+  let previous: WordGroup | undefined
+  let spaceOwed = false
+  groups.forEach((group, groupIndex) => {
+    const leg = legs.get(group.leg)
+    const latestMs = leg?.endMs ?? options.durationMs
+    const continues = previous !== undefined && continuesGroup(group, previous)
+    let opens = true
+    for (const { 0: text, index: charOffset } of group.text.matchAll(CHUNK)) {
+      const before = charOffset === 0 && !spaceOwed ? drafts.at(-1) : undefined
+      const link = before && previous ? linkOf(text, group, before, previous) : 'space'
+      const step = opens ? group.step : stepAt(group, charOffset)
+      const markedMs = group.endMs + (step - group.step) * options.stepMs
+      const marked = opens && !continues && markedMs <= latestMs && leg?.timing !== 'estimated'
+      const endMs = Math.max(0, Math.min(markedMs, latestMs))
+      opens = false
+      if (before && link === 'join') before.text += text
+      else {
+        const spaced = link === 'space'
+        drafts.push({ text, spaced, endMs, marked, leg: group.leg, step, group: groupIndex })
+      }
+    }
+    spaceOwed = opens ? spaceOwed || group.text !== '' : ENDS_IN_SPACE.test(group.text)
+    previous = group
+  })
+  return drafts
+}
+
+/** How text without a space before it hangs on to the word before it. */
+function linkOf(
+  text: string,
+  group: WordGroup,
+  before: DraftWord,
+  previous: WordGroup,
+): 'join' | 'glue' | 'space' {
+  const sameLeg = group.leg === previous.leg
+  if (sameLeg && CLOSING_PUNCTUATION.test(text)) return 'join'
+  const seam = lastCharacter(before.text) + firstCharacter(text)
+  if (UNSPACED_SCRIPT.test(seam)) return 'glue'
+  const held = sameLeg && group.step - lastStepOf(previous) <= HELD_STEPS_MAX
+  return held ? 'join' : 'space'
+}
+
+function firstCharacter(text: string): string {
+  return String.fromCodePoint(text.codePointAt(0) as number)
+}
+
+function lastCharacter(text: string): string {
+  const last = text.charCodeAt(text.length - 1)
+  const isLowSurrogate = last >= 0xdc00 && last <= 0xdfff
+  return text.slice(isLowSurrogate ? -2 : -1)
+}

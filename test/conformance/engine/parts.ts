@@ -1,0 +1,32 @@
+import type { EngineLimits } from './engine-under-test.js'
+
+/** What a part of the suite needs of the engine that it runs against. */
+interface PartWants {
+  /** Exactly this `--max-model-len`. */
+  maxModelLen?: number
+  /** At least so many. */
+  maxModelLenMin?: number
+  /** At least so many usable KV blocks. */
+  kvBlocksMin?: number
+}
+
+/** Every part of the engine suite; `<name>.engine.ts` in this folder is its test file. */
+export const PARTS: Readonly<Record<string, PartWants>> = {
+  dialogues: { maxModelLen: 512 },
+}
+
+/** Why a part can't run on an engine with these limits; null when it can. */
+export function misfit(wants: PartWants, limits: EngineLimits): string | null {
+  const { maxModelLen, kvBlocksUsable } = limits
+  if (wants.maxModelLen !== undefined && maxModelLen !== wants.maxModelLen) {
+    return `it wants --max-model-len ${wants.maxModelLen}, the engine has ${maxModelLen}`
+  }
+  if (wants.maxModelLenMin !== undefined && maxModelLen < wants.maxModelLenMin) {
+    return `it wants --max-model-len ${wants.maxModelLenMin} or more, the engine has ${maxModelLen}`
+  }
+  if (wants.kvBlocksMin !== undefined && (kvBlocksUsable ?? 0) < wants.kvBlocksMin) {
+    const has = kvBlocksUsable ?? 'an unknown number'
+    return `it wants ${wants.kvBlocksMin} KV blocks or more, the engine has ${has}`
+  }
+  return null
+}

@@ -1,0 +1,293 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { pipeline } from 'node:stream'
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/kernel/clock.js'
+import { systemRandom } from '../../src/kernel/random.js'
+import type { ObjectStore } from '../../src/storage/index.js'
+import { openS3Store } from '../../src/storage/s3-object-store.js'
+import { type Radosgw, startRadosgw } from '../fakes/radosgw.js'
+import { collect, keysOf, objectStoreContract, TEST_TIMEOUT_MS } from './object-store.js'
+
+const signal = new AbortController().signal
+const START_TIMEOUT_MS = 180_000
+const BUCKET = 'recordings'
+
+let server: Radosgw
+let stop: Promise<void> | null = null
+
+beforeAll(async () => {
+  server = await startRadosgw()
+  await server.createBucket(BUCKET)
+}, START_TIMEOUT_MS)
+
+afterAll(async () => {
+  stop ??= server?.[Symbol.asyncDispose]()
+  await stop
+}, TEST_TIMEOUT_MS)
+
+type Differences = Partial<Parameters<typeof openS3Store>[0]>
+
+function open(prefix: string, differences: Differences = {}): ObjectStore {
+  return openS3Store({
+    url: `s3://${BUCKET}/${prefix}`,
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    accessKeyId: server.accessKeyId,
+    secretAccessKey: server.secretAccessKey,
+    pathStyle: null,
+    checksums: 'when_required',
+    clock: systemClock(),
+    random: systemRandom(),
+    pageKeysMax: 3,
+    ...differences,
+  })
+}
+
+objectStoreContract('s3', async () => ({
+  store: open('contract'),
+  async readAddress(url) {
+    const answer = await fetch(url)
+    return new Uint8Array(await answer.arrayBuffer())
+  },
+  async [Symbol.asyncDispose]() {},
+}))
+
+describe('s3 store', { timeout: TEST_TIMEOUT_MS }, () => {
+  it('keeps to its prefix', async () => {
+    const inner = open('outer/inner/')
+    const outer = open('outer')
+    expect(inner.location).toBe(`s3://${BUCKET}/outer/inner`)
+    await inner.put('key', Buffer.from('x'), { signal })
+    await outer.put('inner-too', Buffer.from('x'), { signal })
+    expect(await keysOf(inner, '')).toEqual(['key'])
+    expect(await keysOf(outer, '')).toEqual(['inner-too', 'inner/key'])
+  })
+
+  it('leaves no parts of an upload that failed or was aborted', async () => {
+    const store = open('parts')
+    const controller = new AbortController()
+    async function* broken(then: () => void) {
+      for (let i = 0; i < 5; i += 1) yield Buffer.alloc(4_000_000)
+      then()
+      throw new Error('broken')
+    }
+    await expect(
+      store.put(
+        'a',
+        broken(() => {}),
+        { signal },
+      ),
+    ).rejects.toThrow('broken')
+    const stop = new Error('stop')
+    const aborted = store.put(
+      'b',
+      broken(() => controller.abort(stop)),
+      controller,
+    )
+    await expect(aborted).rejects.toBe(stop)
+    const client = new S3Client({
+      endpoint: server.endpoint,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: server,
+    })
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))
+    client.destroy()
+    expect(Uploads).toEqual([])
+  })
+
+  it('goes on where a connection was cut, and pins the rest to the same content', async () => {
+    const body = Buffer.alloc(6_000_000, 'spoken words ')
+    await open('cut').put('long.wav', body, { signal })
+    await using proxy = await cuttingProxy(server.endpoint, { bytes: 1_500_000, connections: 4 })
+    const store = open('cut', { endpoint: proxy.endpoint })
+    const range = { startByte: 7, endByte: 5_999_000 }
+    const whole = await collect((await store.get('long.wav', { signal })).body)
+    expect(whole.equals(body)).toBe(true)
+    expect(proxy.cuts).toBe(4)
+    proxy.cutNext(1)
+    const part = await collect((await store.get('long.wav', { signal, range })).body)
+    expect(part.equals(body.subarray(7, 5_999_000))).toBe(true)
+    expect(proxy.cuts).toBe(5)
+    proxy.cutNext(1)
+    const { body: changing } = await store.get('long.wav', { signal })
+    const reading = (async () => {
+      let chunks = 0
+      for await (const _ of changing) {
+        if (chunks === 0) await open('cut').put('long.wav', Buffer.alloc(6_000_000), { signal })
+        chunks += 1
+      }
+    })()
+    await expect(reading).rejects.toMatchObject({ name: 'InputError', code: 'media_changed' })
+  })
+
+  it('works with checksums on everything', async () => {
+    const store = open('checked', { checksums: 'always' })
+    const outcome = await store.put('a.wav', Buffer.from('checked'), { signal })
+    expect(outcome.kind).toBe('stored')
+    expect((await collect((await store.get('a.wav', { signal })).body)).toString()).toBe('checked')
+  })
+})
+
+describe('s3 store with something wrong', { timeout: TEST_TIMEOUT_MS }, () => {
+  const everyWay: [string, (store: ObjectStore) => Promise<unknown>][] = [
+    ['head', (store) => store.head('a.wav', { signal })],
+    ['get', (store) => store.get('a.wav', { signal })],
+    ['put', (store) => store.put('a.wav', Buffer.from('x'), { signal })],
+    ['list', (store) => keysOf(store, 'a')],
+    ['delete', (store) => store.delete('a.wav', { signal })],
+  ]
+
+  it.each(everyWay)('%s: a wrong secret is a wrong setting', async (_, act) => {
+    await expect(act(open('', { secretAccessKey: 'wrong' }))).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'config_invalid',
+      message: expect.stringContaining('NIGHTSCRIBE_S3_SECRET_ACCESS_KEY'),
+    })
+  })
+
+  it.each(everyWay)('%s: an unknown key is a wrong setting', async (_, act) => {
+    await expect(act(open('', { accessKeyId: 'nobody' }))).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringContaining('NIGHTSCRIBE_S3_ACCESS_KEY_ID'),
+    })
+  })
+
+  it.each(everyWay)('%s: a missing bucket is a wrong setting', async (_, act) => {
+    await expect(act(open('', { url: 's3://no-such-bucket/x' }))).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringMatching(/s3:\/\/no-such-bucket\/x.*NIGHTSCRIBE_STORAGE/),
+    })
+  })
+
+  it.each(everyWay)('%s: a server that is not running may run later', async (_, act) => {
+    const endpoint = `http://127.0.0.1:${await closedPort()}`
+    await expect(act(open('', { endpoint }))).rejects.toMatchObject({
+      name: 'UpstreamError',
+      effect: 'none',
+      retryable: true,
+      message: expect.stringMatching(/ECONNREFUSED.*NIGHTSCRIBE_S3_ENDPOINT/),
+    })
+  })
+
+  it.each(everyWay)('%s: something that is no S3 server is a wrong setting', async (_, act) => {
+    await using other = await answering(404, '<html><body>Not here</body></html>')
+    await expect(act(open('', { endpoint: other.endpoint }))).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringContaining('NIGHTSCRIBE_S3_ENDPOINT'),
+    })
+  })
+
+  it.each(everyWay)('%s: a server that is too busy may have time later', async (_, act) => {
+    await using busy = await answering(503, '<Error><Code>SlowDown</Code></Error>')
+    await expect(act(open('', { endpoint: busy.endpoint }))).rejects.toMatchObject({
+      name: 'UpstreamError',
+      message: expect.stringContaining('503'),
+    })
+  })
+
+  it('says which right another account lacks', async () => {
+    await open('denied').put('a.wav', Buffer.from('x'), { signal })
+    const store = open('denied', await server.addUser('stranger'))
+    const options = { signal }
+    const forbidden = {
+      name: 'InputError',
+      code: 'input_forbidden',
+      message: expect.stringMatching(/a\.wav.*s3:GetObject/),
+    }
+    await expect(store.head('a.wav', options)).rejects.toMatchObject(forbidden)
+    await expect(store.get('a.wav', options)).rejects.toMatchObject(forbidden)
+    await expect(keysOf(store, 'a')).rejects.toMatchObject({
+      code: 'input_forbidden',
+      message: expect.stringContaining('s3:ListBucket'),
+    })
+    await expect(store.put('a.wav', Buffer.from('y'), options)).rejects.toMatchObject({
+      name: 'UpstreamError',
+      code: 'output_write_failed',
+      message: expect.stringMatching(/a\.wav.*s3:PutObject/),
+    })
+  })
+})
+
+interface Listening extends AsyncDisposable {
+  endpoint: string
+}
+
+async function listening(socketServer: Server, close: () => void): Promise<Listening> {
+  socketServer.listen(0, '127.0.0.1')
+  await once(socketServer, 'listening')
+  const { port } = socketServer.address() as AddressInfo
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      const closed = once(socketServer, 'close')
+      socketServer.close()
+      close()
+      await closed
+    },
+  }
+}
+
+/** A web server with one answer to everything. */
+async function answering(status: number, body: string): Promise<Listening> {
+  const web = createHttpServer((request, response) => {
+    request.resume()
+    response.writeHead(status, { 'content-type': 'text/html' }).end(body)
+  })
+  return await listening(web, () => web.closeAllConnections())
+}
+
+async function closedPort(): Promise<number> {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  await once(taken.close(), 'close')
+  return port
+}
+
+/** Passes bytes on, and cuts so many connections after so many bytes of answers. */
+async function cuttingProxy(
+  endpoint: string,
+  cut: { bytes: number; connections: number },
+): Promise<Listening & { cuts: number; cutNext(connections: number): void }> {
+  const { hostname, port } = new URL(endpoint)
+  const sockets = new Set<{ destroy(): void }>()
+  let cutsLeft = cut.connections
+  let cuts = 0
+  const proxy = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+    }
+    pipeline(client, upstream, () => client.destroy())
+    let passed = 0
+    upstream.on('data', (chunk) => {
+      passed += chunk.length
+      if (passed >= cut.bytes && cutsLeft > 0) {
+        cutsLeft -= 1
+        cuts += 1
+        client.destroy()
+      } else if (!client.write(chunk)) {
+        upstream.pause()
+        client.once('drain', () => upstream.resume())
+      }
+    })
+    upstream.on('close', () => client.destroy())
+    upstream.on('error', () => client.destroy())
+  })
+  const address = await listening(proxy, () => {
+    for (const socket of sockets) socket.destroy()
+  })
+  return Object.assign(address, {
+    get cuts() {
+      return cuts
+    },
+    cutNext(connections: number) {
+      cutsLeft = connections
+    },
+  })
+}

@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const cliFolder = fileURLToPath(new URL('../../src/cli/', import.meta.url))
+
+/** How a program ended, and what it said. */
+export interface Ended {
+  exitCode: number
+  stdout: string
+  stderr: string
+}
+
+/** What `main` of the compiled program does in a bare checkout: tells how it was called. */
+const mainText = `export async function main(argv) {
+  console.log(JSON.stringify({ argv, cwd: process.cwd() }))
+  if (argv.includes('--fail')) process.exitCode = 75
+}
+`
+
+const settingsText = `import { readFileSync } from 'node:fs'
+export function loadSettings({ cwd, configName }) {
+  const path = cwd + '/settings.json'
+  const settings = JSON.parse(readFileSync(path, 'utf8'))
+  if (configName !== undefined) settings.redisUrl = 'redis://' + configName
+  if (settings.problem) throw Object.assign(new Error(settings.problem), { name: 'ConfigError' })
+  return { settings }
+}
+`
+
+/**
+ * A checkout with the set-up scripts and nothing installed, in a folder with blanks in its name.
+ * Its PATH holds only an `npm` and an `apt-get` that note each call and bring empty programs.
+ */
+export class BareCheckout {
+  readonly folder = join(mkdtempSync(join(tmpdir(), 'nightscribe-setup-')), 'my check out')
+  readonly bin = join(dirname(this.folder), 'bin')
+  readonly #calls = join(dirname(this.folder), 'calls')
+
+  constructor() {
+    mkdirSync(this.bin)
+    mkdirSync(join(this.folder, 'src/cli'), { recursive: true })
+    for (const name of readdirSync(cliFolder)) {
+      if (name.endsWith('.mjs')) cpSync(join(cliFolder, name), join(this.folder, 'src/cli', name))
+    }
+    this.write('src/cli/main.ts', '')
+    this.write('tsconfig.json', '{}')
+    this.setPackageVersion('1.0.0')
+    this.setSettings({})
+    this.addProgram('npm', this.#npmScript())
+    this.addProgram('apt-get', this.#aptScript())
+  }
+
+  /** Settings that the compiled loader will give. */
+  setSettings(settings: Readonly<Record<string, unknown>>): void {
+    const media = { ffmpegPath: 'ffmpeg', ffprobePath: 'ffprobe' }
+    const all = { redisUrl: null, engines: [], media, ...settings }
+    this.write('settings.json', JSON.stringify(all))
+  }
+
+  /** Changes package-lock.json. */
+  setPackageVersion(version: string): void {
+    const packages = { '': {}, 'node_modules/typescript': { version } }
+    this.write('package-lock.json', JSON.stringify({ packages }))
+  }
+
+  write(path: string, text: string): void {
+    const absolute = join(this.folder, path)
+    mkdirSync(dirname(absolute), { recursive: true })
+    writeFileSync(absolute, text)
+  }
+
+  addProgram(name: string, script = ''): void {
+    writeFileSync(join(this.bin, name), `#!/bin/sh\nPATH=/usr/bin:/bin\n${script}`)
+    chmodSync(join(this.bin, name), 0o755)
+  }
+
+  /** The calls of npm, the compiler and apt-get so far, a line each. */
+  get calls(): string[] {
+    if (!existsSync(this.#calls)) return []
+    return readFileSync(this.#calls, 'utf8').trim().split('\n')
+  }
+
+  get env(): Record<string, string> {
+    return { PATH: this.bin, HOME: this.folder }
+  }
+
+  /** Runs a script of the checkout, or a link to one, to its end. */
+  run(script: string, args: readonly string[], cwd = this.folder): Promise<Ended> {
+    return new Promise((resolve) => {
+      const options = { cwd, env: this.env }
+      execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
+        resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+      })
+    })
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(dirname(this.folder), { recursive: true, force: true })
+  }
+
+  #note(what: string): string {
+    return `echo "${what}" >> '${this.#calls}'\n`
+  }
+
+  #npmScript(): string {
+    const compiler = `const fs = require('node:fs')
+fs.appendFileSync(${JSON.stringify(this.#calls)}, 'tsc\\n')
+if (fs.existsSync('type-error')) { console.log('src/a.ts(1,1): error TS1'); process.exit(1) }
+for (const folder of ['dist/src/cli', 'dist/src/config']) fs.mkdirSync(folder, { recursive: true })
+fs.writeFileSync('dist/package.json', '{ "type": "module" }')
+fs.writeFileSync('dist/src/cli/main.js', ${JSON.stringify(mainText)})
+fs.writeFileSync('dist/src/config/load-settings.js', ${JSON.stringify(settingsText)})
+`
+    const compilerPath = join(this.bin, 'compiler.cjs')
+    writeFileSync(compilerPath, compiler)
+    return [
+      this.#note('npm $*'),
+      'if [ -f no-network ]; then echo "npm error network"; exit 1; fi\n',
+      'mkdir -p node_modules/typescript/bin\n',
+      // Long enough for a second command to meet the first one's lock.
+      'sleep 0.3\n',
+      `echo "require('${compilerPath}')" > node_modules/typescript/bin/tsc\n`,
+      'cp package-lock.json node_modules/.package-lock.json\n',
+    ].join('')
+  }
+
+  #aptScript(): string {
+    const programs = 'ffmpeg ffprobe redis-check-rdb pocketsphinx_batch pocketsphinx_continuous'
+    return [
+      this.#note('apt-get $* [$DEBIAN_FRONTEND]'),
+      'case "$*" in *install*) ;; *) exit 0 ;; esac\n',
+      `for p in ${programs}; do echo '#!/bin/sh' > '${this.bin}'/$p; chmod 755 '${this.bin}'/$p; done\n`,
+    ].join('')
+  }
+}

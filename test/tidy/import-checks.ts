@@ -1,0 +1,117 @@
+import { posix } from 'node:path'
+import { type Check, type Finding, fileCheck } from './finding.js'
+import { isCode, isIn, lineAt, partsOf, type SourceText } from './source-text.js'
+
+const nothing: readonly string[] = []
+const kernelOnly = ['src/kernel']
+const core = ['kernel', 'media', 'transcript', 'latency', 'admission', 'storage', 'queue', 'config']
+const belowPipeline = [...core, 'planning', 'realtime'].map((name) => `src/${name}`)
+const belowCli = [...belowPipeline, 'src/pipeline', 'src/http', 'src/gateway', 'src/cli']
+
+/** What each folder may import besides itself; the table of the house style, section 5. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  'src/kernel': nothing,
+  'src/media': kernelOnly,
+  'src/transcript': kernelOnly,
+  'src/latency': kernelOnly,
+  'src/admission': kernelOnly,
+  'src/storage': kernelOnly,
+  'src/queue': kernelOnly,
+  'src/config': kernelOnly,
+  'src/planning': ['src/kernel', 'src/admission'],
+  'src/realtime': ['src/kernel', 'src/media', 'src/transcript'],
+  'src/pipeline': belowPipeline,
+  'src/http': [...belowPipeline, 'src/pipeline'],
+  'src/gateway': [...belowPipeline, 'src/pipeline'],
+  'src/cli': belowCli,
+  'src/web': ['src/http'],
+  'gpu/standin': ['src/kernel', 'src/config', 'src/media', 'src/realtime', 'src/admission'],
+  jobs: belowCli,
+}
+
+/** An import, of a file of ours or of a package. */
+interface Import {
+  specifier: string
+  /** Path of our file without its ending, or null for a package. */
+  target: string | null
+  line: number
+}
+
+/** All imports of a file, `export … from` and `import(…)` included. */
+export function importsOf(file: SourceText): Import[] {
+  // Places are looked for in the program, where texts are blank, and then read in the text itself.
+  const places = [...partsOf(file.text).program.matchAll(/\b(?:from|import)\b/g)]
+  return places.flatMap((place) => {
+    const match = /^(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/.exec(file.text.slice(place.index))
+    const specifier = match?.[2]
+    if (specifier === undefined) return []
+    const target = specifier.startsWith('.')
+      ? posix.join(posix.dirname(file.path), specifier).replace(/\.(js|mjs|ts)$/, '')
+      : null
+    return [{ specifier, target, line: lineAt(file.text, place.index) }]
+  })
+}
+
+/** The folder of the table that a path belongs to, or null. */
+function layerOf(path: string): string | null {
+  return Object.keys(mayImport).find((folder) => path.startsWith(`${folder}/`)) ?? null
+}
+
+/** Imports go down the table only; nothing in `src` knows `jobs`, `gpu` or `test`. */
+export const importTable: Check = fileCheck(
+  'import table',
+  (file) => isCode(file) && layerOf(file.path) !== null,
+  (file) => {
+    const layer = layerOf(file.path)
+    const allowed = layer === null ? nothing : [layer, ...(mayImport[layer] ?? nothing)]
+    return importsOf(file).flatMap(({ target, specifier, line }) => {
+      if (target === null || allowed.some((folder) => target.startsWith(`${folder}/`))) return []
+      return [{ line, what: `${layer} may not import ${specifier}` }]
+    })
+  },
+)
+
+/** Packages and modules that make a file an adapter: whoever imports them talks to the outside. */
+const outside =
+  /^(bullmq|ioredis|@aws-sdk\/.+|fluent-ffmpeg|ws|sherpa-onnx-node|pino|node:(fs|net|http|https|child_process|worker_threads)(\/.+)?)$/
+
+/** The pipeline is composed of ports: it never imports a file that talks to the outside. */
+export const portsOnly: Check = {
+  name: 'ports only',
+  find(files) {
+    const adapters = new Set(
+      files
+        .filter((file) => isCode(file) && isIn(file, 'src') && !isIn(file, 'src/pipeline'))
+        .filter((file) => importsOf(file).some(({ specifier }) => outside.test(specifier)))
+        .map((file) => file.path.replace(/\.\w+$/, '')),
+    )
+    return files
+      .filter((file) => isCode(file) && isIn(file, 'src/pipeline'))
+      .flatMap((file) =>
+        importsOf(file)
+          .filter(({ target }) => target !== null && adapters.has(target))
+          .map(
+            ({ specifier, line }): Finding => ({
+              check: 'ports only',
+              path: file.path,
+              line,
+              what: `${specifier} is an adapter; the pipeline gets it through a port`,
+            }),
+          ),
+      )
+  },
+}
+
+/** Parse at the edge: zod stays where bytes and texts from outside become values of ours. */
+export const zodAtEdges: Check = fileCheck(
+  'zod at edges',
+  (file) =>
+    isCode(file) &&
+    isIn(file, 'src', 'jobs', 'gpu') &&
+    !isIn(file, 'src/config', 'src/storage', 'src/queue', 'src/http') &&
+    !file.path.endsWith('-codec.ts'),
+  (file) =>
+    importsOf(file)
+      .filter(({ specifier }) => specifier === 'zod')
+      .map(({ line }) => ({ line, what: 'zod belongs to config, storage, queue and codecs' })),
+)
