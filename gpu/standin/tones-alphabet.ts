@@ -5,8 +5,8 @@ import { SAMPLE_RATE } from '../../src/media/pcm.js'
  * carry four bits each, every one in a band of its own with 16 frequencies; the fifth, in a band of 4,
  * is a check over the other four. The frequencies stand on every third bin of the decoder's spectrum
  * (47 Hz apart), so that tones next to each other don't overlap in it, and lie between 172 and
- * 3,313 Hz, so that audio sampled at 8 kHz carries them, as MP3 too. Nothing depends on phase or on the time inside
- * a word: that is what lossy codecs change.
+ * 3,313 Hz, so that audio sampled at 8 kHz carries them, even as MP3. Nothing depends on phase or on
+ * the order of things inside a word: that is what lossy codecs change.
  */
 
 /** Samples of one spectrum at 16 kHz: 64 ms, a bin is 15.625 Hz. */

@@ -32,6 +32,7 @@ export type ErrorCode =
 /** Facts that go beside the sentence: ids, counts, names of settings. Never credentials or text. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>
 
+/** What may come with a sentence. */
 export interface ErrorOptionsWithFacts {
   facts?: ErrorFacts
   cause?: unknown

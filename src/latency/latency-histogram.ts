@@ -56,7 +56,7 @@ export class LatencyHistogram {
     const buckets = [...this.counts].sort(([left], [right]) => left - right)
     return shares.map((share) => {
       assert.ok(share > 0 && share <= 1, 'a percentile is a share in (0, 1]')
-      const rank = Math.ceil(share * this.total - 1e-9) // 0.95 × 20 is a little above 19
+      const rank = Math.ceil(share * this.total - 1e-9) // 0.07 × 100 is a little above 7
       let reached = 0
       for (const [bucket, count] of buckets) {
         reached += count

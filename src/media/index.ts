@@ -36,6 +36,7 @@ export interface LaneAnalysis {
   peaks: Uint8Array
 }
 
+/** What a listener of the transcript should know. */
 export type MediaWarning = 'media_truncated' | 'media_damaged'
 
 /** What the analysis pass found out about a recording. Durations are of the decoded audio. */

@@ -1,6 +1,5 @@
 import { InputError } from '../kernel/errors.js'
-import type { AttemptEnd } from '../queue/bullmq-job-worker.js'
-import { isFinal, type JobCard } from '../queue/index.js'
+import { type AttemptEnd, isFinal, type JobCard } from '../queue/index.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import { InputError, NightscribeError, reasonOf, StopRequested } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { Attempt, JobError, Stage } from './index.js'
+import type { Attempt, AttemptEnd, Stage } from './index.js'
 import { backoffMs, CANCEL_CODE, dispositionOf } from './job-disposition.js'
 
 /** Times a job may lose its worker without progress before it is set aside. */
@@ -28,13 +28,6 @@ export interface JobWorkerOptions {
   /** Trouble of the queue itself; it goes on by itself. */
   onError(error: Error): void
 }
-
-/** How a try ended that did not complete. */
-export type AttemptEnd =
-  | { kind: 'failed'; error: JobError }
-  | { kind: 'retrying'; error: JobError }
-  | { kind: 'canceled' }
-  | { kind: 'handed-back' }
 
 /** A stage being worked off. */
 export interface JobWorker {

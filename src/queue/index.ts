@@ -2,6 +2,7 @@ import type { ErrorCode } from '../kernel/errors.js'
 
 /** The two kinds of work a job needs, each a queue of its own. */
 export type Stage = 'analyse' | 'transcribe'
+/** In the order in which a job passes them. */
 export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
 
 /**
@@ -82,7 +83,10 @@ export interface StreamedEvent {
   event: JobEvent
 }
 
-/** Cards, live events, cancel requests and fences of all jobs. All methods may throw UpstreamError `queue_unavailable`. */
+/**
+ * Cards, live events, cancel requests and fences of all jobs. Every method may throw UpstreamError
+ * `queue_unavailable`.
+ */
 export interface JobBoard {
   create(card: JobCard): Promise<void>
   /** Changes nothing where the card is gone. */
@@ -123,3 +127,10 @@ export interface Attempt {
   /** @throws StopRequested when the queue has given the job to somebody else */
   assertOwned(): Promise<void>
 }
+
+/** How a try ended that did not complete. */
+export type AttemptEnd =
+  | { kind: 'failed'; error: JobError }
+  | { kind: 'retrying'; error: JobError }
+  | { kind: 'canceled' }
+  | { kind: 'handed-back' }

@@ -1,12 +1,7 @@
-import { z } from 'zod'
 import { withTimeout } from '../kernel/abort.js'
 import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
+import { parseModels, parseVersion } from './engine-codec.js'
 import type { EngineAddress, EngineDescription } from './index.js'
-
-const models = z.object({
-  data: z.array(z.object({ id: z.string(), max_model_len: z.int().nullish() })),
-})
-const version = z.object({ version: z.string() })
 
 /** Headers by which our stand-in says what it is; a real vLLM sends neither. */
 const STANDIN_HEADER = 'x-nightscribe-standin'
@@ -41,28 +36,27 @@ export async function describeEngine(
         : `The engine at ${engine.url} refuses the key in NIGHTSCRIBE_ENGINE_KEY.`,
     )
   }
-  const listed = models.safeParse(await response.json().catch(() => null))
-  if (!response.ok || !listed.success) {
+  const listed = parseModels(await response.json().catch(() => null))
+  if (!response.ok || !listed) {
     throw new UpstreamError(
       'engine_unavailable',
       `What answers at ${engine.url} is no vLLM server that is ready (HTTP ${response.status} for /v1/models).`,
       { facts: { status: response.status } },
     )
   }
-  const served = listed.data.data.find((entry) => entry.id === wanted.model)
+  const served = listed.find((entry) => entry.id === wanted.model)
   if (!served) {
-    const names = listed.data.data.map((entry) => entry.id).join(', ') || 'no model'
+    const names = listed.map((entry) => entry.id).join(', ') || 'no model'
     throw new ConfigError(
       'engine_model_missing',
       `The engine at ${engine.url} serves ${names}, not ${wanted.model}; set engine.model (NIGHTSCRIBE_ENGINE_MODEL).`,
     )
   }
   const told = await get(engine, '/version', wanted.timeoutMs, signal)
-  const parsedVersion = version.safeParse(await told.json().catch(() => null))
   return {
     model: served.id,
-    maxModelLen: served.max_model_len ?? null,
-    version: parsedVersion.success ? parsedVersion.data.version : null,
+    maxModelLen: served.maxModelLen,
+    version: parseVersion(await told.json().catch(() => null)),
     isStandin: response.headers.get(STANDIN_HEADER) === '1',
     deltaDelayMs: Number(response.headers.get(DELTA_DELAY_HEADER) ?? 0) || 0,
   }

@@ -44,6 +44,7 @@ export type SpeechAt = (offsetMs: number) => boolean
 
 export type { SessionFailure }
 
+/** A session as it stands; see `SessionState` for what its methods may do when. */
 export class SessionMachine {
   state: SessionState = 'connecting'
   /** Set in `failed`. */

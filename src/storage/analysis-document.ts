@@ -34,4 +34,5 @@ export const analysisDocument = z.object({
   warnings: z.array(z.string()),
 })
 
+/** The content of `analysis.json`, parsed. */
 export type AnalysisDocument = z.infer<typeof analysisDocument>

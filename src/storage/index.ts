@@ -24,6 +24,7 @@ export interface ByteRange {
   endByte?: number
 }
 
+/** How an object is to be stored. */
 export interface PutOptions {
   signal: AbortSignal
   contentType?: string
@@ -31,6 +32,7 @@ export interface PutOptions {
   onlyIfAbsent?: boolean
 }
 
+/** What a put did. */
 export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists' }
 
 /**

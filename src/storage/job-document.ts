@@ -22,4 +22,5 @@ export const jobDocument = z.object({
   }),
 })
 
+/** The content of `job.json`, parsed. */
 export type JobDocument = z.infer<typeof jobDocument>

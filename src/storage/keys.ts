@@ -2,15 +2,20 @@
 
 /** Everything of a job lies below this. */
 export const jobPrefix = (jobId: string) => `jobs/${jobId}/`
+/** What was asked for. */
 export const jobKey = (jobId: string) => `jobs/${jobId}/job.json`
+/** What the decode found out. */
 export const analysisKey = (jobId: string) => `jobs/${jobId}/analysis.json`
 /** Waveform of one lane; `channel` is null for the mix. */
 export const peaksKey = (jobId: string, channel: number | null) =>
   `jobs/${jobId}/peaks${channel === null ? '' : `-${channel}`}.bin`
+/** The decoded audio, one channel a lane; removed after the commit. */
 export const audioKey = (jobId: string) => `jobs/${jobId}/audio.flac`
+/** The commit. */
 export const manifestKey = (jobId: string) => `jobs/${jobId}/manifest.json`
 /** Everything that one attempt writes. */
 export const attemptPrefix = (jobId: string, fence: number) => `jobs/${jobId}/a${fence}/`
+/** Checkpoints of all attempts. */
 export const checkpointPrefix = (jobId: string) => `jobs/${jobId}/checkpoints/`
 /** Recordings dropped here are taken by `up`. */
 export const INBOX_PREFIX = 'inbox/'

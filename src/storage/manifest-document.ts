@@ -18,4 +18,5 @@ export const manifestDocument = z.object({
   warnings: z.array(z.string()),
 })
 
+/** The content of `manifest.json`, parsed. */
 export type ManifestDocument = z.infer<typeof manifestDocument>

@@ -38,6 +38,7 @@ const REGION_CODES = new Set([
   'IllegalLocationConstraintException',
 ])
 const CHECKSUM_CODES = new Set(['BadDigest', 'InvalidDigest', 'XAmzContentSHA256Mismatch'])
+const CODELESS = new Set(['NotFound', 'UnknownError', 'SyntaxError', 'Error'])
 const MISSING_CODES = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion'])
 const UNSTORABLE_CODES = new Set(['KeyTooLongError', 'EntityTooLarge'])
 const ACTION = { read: 'GetObject', write: 'PutObject', list: 'ListBucket', delete: 'DeleteObject' }
@@ -121,8 +122,9 @@ function isWrongServer(error: unknown, proven: boolean): boolean {
   if (/^(HPE_|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(errno)) return true
   const status = s3Status(error)
   if (status === null) return false
-  const isCode = /^[A-Z][A-Za-z]+$/.test(s3Code(error)) && s3Code(error) !== 'SyntaxError'
-  return status < 500 && status !== 429 && (!isCode || s3Code(error) === 'UnknownError')
+  // Every error of S3 has a code in its body; these are the SDK's words for a body without one.
+  const isCode = /^[A-Z][A-Za-z]+$/.test(s3Code(error)) && !CODELESS.has(s3Code(error))
+  return status < 500 && status !== 429 && !isCode
 }
 
 /** What is wrong with one object, or with the right to it. */

@@ -24,7 +24,7 @@ import { resumableBody } from './s3-body.js'
 import { createS3Client, type S3Access } from './s3-client.js'
 import { type S3Attempt, s3Code, s3Error, s3Status } from './s3-error.js'
 import { parseS3Location, type S3Location } from './s3-location.js'
-import { putToS3 } from './s3-put.js'
+import { bareEtag, putToS3 } from './s3-put.js'
 import { SourceFailure } from './source-chunks.js'
 import { assertStorable } from './storable-key.js'
 
@@ -127,7 +127,7 @@ class S3ObjectStore implements ObjectStore {
     body: Uint8Array | AsyncIterable<Uint8Array>,
     { signal, contentType, onlyIfAbsent = false }: PutOptions,
   ): Promise<PutOutcome> {
-    assertStorable(this.prefix + key)
+    assertStorable(key, this.prefix)
     const { clock, random } = this.options
     return await this.attempt('write', key, signal, async () => {
       const { client, bucket } = this
@@ -135,7 +135,8 @@ class S3ObjectStore implements ObjectStore {
       const put = { client, bucket, objectKey, contentType, onlyIfAbsent, clock, random, signal }
       const outcome = await putToS3(put, body)
       if (outcome.kind === 'exists') return outcome
-      const { bytes, etag, versionId } = outcome
+      const { bytes, versionId } = outcome
+      const etag = outcome.etag ?? (await this.head(key, { signal })).etag
       return { kind: 'stored', head: { key, bytes, etag, versionId, modifiedMs: clock.wallMs() } }
     })
   }
@@ -260,10 +261,18 @@ interface HeadFacts {
 }
 
 function headOf(key: string, facts: HeadFacts, bytes: number): ObjectHead {
+  const etag = bareEtag(facts.ETag)
+  if (etag === null) {
+    throw new ConfigError(
+      'config_invalid',
+      `The server told no etag of ${key}: is NIGHTSCRIBE_S3_ENDPOINT that of an S3 server?`,
+      { facts: { key } },
+    )
+  }
   return {
     key,
     bytes,
-    etag: (facts.ETag ?? '').replaceAll('"', ''),
+    etag,
     versionId: facts.VersionId ?? null,
     modifiedMs: facts.LastModified?.getTime() ?? 0,
   }

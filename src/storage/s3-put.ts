@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   HeadObjectCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -18,7 +19,8 @@ import { sourceChunks } from './source-chunks.js'
 const PART_BYTES = 8 * 2 ** 20
 /** Parts on their way at once: with one being filled and copied, 40 MiB a put at most. */
 const PARTS_IN_FLIGHT_MAX = 2
-const CLEANUP_TIMEOUT_MS = 10_000
+/** Of the requests around an upload in parts, which an abort waits for. */
+const BRACKET_TIMEOUT_MS = 15_000
 /** Of a conditional put that met another one at the same moment (409). */
 const CONFLICT_TRIES_MAX = 6
 const CONFLICT_BACKOFF_MS = 100
@@ -36,7 +38,8 @@ export interface S3Put {
 }
 
 export type S3PutOutcome =
-  | { kind: 'stored'; bytes: number; etag: string; versionId: string | null }
+  /** The etag is null where the server doesn't tell it when parts are joined (Ceph 16). */
+  | { kind: 'stored'; bytes: number; etag: string | null; versionId: string | null }
   | { kind: 'exists' }
 
 /**
@@ -124,26 +127,29 @@ async function putInParts(
 }
 
 /**
- * A view of the client whose requests end with the signal, except the one that removes the parts.
- * `Upload`'s own abort would not wait for that one.
+ * A view of the client whose requests end with the signal, except those that begin an upload and
+ * remove its parts: once it may exist its id must be known, and then it must go. `Upload`'s own abort
+ * waits for neither.
  */
-function abortable({ client, signal }: S3Put): S3Client {
-  const send = (command: Parameters<S3Client['send']>[0]) => {
-    if (!(command instanceof AbortMultipartUploadCommand)) {
-      return client.send(command, { abortSignal: signal })
-    }
+function abortable({ client, signal, objectKey }: S3Put): S3Client {
+  const tooLong = () =>
+    new UpstreamError(
+      'output_write_failed',
+      `The server did not begin to take ${objectKey} within ${BRACKET_TIMEOUT_MS} ms.`,
+    )
+  const send = async (command: Parameters<S3Client['send']>[0]) => {
+    const begins = command instanceof CreateMultipartUploadCommand
+    const removes = command instanceof AbortMultipartUploadCommand
+    if (!begins && !removes) return await client.send(command, { abortSignal: signal })
     const { signal: never } = new AbortController()
-    const removed = withTimeout(CLEANUP_TIMEOUT_MS, never, tooLong, (abortSignal) =>
+    const answer = withTimeout(BRACKET_TIMEOUT_MS, never, tooLong, (abortSignal) =>
       client.send(command, { abortSignal }),
     )
     // Why the upload failed is what its caller must learn, not that its parts still lie there.
-    return removed.catch(() => ({}))
+    return await (removes ? answer.catch(() => ({})) : answer)
   }
   return Object.assign(Object.create(client) as S3Client, { send })
 }
-
-const tooLong = () =>
-  new UpstreamError('output_write_failed', 'The parts of an upload could not be removed in time.')
 
 async function exists({ client, bucket, objectKey, signal }: S3Put): Promise<boolean> {
   const command = new HeadObjectCommand({ Bucket: bucket, Key: objectKey })
@@ -169,6 +175,15 @@ function storedOutcome(
   answer: { ETag?: string | undefined; VersionId?: string | undefined },
   bytes: number,
 ): S3PutOutcome {
-  const etag = (answer.ETag ?? '').replaceAll('"', '')
-  return { kind: 'stored', bytes, etag, versionId: answer.VersionId ?? null }
+  return {
+    kind: 'stored',
+    bytes,
+    etag: bareEtag(answer.ETag),
+    versionId: answer.VersionId ?? null,
+  }
+}
+
+/** An etag without its quotes, or null when there is none. */
+export function bareEtag(etag: string | undefined): string | null {
+  return etag?.replaceAll('"', '') || null
 }

@@ -2,14 +2,15 @@ import { InputError } from '../kernel/errors.js'
 import { KEY_BYTES_MAX } from './key-path.js'
 
 /**
- * Refuses to store under a key that some store could not give back.
+ * Refuses to store under a key that some store could not give back. The prefix that a store puts
+ * before its keys counts for the length.
  * @throws InputError `input_unsupported` for an empty key, one of more than 1024 bytes, or half a
  *   surrogate pair
  */
-export function assertStorable(key: string): void {
-  const bytes = Buffer.byteLength(key)
+export function assertStorable(key: string, prefix = ''): void {
+  const bytes = Buffer.byteLength(prefix + key)
   const wellFormed = Buffer.from(key).toString() === key
-  if (bytes > 0 && bytes <= KEY_BYTES_MAX && wellFormed) return
+  if (key !== '' && bytes <= KEY_BYTES_MAX && wellFormed) return
   const shown = JSON.stringify(key.length > 80 ? `${key.slice(0, 80)}…` : key)
   throw new InputError(
     'input_unsupported',

@@ -128,7 +128,7 @@ function draftWords(
         drafts.push({ text, spaced, endMs, marked, leg: group.leg, step, group: groupIndex })
       }
     }
-    spaceOwed = opens ? spaceOwed || group.text !== '' : ENDS_IN_SPACE.test(group.text)
+    spaceOwed = ENDS_IN_SPACE.test(group.text)
     previous = group
   })
   return drafts

@@ -229,7 +229,7 @@ const ODD_KEYS = [
   'odd/Besprechung Müller 🎙.wav',
   'odd/line\nbreak',
   'odd/<xml>&amp;"\'',
-  `odd/${'x'.repeat(1020)}`,
+  `odd/${'x'.repeat(1000)}`,
   `odd/${'🎙'.repeat(200)}/${'y'.repeat(200)}`,
 ]
 

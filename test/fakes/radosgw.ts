@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand } from '@aws-sdk/client-s3'
+import { createS3Client } from '../../src/storage/s3-client.js'
 
 const run = promisify(execFile)
 
@@ -69,11 +70,12 @@ export async function startRadosgw(): Promise<Radosgw> {
 }
 
 async function createBucket(endpoint: string, user: RadosgwUser, name: string): Promise<void> {
-  const client = new S3Client({
+  const client = createS3Client({
     endpoint,
+    ...user,
     region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: user,
+    pathStyle: true,
+    checksums: 'when_required',
   })
   try {
     await client.send(new CreateBucketCommand({ Bucket: name }))

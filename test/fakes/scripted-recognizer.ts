@@ -2,7 +2,8 @@ import type { RecognizedWord, Recognizer, RecognizerFactory } from '../../gpu/st
 import { samplesToMs } from '../../src/media/pcm.js'
 
 /**
- * Hears the same words in any audio, each as soon as audio up to its end and `lateMs` more was fed.
+ * Hears the same words in any audio that is long enough, each as soon as audio up to its end and
+ * `lateMs` more was fed, or no more comes.
  * As the factory's name says, the words come whole (`tones`) or in pieces (`pocketsphinx`).
  */
 export function createScriptedFactory(
@@ -42,7 +43,9 @@ class ScriptedRecognizer implements Recognizer {
   }
 
   take(): RecognizedWord[] {
-    const known = this.words.filter(({ endMs }) => endMs < this.settledMs).length
+    const known = this.words.filter(
+      ({ endMs }) => endMs < this.settledMs && endMs <= this.fedMs,
+    ).length
     return this.words.splice(0, known)
   }
 

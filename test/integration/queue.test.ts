@@ -6,12 +6,11 @@ import { Pulse } from '../../src/kernel/pulse.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
 import {
-  type AttemptEnd,
   type JobWorker,
   type JobWorkerOptions,
   startJobWorker,
 } from '../../src/queue/bullmq-job-worker.js'
-import type { Attempt, JobCard } from '../../src/queue/index.js'
+import type { Attempt, AttemptEnd, JobCard } from '../../src/queue/index.js'
 import { connectRedis } from '../../src/queue/redis-connection.js'
 import { RedisJobBoard } from '../../src/queue/redis-job-board.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'

@@ -61,10 +61,13 @@ function checks(context: CommandContext): [string, Look][] {
   ])
   return [
     ['node', async () => ok(process.version)],
-    ['ffmpeg', async (signal) => {
-      const { ffmpegVersion, ffprobeVersion } = await checkFfmpeg(settings.media, { signal })
-      return ok(`ffmpeg ${ffmpegVersion}, ffprobe ${ffprobeVersion}`)
-    }],
+    [
+      'ffmpeg',
+      async (signal) => {
+        const { ffmpegVersion, ffprobeVersion } = await checkFfmpeg(settings.media, { signal })
+        return ok(`ffmpeg ${ffmpegVersion}, ffprobe ${ffprobeVersion}`)
+      },
+    ],
     ['storage', (signal) => lookAtStorage(context, signal)],
     ['redis', (signal) => lookAtRedis(context, signal)],
     ...engines,

@@ -111,6 +111,7 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
       if (key) context.terminal.out(`${ports.store.location}/${key}`)
       if (result?.error) view.note(`${name}: ${result.error.detail} [${result.error.code}]`)
     })
+    // A recording of the inbox that can't be followed must not end the watch.
     const tracked = ended.catch(() => {}).finally(() => watching.delete(tracked))
     watching.add(tracked)
   }

@@ -13,6 +13,7 @@ interface PartWants {
 /** Every part of the engine suite; `<name>.engine.ts` in this folder is its test file. */
 export const PARTS: Readonly<Record<string, PartWants>> = {
   dialogues: { maxModelLen: 512 },
+  samples: { maxModelLenMin: 8_192, kvBlocksMin: 200 },
 }
 
 /** Why a part can't run on an engine with these limits; null when it can. */

@@ -34,6 +34,11 @@ describe('LatencyHistogram', () => {
     expect(histogramOf(values).percentileMs(share)).toBe(valueMs)
   })
 
+  it('does not take a rounding error for another rank', () => {
+    const values = Array.from({ length: 100 }, (_, index) => index + 1)
+    expect(histogramOf(values).percentileMs(0.07)).toBe(7)
+  })
+
   it('tells tenths of a millisecond apart', () => {
     const histogram = histogramOf([80.1, 80.2, 80.3])
     expect(histogram.percentilesMs([0.3, 0.6, 0.9])).toStrictEqual([80.1, 80.2, 80.3])

@@ -147,9 +147,14 @@ describe('TXT', () => {
 
   it('ends a long paragraph with a sentence', () => {
     const long = 'x'.repeat(600)
-    expect(text([segment(0, long), segment(600, 'and so.'), segment(1_200, 'Next.')])).toBe(
-      `${long} and so.\n\nNext.\n`,
-    )
+    expect(
+      text([
+        segment(0, long),
+        segment(600, 'and so.'),
+        segment(1_200, 'Next.'),
+        segment(1_800, 'Last.'),
+      ]),
+    ).toBe(`${long} and so.\n\nNext. Last.\n`)
   })
 })
 

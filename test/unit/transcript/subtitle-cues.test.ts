@@ -58,6 +58,19 @@ describe('subtitleCues', () => {
     expect(second?.startMs).toBe(first?.endMs)
   })
 
+  it('stay in step where channels never stop speaking', () => {
+    const sentence = [' We', '', ' all', '', ' speak', '', ' now.', '']
+    const deltas = Array.from({ length: 100 }, () => [...gap(4), ...sentence]).flat()
+    const transcript = assembleLanes([laneOf(0, [{ deltas }]), laneOf(1, [{ deltas }])])
+    const cues = subtitleCues(transcript, LIMITS)
+    expect(cues).toHaveLength(transcript.segments.length)
+    cues.forEach((cue, index) => {
+      const delayMs = cue.startMs - (transcript.segments[index]?.startMs ?? 0)
+      expect(delayMs).toBeLessThanOrEqual(2 * LIMITS.cueMinMs)
+      expect(cue.endMs - cue.startMs).toBeGreaterThanOrEqual(LIMITS.cueMinMs / 2 - 80)
+    })
+  })
+
   it('rise, never overlap, keep the limits, and lose no text', () => {
     fc.assert(
       fc.property(lanesArbitrary, limitsArbitrary, (lanes, limits) => {

@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { projectRoot } from '../../src/cli/project-root.js'
+import { readEnvironment } from '../../src/config/environment.js'
+
+/** How a command ended, and what it said. */
+export interface CliRun {
+  code: number | null
+  out: string
+  err: string
+}
+
+/** Runs `nightscribe …` as a user would, without a terminal. */
+export async function runCli(
+  args: readonly string[],
+  options: {
+    env?: Readonly<Record<string, string>>
+    cwd?: string
+    /** Gets the process, to send it a signal for example. */
+    onStart?: (kill: (signal: NodeJS.Signals) => void) => void
+  } = {},
+): Promise<CliRun> {
+  const bin = join(projectRoot(), 'src', 'cli', 'nightscribe.mjs')
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: options.cwd ?? projectRoot(),
+    env: { ...readEnvironment(), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString()
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString()
+  })
+  options.onStart?.((signal) => child.kill(signal))
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { code, out, err }
+}

@@ -1,0 +1,255 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Fault } from '../../gpu/standin/faults.js'
+import { type Standin, startStandin } from '../../gpu/standin/server.js'
+import { deltasDue, deltasTotal } from '../../src/media/step-law.js'
+import { DialogueClient } from '../conformance/dialogue-client.js'
+import { createScriptedFactory } from '../fakes/scripted-recognizer.js'
+
+const QUIET_MS_MAX = 10_000
+const MODEL = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
+/** One word every half second. */
+const WORDS = Array.from({ length: 40 }, (_, index) => ({
+  text: `w${index}`,
+  endMs: (index + 1) * 500,
+}))
+
+let standin: Standin
+const clients: DialogueClient[] = []
+
+/** A stand-in with one fault, and a session that has committed and sent so much audio. */
+async function befall(fault: Fault, samples: number): Promise<DialogueClient> {
+  standin = await startStandin({ recognizer: createScriptedFactory(WORDS), faults: [fault] })
+  return await session(samples)
+}
+
+async function session(samples: number): Promise<DialogueClient> {
+  const client = new DialogueClient(standin.url, { key: null, path: '/v1/realtime' })
+  clients.push(client)
+  await client.open()
+  client.perform({ send: { type: 'session.update', model: MODEL } })
+  client.perform({ send: { type: 'input_audio_buffer.commit' } })
+  append(client, samples)
+  return client
+}
+
+function append(client: DialogueClient, samples: number): void {
+  client.perform({ send: { type: 'input_audio_buffer.append', samples } })
+}
+
+function final(client: DialogueClient): void {
+  client.perform({ send: { type: 'input_audio_buffer.commit', final: true } })
+}
+
+/** What a client got, `3 deltas` for three in a row, and how it ended. */
+function sightsOf(client: DialogueClient): string[] {
+  const sights: string[] = []
+  let deltas = 0
+  const flush = () => {
+    if (deltas > 0) sights.push(`${deltas} deltas`)
+    deltas = 0
+  }
+  for (const line of client.lines) {
+    if ('recv' in line && line.recv.type === 'transcription.delta') {
+      deltas += 1
+      continue
+    }
+    if ('recv' in line) {
+      flush()
+      sights.push(String(line.recv.code ?? line.recv.type))
+    } else if ('closed' in line) {
+      flush()
+      sights.push(`closed ${line.closed}`)
+    } else if ('refused' in line) {
+      sights.push(`refused ${line.refused}`)
+    }
+  }
+  flush()
+  return sights
+}
+
+async function untilSight(client: DialogueClient, sight: string): Promise<void> {
+  expect(await client.until(() => sightsOf(client).includes(sight), QUIET_MS_MAX)).toBe(true)
+}
+
+/** Long enough for a frame that should not come. */
+const settle = (client: DialogueClient) => client.untilQuiet(150)
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.drop()
+  await standin.close()
+})
+
+describe('faults of the stand-in', () => {
+  it('engine_death: an error to whoever generates, 1012 for all, and it is up again', async () => {
+    const fault: Fault = {
+      kind: 'engine_death',
+      afterDeltas: 20,
+      closeMs: 50,
+      downMs: 50,
+      count: 1,
+    }
+    const client = await befall(fault, 16_000)
+    const other = await session(16_000)
+    const idle = new DialogueClient(standin.url, { key: null, path: '/v1/realtime' })
+    clients.push(idle)
+    await idle.open()
+    await untilSight(other, '6 deltas')
+    append(client, 64_000)
+    for (const each of [client, other, idle]) await untilSight(each, 'closed 1012')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', '20 deltas', 'processing_error', 'closed 1012'],
+    ])
+    expect(sightsOf(other)).toEqual([
+      ...['session.created', '6 deltas', 'processing_error', 'closed 1012'],
+    ])
+    expect(sightsOf(idle)).toEqual(['session.created', 'closed 1012'])
+    const error = client.lines.find((line) => 'recv' in line && line.recv.type === 'error')
+    expect(error).toMatchObject({
+      recv: {
+        error: 'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+      },
+    })
+    const health = () =>
+      fetch(`http://127.0.0.1:${standin.port}/health`).then(
+        ({ status }) => status,
+        () => 'down',
+      )
+    await expect.poll(health, { timeout: QUIET_MS_MAX }).toBe(200)
+    const later = await session(64_000)
+    final(later)
+    await untilSight(later, 'transcription.done')
+  })
+
+  it('engine_death by our own hand: health 503 until it is down for good', async () => {
+    standin = await startStandin({ recognizer: createScriptedFactory(WORDS) })
+    const client = await session(16_000)
+    await untilSight(client, '6 deltas')
+    standin.kill({ closeMs: 200 })
+    await untilSight(client, 'processing_error')
+    client.perform({ send: { type: 'input_audio_buffer.commit' } })
+    expect((await fetch(`http://127.0.0.1:${standin.port}/health`)).status).toBe(503)
+    await untilSight(client, 'closed 1012')
+    expect(sightsOf(client).filter((sight) => sight === 'processing_error')).toHaveLength(2)
+    expect(await standin.ended).toBe('died')
+    await expect(fetch(`http://127.0.0.1:${standin.port}/health`)).rejects.toThrow()
+  })
+
+  it('engine_death, abrupt: 1006 without a frame', async () => {
+    const client = await befall({ kind: 'engine_death', afterDeltas: 5, abrupt: 1 }, 32_000)
+    await untilSight(client, 'closed 1006')
+    expect(sightsOf(client).filter((sight) => sight.includes('error'))).toEqual([])
+    expect(await standin.ended).toBe('died')
+  })
+
+  it('drop: 1006 for one session only', async () => {
+    const client = await befall({ kind: 'drop', afterDeltas: 5, sessions: [0] }, 32_000)
+    await untilSight(client, 'closed 1006')
+    const other = await session(32_000)
+    await untilSight(other, `${deltasDue(32_000)} deltas`)
+  })
+
+  it('stall: no frame any more, not even for final', async () => {
+    const client = await befall({ kind: 'stall', afterDeltas: 5 }, 32_000)
+    await untilSight(client, '5 deltas')
+    final(client)
+    await settle(client)
+    expect(sightsOf(client)).toEqual(['session.created', '5 deltas'])
+  })
+
+  it('processing_error: no done, and the next utterance is whole', async () => {
+    const client = await befall({ kind: 'processing_error', afterDeltas: 10 }, 32_000)
+    await untilSight(client, 'processing_error')
+    client.perform({ send: { type: 'input_audio_buffer.commit' } })
+    append(client, 9000)
+    await untilSight(client, '1 deltas')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', '10 deltas', 'processing_error', '1 deltas'],
+    ])
+  })
+
+  it('early_done: done while audio still comes', async () => {
+    const client = await befall({ kind: 'early_done', afterDeltas: 12 }, 32_000)
+    await untilSight(client, 'transcription.done')
+    await settle(client)
+    expect(sightsOf(client)).toEqual(['session.created', '12 deltas', 'transcription.done'])
+  })
+
+  it('no_done: all deltas, no done', async () => {
+    const client = await befall({ kind: 'no_done' }, 32_000)
+    final(client)
+    await untilSight(client, `${deltasTotal(32_000)} deltas`)
+    await settle(client)
+    expect(sightsOf(client)).toHaveLength(2)
+  })
+
+  it('refuse: the upgrade is answered with a status', async () => {
+    const client = await befall({ kind: 'refuse', count: 1 }, 32_000)
+    expect(sightsOf(client)).toEqual(['refused 503'])
+    const other = await session(9000)
+    await untilSight(other, '1 deltas')
+  })
+
+  it('ack_update: session.updated', async () => {
+    const client = await befall({ kind: 'ack_update' }, 9000)
+    await untilSight(client, '1 deltas')
+    expect(sightsOf(client)).toEqual(['session.created', 'session.updated', '1 deltas'])
+  })
+
+  it('no_right_padding: no delta after the last audio', async () => {
+    const client = await befall({ kind: 'no_right_padding' }, 32_000)
+    final(client)
+    await untilSight(client, 'transcription.done')
+    expect(sightsOf(client)).toContain(`${deltasDue(32_000)} deltas`)
+  })
+
+  it('slow_deltas: everything comes, one by one', async () => {
+    const client = await befall({ kind: 'slow_deltas', everyMs: 5 }, 32_000)
+    final(client)
+    await untilSight(client, 'transcription.done')
+    expect(sightsOf(client)).toContain(`${deltasTotal(32_000)} deltas`)
+    const times = client.lines.flatMap((line) => ('recv' in line ? [line.t] : []))
+    expect((times.at(-1) ?? 0) - (times[1] ?? 0)).toBeGreaterThan(deltasTotal(32_000) * 0.003)
+  })
+
+  it('blank_rut: the words of some deltas are gone', async () => {
+    const client = await befall({ kind: 'blank_rut', fromDelta: 10, toDelta: 20 }, 48_000)
+    final(client)
+    await untilSight(client, 'transcription.done')
+    const done = client.lines.find(
+      (line) => 'recv' in line && line.recv.type === 'transcription.done',
+    )
+    // Words 1 to 5 end at 0.5 to 2.5 s, at deltas 6, 13, 19, 25 and 31.
+    expect(done).toMatchObject({ recv: { text: ' w0 w3 w4 w5' } })
+  })
+
+  it('buffer_full and invalid_audio: appends are dropped', async () => {
+    const full = await befall({ kind: 'buffer_full', afterAppends: 1, times: 2 }, 9000)
+    for (let index = 0; index < 3; index += 1) append(full, 1280)
+    await untilSight(full, '1 deltas')
+    await settle(full)
+    expect(sightsOf(full).filter((sight) => sight === 'buffer_full')).toHaveLength(2)
+    final(full)
+    await untilSight(full, 'transcription.done')
+    expect(done(full)).toMatchObject({ completion_tokens: deltasTotal(10_280) })
+
+    standin.setFaults([{ kind: 'invalid_audio', afterBytes: 20_000 }])
+    const capped = await session(9000)
+    for (let index = 0; index < 3; index += 1) append(capped, 1280)
+    await untilSight(capped, 'invalid_audio')
+    await settle(capped)
+    expect(sightsOf(capped).filter((sight) => sight === 'invalid_audio')).toHaveLength(3)
+  })
+
+  it('idle_timeout: an error and a close', async () => {
+    const client = await befall({ kind: 'idle_timeout', afterMs: 100 }, 9000)
+    await untilSight(client, 'closed 1000')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', '1 deltas', 'idle_timeout', 'closed 1000'],
+    ])
+  })
+})
+
+function done(client: DialogueClient): unknown {
+  const frames = client.lines.flatMap((line) => ('recv' in line ? [line.recv] : []))
+  return frames.find((frame) => frame.type === 'transcription.done')?.usage
+}
