@@ -98,7 +98,12 @@ export class Connection implements EngineSession {
     if (isBinary) this.socket.terminate()
     if (!this.isOpen) return
     this.restartIdleTimer()
-    this.handle(parseClientEvent(data.toString()))
+    try {
+      this.handle(parseClientEvent(data.toString()))
+    } catch (error) {
+      // A recognizer that can't be started, say: as in vLLM the client is told, and may go on.
+      this.handle(processingError(reasonOf(error)))
+    }
   }
 
   private handle(event: ClientEvent): void {

@@ -39,8 +39,9 @@ export interface JobFigures {
 }
 
 /**
- * Collects the marks of all sessions of one attempt, of however many legs and lanes, in flat memory.
- * Stateful only as a sum: marks may come in any order between sessions, `figures` at any time.
+ * Collects the marks of all sessions of one attempt, of however many legs and lanes, in flat
+ * memory. Stateful only as a sum: marks may come in any order between sessions, `figures` at any
+ * time.
  */
 export class JobMeter {
   private connectMs: number | null = null

@@ -36,8 +36,8 @@ export type MetricsDocument = ReturnType<typeof metricsDocument>
  * - `wall_ms`: first audio packet sent → last done, over all sessions of the attempt.
  * - `overrun_ms`: `wall_ms` less the audio that this attempt replayed, at its pace; null at `max`,
  *   which promises no time.
- * - `ttft_ms`: first audio packet sent → first non-empty delta. The model's delay is in it, and what
- *   silence the recording begins with.
+ * - `ttft_ms`: first audio packet sent → first non-empty delta. The model's delay is in it, and
+ *   what silence the recording begins with.
  * - `delta_latency_ms`: audio sent so far minus audio time of the newest token, at every delta.
  * - `finalization_ms`: last audio packet sent → done; of several sessions the longest.
  * - `sender_slip_ms`: how long after it was due each audio packet left.

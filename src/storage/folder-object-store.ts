@@ -47,6 +47,7 @@ const TEMPORARY_AGE_MAX_MS = 24 * 3600 * 1000
 /** A file that was changed so recently may change again without another time stamp. */
 const SETTLED_MS = 2_000
 
+/** What a folder store is opened with. */
 export interface FolderStoreOptions {
   /** Made where it doesn't exist; relative to the working directory. */
   root: string
@@ -252,7 +253,7 @@ class FolderObjectStore implements ObjectStore {
     if (known) return known
     const etag = await hashFile(handle, options)
     if (!sameStamp(stamp, await stampOf(handle))) throw contentChanged(key, this.location)
-    const ageMs = this.clock.wallMs() - mtimeMs(stamp)
+    const ageMs = Math.abs(this.clock.wallMs() - mtimeMs(stamp)) // copies can come from the future
     if (ageMs > SETTLED_MS) await this.etags.remember(stamp, etag)
     return etag
   }

@@ -9,6 +9,7 @@ const TRIES_MAX = 5
 const BACKOFF_FIRST_MS = 200
 const BACKOFF_MAX_MS = 5_000
 
+/** An answer that has begun, and how to get the rest of it should it break. */
 export interface S3BodyOptions {
   first: Readable
   contentBytes: number

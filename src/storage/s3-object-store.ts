@@ -32,6 +32,7 @@ const PAGE_KEYS_MAX = 1000
 /** The longest that S3 accepts for a presigned URL. */
 const ADDRESS_VALID_MAX_MS = 7 * 24 * 3600 * 1000
 
+/** What an S3 store is opened with: the settings, and time and chance for its retries. */
 export interface S3StoreOptions extends S3Access {
   /** `s3://bucket` or `s3://bucket/prefix` */
   url: string

@@ -25,6 +25,7 @@ const BRACKET_TIMEOUT_MS = 15_000
 const CONFLICT_TRIES_MAX = 6
 const CONFLICT_BACKOFF_MS = 100
 
+/** Where and how something is to be stored. */
 export interface S3Put {
   client: S3Client
   bucket: string
@@ -37,6 +38,7 @@ export interface S3Put {
   signal: AbortSignal
 }
 
+/** As `PutOutcome`, with what S3 itself tells of the object. */
 export type S3PutOutcome =
   /** The etag is null where the server doesn't tell it when parts are joined (Ceph 16). */
   | { kind: 'stored'; bytes: number; etag: string | null; versionId: string | null }
@@ -138,13 +140,11 @@ function abortable({ client, signal, objectKey }: S3Put): S3Client {
       `The server did not begin to take ${objectKey} within ${BRACKET_TIMEOUT_MS} ms.`,
     )
   const send = async (command: Parameters<S3Client['send']>[0]) => {
-    const begins = command instanceof CreateMultipartUploadCommand
+    const request = (abortSignal: AbortSignal) => client.send(command, { abortSignal })
     const removes = command instanceof AbortMultipartUploadCommand
-    if (!begins && !removes) return await client.send(command, { abortSignal: signal })
+    if (!removes && !(command instanceof CreateMultipartUploadCommand)) return await request(signal)
     const { signal: never } = new AbortController()
-    const answer = withTimeout(BRACKET_TIMEOUT_MS, never, tooLong, (abortSignal) =>
-      client.send(command, { abortSignal }),
-    )
+    const answer = withTimeout(BRACKET_TIMEOUT_MS, never, tooLong, request)
     // Why the upload failed is what its caller must learn, not that its parts still lie there.
     return await (removes ? answer.catch(() => ({})) : answer)
   }

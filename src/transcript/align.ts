@@ -1,13 +1,15 @@
-/** Where a piece of a group begins: the step of its delta, and its offset in the text in UTF-16 units. */
+/** Where a piece of a group begins: step of its delta, offset in the text in UTF-16 units. */
 export type PieceStart = readonly [step: number, charOffset: number]
 
 /**
  * A run of non-empty deltas, exactly as the engine sent it, leading space and all.
  *
  * The model marks the end of a word with an empty delta and writes the word after it; words that
- * end while it is still writing join the run without a mark. So only the group's own end is exact,
+ * end while it is still writing join the run without a mark. So only the group's own end is known,
  * and it is the end of the word that opened it: 0-based index of its first non-empty delta × 80 ms,
- * from the first sample of the leg (seen on the wire of vLLM; 80 ms of resolution).
+ * from the first sample of the leg. Source: the rule of arXiv 2602.11298 as vLLM PR 50783 puts it,
+ * less the delta of the mark itself; the resolution is 80 ms, and one or two steps of error are to
+ * be expected of the model.
  */
 export interface WordGroup {
   readonly text: string

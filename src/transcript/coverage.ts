@@ -18,15 +18,21 @@ export interface LaneCoverage {
   readonly holes: readonly CoverageHole[]
 }
 
-/** Speech without text that is called a hole; less is within what speech detection takes for speech. */
+/**
+ * Speech without text that is called a hole; less is within what speech detection takes for
+ * speech.
+ */
 export const HOLE_MIN_MS = 5_000
-/** Text covers so much around itself: its starts are estimated, and speech is detected with a margin. */
+/**
+ * Text covers so much around itself: its starts are estimated, and speech is detected with a
+ * margin.
+ */
 const TEXT_MARGIN_MS = 500
 
 /**
  * Compares the speech map of a lane with its text. A hole is what lies between two texts when the
- * speech in it, pauses not counted, comes to more than `HOLE_MIN_MS`. Each delta with text counts as
- * text at its step, so that a long run without spaces isn't taken for a hole.
+ * speech in it, pauses not counted, comes to more than `HOLE_MIN_MS`. Each delta with text counts
+ * as text at its step, so that a long run without spaces isn't taken for a hole.
  *
  * @param lane `speechMs` sorted and without overlaps
  */

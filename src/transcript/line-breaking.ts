@@ -62,7 +62,9 @@ export function fitPieces(pieces: readonly TextPiece[], widthMax: number): TextP
   )
 }
 
-/** Fills lines with one piece after the other; each call gives the lines needed so far, the fewest. */
+/**
+ * Fills lines with one piece after the other; each call gives the lines needed so far, the fewest.
+ */
 export function lineCounter(widthMax: number): (piece: TextPiece) => number {
   let lines = 0
   let width = Number.POSITIVE_INFINITY
@@ -86,7 +88,8 @@ export function linesNeeded(pieces: readonly TextPiece[], widthMax: number): num
 
 /**
  * Breaks text into the fewest lines of at most `widthMax` characters, and those as even as can be,
- * with a liking for breaks after punctuation. No line is empty; nothing but spaces at breaks is lost.
+ * with a liking for breaks after punctuation. No line is empty; nothing but spaces at breaks is
+ * lost.
  */
 export function breakLines(pieces: readonly TextPiece[], widthMax: number): string[] {
   const parts = fitPieces(pieces, widthMax)

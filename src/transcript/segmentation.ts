@@ -113,9 +113,9 @@ function countThatFits(
 }
 
 /**
- * Where to break a run of which the pieces from `from` to before `fitsUntil` would fit: at the end of
- * a clause in the latter half, else at the longest silence there, else so that no few words are left
- * alone. @returns the index of the piece after the break
+ * Where to break a run of which the pieces from `from` to before `fitsUntil` would fit: at the end
+ * of a clause in the latter half, else at the longest silence there, else so that no few words are
+ * left alone. @returns the index of the piece after the break
  */
 function breakBetween(run: readonly TimedPiece[], from: number, fitsUntil: number): number {
   const countMax = fitsUntil - from

@@ -108,9 +108,10 @@ function placeCues(
 }
 
 /**
- * When each cue begins, and after the last of them when all ends. A cue has its shortest time before
- * the next begins, as long as that doesn't delay the next by more than this time; it has its share of
- * it in any case. Talk of all channels without a pause so stays in step with its subtitles.
+ * When each cue begins, and after the last of them when all ends. A cue has its shortest time
+ * before the next begins, as long as that doesn't delay the next by more than this time; it has
+ * its share of it in any case. Talk of all channels without a pause so stays in step with its
+ * subtitles.
  */
 function cueStarts(
   drafts: readonly CueDraft[],

@@ -52,21 +52,23 @@ export interface TranscriptInput {
 export type TranscriptDocument = ReturnType<typeof transcriptDocument>
 
 /**
- * The content of `transcript.json`, ready for JSON: snake_case, times in seconds to the millisecond.
+ * The content of `transcript.json`, ready for JSON: snake_case, times in seconds to the
+ * millisecond.
  *
  * A superset of OpenAI's `verbose_json` (`task`, `language`, `duration`, `text`, `segments[]` with
  * `id`, `start`, `end`, `text`; `words[]` with `word`, `start`, `end`). Its `seek`, `tokens`,
- * `temperature`, `avg_logprob`, `compression_ratio` and `no_speech_prob` describe Whisper's decoder
- * and have no meaning here: they are left to whoever projects onto that shape. Every other field that
- * isn't known is null, never left out.
+ * `temperature`, `avg_logprob`, `compression_ratio` and `no_speech_prob` describe Whisper's
+ * decoder and have no meaning here: they are left to whoever projects onto that shape. Every other
+ * field that isn't known is null, never left out.
  *
- * `timing.verified` is true when in every leg the count of deltas, the server's usage and the law of
- * steps agree. `words[].step` counts deltas in the leg, `words[].group` emission groups in the lane.
+ * `timing.verified` is true when there are legs and in every one the count of deltas, the server's
+ * usage and the law of steps agree. `words[].step` counts deltas in the leg, `words[].group`
+ * emission groups in the lane.
  */
 export function transcriptDocument(input: TranscriptInput) {
   const { assembled, engine, lanes } = input
   const legs = lanes.flatMap((lane) => lane.legs.map((leg) => legDocument(leg, lane.channel)))
-  const isVerified = legs.every((leg) => leg.timing === 'token-step')
+  const isEstimated = legs.some((leg) => leg.timing === 'estimated')
   return {
     schema: 'nightscribe.transcript/1' as const,
     job_id: input.jobId,
@@ -89,9 +91,9 @@ export function transcriptDocument(input: TranscriptInput) {
       is_standin: engine.isStandin,
     },
     timing: {
-      method: isVerified ? ('token-step' as const) : ('estimated' as const),
+      method: isEstimated ? ('estimated' as const) : ('token-step' as const),
       quantum_ms: input.stepMs,
-      verified: isVerified,
+      verified: legs.length > 0 && !isEstimated,
       offset_ms: 0,
     },
     coverage: coverageDocument(assembled),

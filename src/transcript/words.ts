@@ -42,14 +42,16 @@ const WORD_MIN_MS = 20
 const SPOKEN_BASE_MS = 60
 const SPOKEN_PER_CHAR_MS = 70
 const SPOKEN_MAX_MS = 900
-/** The engine holds incomplete bytes of a character back for up to 3 deltas, which are then empty. */
+/**
+ * The engine holds incomplete bytes of a character back for up to 3 deltas, which are then empty.
+ */
 const HELD_STEPS_MAX = 4
 
 const CHUNK = /[^\s\p{Cc}]+/gu
 const ENDS_IN_SPACE = /[\s\p{Cc}]$/u
 const CLOSING_PUNCTUATION = /^[\p{Pe}\p{Pf}\p{Po}]+$/u
-const UNSPACED_SCRIPT =
-  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}\u3000-\u303f\uff00-\uffef]/u
+const EAST_ASIAN = /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\u3000-\u303f\uff00-\uffef]/u
+const SOUTH_EAST_ASIAN = /[\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]/u
 
 interface DraftWord {
   text: string
@@ -144,7 +146,7 @@ function linkOf(
   const sameLeg = group.leg === previous.leg
   if (sameLeg && CLOSING_PUNCTUATION.test(text)) return 'join'
   const seam = lastCharacter(before.text) + firstCharacter(text)
-  if (UNSPACED_SCRIPT.test(seam)) return 'glue'
+  if (EAST_ASIAN.test(seam) || SOUTH_EAST_ASIAN.test(seam)) return 'glue'
   const held = sameLeg && group.step - lastStepOf(previous) <= HELD_STEPS_MAX
   return held ? 'join' : 'space'
 }

@@ -190,9 +190,12 @@ describe('folder store and what stands in its way', () => {
     expect(await readdir(join(base, 'outside'))).toEqual(['secret.wav'])
   })
 
-  it('follows links that stay inside', async () => {
+  it('follows links to files that stay inside, and lists no others', async () => {
     await store.put('recordings/a.wav', Buffer.from('a'), { signal })
     await symlink(join(root, 'recordings', 'a.wav'), join(root, 'link.wav'))
+    await symlink(join(root, 'recordings'), join(root, 'folder-link'))
+    await symlink('circle.wav', join(root, 'circle.wav'))
+    await symlink('nothing', join(root, 'dangling.wav'))
     expect((await collect((await store.get('link.wav', { signal })).body)).toString()).toBe('a')
     expect(await keysOf(store, '')).toEqual(['link.wav', 'recordings/a.wav'])
   })

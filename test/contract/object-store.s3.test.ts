@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -184,6 +184,28 @@ describe('s3 store with something wrong', { timeout: TEST_TIMEOUT_MS }, () => {
       })
     },
   )
+
+  it.each(everyWay)('%s: ends at once when aborted while the server is silent', async (way) => {
+    const controller = new AbortController()
+    const reason = new Error('stop')
+    const silent = createServer((socket) => {
+      sockets.add(socket)
+      socket.on('error', () => {}).once('data', () => controller.abort(reason))
+    })
+    const sockets = new Set<Socket>()
+    await using server = await listening(silent, () => {
+      for (const socket of sockets) socket.destroy()
+    })
+    const store = open('', { endpoint: server.endpoint })
+    const act = {
+      head: () => store.head('a.wav', controller),
+      get: () => store.get('a.wav', controller),
+      put: () => store.put('a.wav', Buffer.from('x'), controller),
+      list: () => store.list('a', controller)[Symbol.asyncIterator]().next(),
+      delete: () => store.delete('a.wav', controller),
+    }[way]
+    await expect(act?.()).rejects.toBe(reason)
+  })
 
   it('says which right another account lacks', async () => {
     await open('denied').put('a.wav', Buffer.from('x'), { signal })

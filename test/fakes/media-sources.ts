@@ -7,7 +7,7 @@ export interface FileSource extends MediaSource {
   reads: { startByte: number; endByte: number }[]
 }
 
-/** Reads by ranges, 64 KiB at a time. */
+/** Reads by ranges, 256 KiB at a time. */
 export function fileSource(file: string): FileSource {
   const reads: FileSource['reads'] = []
   return {
@@ -17,7 +17,7 @@ export function fileSource(file: string): FileSource {
     read: async ({ startByte, endByte }) => {
       reads.push({ startByte, endByte })
       if (endByte <= startByte) return bytesOf(new Uint8Array(0))
-      return createReadStream(file, { start: startByte, end: endByte - 1 })
+      return createReadStream(file, { start: startByte, end: endByte - 1, highWaterMark: 2 ** 18 })
     },
   }
 }

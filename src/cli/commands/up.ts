@@ -100,21 +100,17 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
   const signal = context.stop.drain
   const { settleMs, scanIntervalMs } = context.settings.inbox
   const view: ProgressView = progressView({ ...context.terminal, interactive: false })
-  const watching = new Set<Promise<unknown>>()
-  const onSubmitted = (name: string, jobId: string) => {
-    const ended = watchJobs(ports, [jobId], view, { signal }).then(async (cards) => {
-      const outcome = { kind: 'queued', jobId } as const
-      const [result] = await collectResults(ports, [{ name, outcome, error: null }], cards, {
-        signal,
-      })
-      const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
-      if (key) context.terminal.out(`${ports.store.location}/${key}`)
-      if (result?.error) view.note(`${name}: ${result.error.detail} [${result.error.code}]`)
-    })
-    // A recording of the inbox that can't be followed must not end the watch.
-    const tracked = ended.catch(() => {}).finally(() => watching.delete(tracked))
-    watching.add(tracked)
+  const follow = async (name: string, jobId: string) => {
+    const cards = await watchJobs(ports, [jobId], view, { signal })
+    const outcome = { kind: 'queued', jobId } as const
+    const submitted = [{ name, outcome, error: null }]
+    const [result] = await collectResults(ports, submitted, cards, { signal })
+    const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
+    if (key) context.terminal.out(`${ports.store.location}/${key}`)
+    if (result?.error) view.note(`${name}: ${result.error.detail} [${result.error.code}]`)
   }
+  // A recording that can't be followed is transcribed all the same; the watch goes on.
+  const onSubmitted = (name: string, jobId: string) => void follow(name, jobId).catch(() => {})
   const onRefused = (name: string, sentence: string) => view.note(`${printable(name)}: ${sentence}`)
   await watchInbox(ports, { settleMs, scanIntervalMs, signal, onSubmitted, onRefused })
 }

@@ -107,7 +107,8 @@ describe('SRT', () => {
 describe('VTT', () => {
   it('has a header, dots and voices', () => {
     expect(vttText([cue(0, ['one', 'two'], 0), cue(1_500, ['three'])])).toBe(
-      'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v Channel 1>one\ntwo\n\n00:00:01.500 --> 00:00:02.500\nthree\n',
+      'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v Channel 1>one\ntwo\n' +
+        '\n00:00:01.500 --> 00:00:02.500\nthree\n',
     )
   })
 

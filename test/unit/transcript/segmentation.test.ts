@@ -63,11 +63,8 @@ describe('segmentWords', () => {
     ],
     [
       'else at the longest silence',
-      'one two three four five six seven eight nine ten 600 eleven twelve thirteen fourteen fifteen sixteen',
-      [
-        'one two three four five six seven eight nine ten',
-        'eleven twelve thirteen fourteen fifteen sixteen',
-      ],
+      'one two three four five six seven eight nine ten 600 eleven twelve thirteen fourteen last',
+      ['one two three four five six seven eight nine ten', 'eleven twelve thirteen fourteen last'],
     ],
     [
       'else so that no few words are left alone',

@@ -65,7 +65,9 @@ export const deltasArbitrary: fc.Arbitrary<string[]> = fc.array(
   { maxLength: 80 },
 )
 
-/** Legs of one lane, each given by its deltas; text beyond a leg's end happens, as it does really. */
+/**
+ * Legs of one lane, each given by its deltas; text beyond a leg's end happens, as it does really.
+ */
 export function laneOf(
   channel: number | null,
   legs: readonly { deltas: readonly string[]; tailSteps?: number }[],

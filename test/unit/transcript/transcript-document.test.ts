@@ -151,6 +151,10 @@ describe('transcriptDocument', () => {
     expect(documentOf(lanes).timing).toMatchObject({ method: 'estimated', verified: false })
   })
 
+  it('calls nothing verified where nothing was sent', () => {
+    expect(documentOf([laneOf(null, [])]).timing.verified).toBe(false)
+  })
+
   it('survives JSON, and nothing in it is undefined or below the millisecond', () => {
     fc.assert(
       fc.property(lanesArbitrary, (lanes) => {
