@@ -54,8 +54,8 @@ export async function hashFile(
 
 /**
  * Hashes that are known, by stamp: in memory, and for files of 1 MiB and more in one small file per
- * inode, so that a recording isn't hashed again after a restart or by another process. Only a cache:
- * whatever goes wrong with it costs a hash, never a wrong answer.
+ * inode, so that a recording isn't hashed again after a restart or by another process. Only a
+ * cache: whatever goes wrong with it costs a hash, never a wrong answer.
  */
 export class FolderEtags {
   private readonly known = new Map<bigint, FileStamp & { etag: string }>()

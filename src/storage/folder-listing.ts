@@ -18,11 +18,11 @@ interface Entry {
 
 /**
  * Files below a key prefix in the order of their keys. Holds the names of one folder per level, not
- * the tree. Hidden names, links to folders, links that lead out and what vanishes meanwhile are left
- * out.
+ * the tree. Hidden names, links to folders, links that lead out and what vanishes meanwhile are
+ * left out.
  *
- * @throws classified errors, none because the prefix is absent; InputError `input_forbidden` also when
- *   the prefix itself lies behind a link that leads out; the signal's reason
+ * @throws classified errors, none because the prefix is absent; InputError `input_forbidden` also
+ *   when the prefix itself lies behind a link that leads out; the signal's reason
  */
 export async function* listFolder(
   paths: FolderPaths,

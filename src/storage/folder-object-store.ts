@@ -59,8 +59,8 @@ export interface FolderStoreOptions {
  * Opens a folder as object storage. Objects are plain files (names: `key-path.ts`), also those that
  * people drop; etags are SHA-256. Several processes can use it at once.
  *
- * Differs from S3: a key can't be an object and the folder of others, deleting leaves empty folders,
- * and a listing gives a provisional etag for files that nobody has hashed yet.
+ * Differs from S3: a key can't be an object and the folder of others, deleting leaves empty
+ * folders, and a listing gives a provisional etag for files that nobody has hashed yet.
  *
  * @throws ConfigError when the folder can't be made, written, or has no hard links
  */

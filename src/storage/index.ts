@@ -40,7 +40,8 @@ export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists'
  *
  * Errors, all naming the key: InputError `input_not_found`, `input_forbidden`, `media_changed` (an
  * `etag` was given and the object has another one now); UpstreamError `storage_unavailable`;
- * `output_write_failed` for a failed put; ConfigError where bucket, folder or credentials are wrong.
+ * `output_write_failed` for a failed put; ConfigError where bucket, folder or keys are wrong;
+ * InputError `input_unsupported` for a range behind the end and for a key no store can hold.
  * An abort rejects with the signal's reason.
  */
 export interface ObjectStore {

@@ -2,7 +2,8 @@
  * How keys and paths below a folder correspond: one to one, so that every key has a path and every
  * file that a person drops has a key. Pure.
  *
- * A segment of a key is the file's name as it is wherever that is safe (`Müller 100%.wav`). Otherwise:
+ * A segment of a key is the file's name as it is wherever that is safe (`Müller 100%.wav`).
+ * Otherwise:
  *
  * - `%~` and the segment with its unsafe bytes as `%XX`: for `.`, `..`, leading dots, control
  *   characters, the empty segment, anything longer than 200 bytes, and what begins with `%~` or
@@ -50,8 +51,8 @@ export function isPieceName(name: Buffer): boolean {
 }
 
 /**
- * The segment that was split into these names. Null when `namesOfKey` would not lead there: a person
- * has made folders that look like ours, and what is in them has no key.
+ * The segment that was split into these names. Null when `namesOfKey` would not lead there: a
+ * person has made folders that look like ours, and what is in them has no key.
  */
 export function segmentOfPieces(names: readonly Buffer[]): string | null {
   const texts = names.map((name) => name.toString('utf8'))

@@ -3,7 +3,7 @@ import { orAbort } from '../kernel/abort.js'
 /**
  * The body of an object being read. Three modes: fresh (something is held open, nothing was read),
  * reading, and released (by the end, an error, an early `break` or the signal). Unlike a bare
- * generator it also releases what it holds when nobody ever started to read it and the signal aborts.
+ * generator it also releases what it holds when nobody ever started to read it.
  */
 export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   private readonly chunks: AsyncIterator<Uint8Array, void>

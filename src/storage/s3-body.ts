@@ -66,7 +66,7 @@ export function resumableBody(options: S3BodyOptions): ObjectBody {
   return new ObjectBody(chunks(), release, { signal })
 }
 
-/** An answer that breaks while nobody reads must not end the process; the next read learns of it. */
+/** A break while nobody reads must not end the process; the next read learns of it. */
 function guarded(body: Readable): Readable {
   body.on('error', () => {})
   return body

@@ -137,7 +137,7 @@ function keyError(error: unknown, attempt: S3Attempt): NightscribeError | null {
     return new InputError('input_not_found', `There is no ${key} in ${location}.`, options)
   }
   if (status === 412 && action === 'read') {
-    const sentence = `${key} in ${location} was changed after it was first looked at: submit it again.`
+    const sentence = `${key} in ${location} was changed after the first look: submit it again.`
     return new InputError('media_changed', sentence, options)
   }
   if (code === 'InvalidObjectState') {

@@ -48,16 +48,17 @@ export interface S3StoreOptions extends S3Access {
  *
  * Creating only if absent is atomic for bytes and for streams of up to 8 MiB (`PUT If-None-Match`).
  * For longer streams it is where the server honours the condition when parts are joined, as AWS
- * does; elsewhere (Ceph 16) the key is looked at before, and of two that race the last one wins. And
- * `exists` may mean our own object, when only the answer to its put was lost.
+ * does; elsewhere (Ceph 16) the key is looked at before, and of two that race the last one wins.
+ * And `exists` may mean our own object, when only the answer to its put was lost.
  *
- * @throws ConfigError naming NIGHTSCRIBE_STORAGE, or the key settings when only one of them is given
+ * @throws ConfigError naming NIGHTSCRIBE_STORAGE, or the key settings when only one of them is set
  */
 export function openS3Store(options: S3StoreOptions): ObjectStore {
   if ((options.accessKeyId === null) !== (options.secretAccessKey === null)) {
     throw new ConfigError(
       'config_invalid',
-      'NIGHTSCRIBE_S3_ACCESS_KEY_ID and NIGHTSCRIBE_S3_SECRET_ACCESS_KEY go together: set both or none.',
+      'NIGHTSCRIBE_S3_ACCESS_KEY_ID and NIGHTSCRIBE_S3_SECRET_ACCESS_KEY go together: ' +
+        'set both or none.',
     )
   }
   return new S3ObjectStore(parseS3Location(options.url), createS3Client(options), options)
@@ -219,7 +220,7 @@ class S3ObjectStore implements ObjectStore {
       }
       throw new UpstreamError(
         'storage_unavailable',
-        `${this.options.endpoint ?? 'AWS'} answered with another part of ${key} than was asked for.`,
+        `${this.options.endpoint ?? 'AWS'} answered with another part of ${key} than asked for.`,
         { effect: 'none', facts: { key, startByte } },
       )
     })

@@ -17,7 +17,7 @@ import { sourceChunks } from './source-chunks.js'
 
 /** Streams up to this go in one request; S3 allows 10,000 parts, so 78 GiB an object. */
 const PART_BYTES = 8 * 2 ** 20
-/** Parts on their way at once: with one being filled and copied, 40 MiB a put at most. */
+/** Parts on their way at once: with one being filled and copied, 40 MiB held a put at most. */
 const PARTS_IN_FLIGHT_MAX = 2
 /** Of the requests around an upload in parts, which an abort waits for. */
 const BRACKET_TIMEOUT_MS = 15_000
@@ -130,8 +130,8 @@ async function putInParts(
 
 /**
  * A view of the client whose requests end with the signal, except those that begin an upload and
- * remove its parts: once it may exist its id must be known, and then it must go. `Upload`'s own abort
- * waits for neither.
+ * remove its parts: once it may exist its id must be known, and then it must go. `Upload`'s own
+ * abort waits for neither.
  */
 function abortable({ client, signal, objectKey }: S3Put): S3Client {
   const tooLong = () =>

@@ -10,8 +10,8 @@ export class SourceFailure extends Error {
 }
 
 /**
- * The chunks of something to be stored, without empty ones. An abort ends the wait for a source that
- * hangs; the source is released in any case, but not waited for.
+ * The chunks of something to be stored, without empty ones. An abort ends the wait for a source
+ * that hangs; the source is released in any case, but not waited for.
  *
  * @throws the signal's reason; SourceFailure around whatever the source throws
  */

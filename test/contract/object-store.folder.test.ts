@@ -105,10 +105,11 @@ describe('folder store', () => {
     expect(put).toMatchObject({ kind: 'stored', head: { etag: sha256 } })
   })
 
-  it('does not hash a recording again after a restart, unless its size or time changed', async () => {
+  it('does not hash a recording again after a restart, unless its stamp changed', async () => {
     await drop('long.wav', Buffer.alloc(2 ** 20, 1))
     const before = await store.head('long.wav', { signal })
-    await drop('long.wav', Buffer.alloc(2 ** 20, 2)) // same inode, size and time: only a hash can tell
+    // The same inode, size and time: only a hash could tell.
+    await drop('long.wav', Buffer.alloc(2 ** 20, 2))
     const reopened = await open(root)
     expect((await reopened.head('long.wav', { signal })).etag).toBe(before.etag)
     await utimes(join(root, 'long.wav'), LONG_AGO, new Date('2020-01-01T00:00:01Z'))
