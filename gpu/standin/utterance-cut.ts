@@ -112,8 +112,7 @@ export class UtteranceCutter {
     this.#frameCount++
     this.#partSamples = 0
     const isSpeech = level > Math.max(QUIET_DB, this.#floorDb + SPEECH_DB)
-    const floorStepDb =
-      level < this.#floorDb ? (level - this.#floorDb) * FLOOR_FALL : FLOOR_RISE_DB
+    const floorStepDb = level < this.#floorDb ? (level - this.#floorDb) * FLOOR_FALL : FLOOR_RISE_DB
     this.#floorDb = Math.max(QUIET_DB - SPEECH_DB, this.#floorDb + floorStepDb)
     if (this.#isSpeech) this.#inSpeech(isSpeech)
     else this.#inSilence(isSpeech)
