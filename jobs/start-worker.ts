@@ -52,7 +52,7 @@ export async function startWorker(
     const ports = cleanup.use(await openPorts(settings, { clock, random, signal, onRedisError }))
     const media = cleanup.use(await openMedia(settings, { clock, random, signal }))
     const work: WorkPorts = { ...portsOf(ports), media, ...engineParts(settings, engines, clock) }
-    const stages = startStages(settings, work, ports, { random, events })
+    const stages = startStages(settings, work, ports, options)
     cleanup.defer(() => Promise.all(stages.map((stage) => stage.abort())))
     const ended = new AbortController()
     const onCancel = (jobId: string) => void stages.map((stage) => stage.cancel(jobId))
@@ -88,16 +88,18 @@ function runningWorker(
 function startStages(
   settings: Settings,
   work: WorkPorts,
-  { redis }: OpenPorts,
-  { random, events }: { random: Random; events: WorkerEvents },
+  ports: OpenPorts,
+  options: WorkerOptions,
 ): JobWorker[] {
+  const { redis } = ports
+  const { random, events } = options
   const { prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs } = settings.queue
   const queue = { redis, prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs }
-  const options = { ...queue, random, events }
+  const stage = { ...queue, random, events }
   const seats = settings.engine.sessionsMax * settings.engines.length
   return [
-    startAnalyse(work, { ...options, concurrency: settings.media.decodesMax }),
-    startTranscribe(work, { ...options, concurrency: seats }),
+    startAnalyse(work, { ...stage, concurrency: settings.media.decodesMax }),
+    startTranscribe(work, { ...stage, concurrency: seats }),
   ]
 }
 

@@ -45,7 +45,7 @@ export const bannedCalls: Check = fileCheck(
 /** One concept a file, named for it. */
 export const fileNames: Check = fileCheck('file names', isCode, (file) => {
   const findings: { line: number; what: string }[] = []
-  for (const name of file.path.replace(/(\.[a-z]+)+$/, '').split('/')) {
+  for (const name of file.path.replace(/(\.[a-z0-9]+)+$/, '').split('/')) {
     const words = name.split('-')
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) && !name.startsWith('.')) {
       findings.push({ line: 0, what: `${name} isn't kebab-case` })

@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import { join, parse } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPocketsphinxFactory } from '../../gpu/standin/pocketsphinx-recognizer.js'
+import { projectRoot } from '../../src/cli/project-root.js'
+import { readOutput } from '../../src/cli/results.js'
+import { readSamples } from '../../src/cli/samples.js'
+import { readManifest } from '../../src/pipeline/commit-result.js'
+import { submitRecording } from '../../src/pipeline/submit-recording.js'
+import type { JobCard } from '../../src/queue/index.js'
+import { comparableWords, wordErrorRate } from '../../src/transcript/word-error-rate.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+
+const signal = new AbortController().signal
+
+interface Reference {
+  name: string
+  expect: 'transcript' | 'empty' | 'error'
+  lanes: { channel: number | null; text: string }[]
+  keyPhrases: string[]
+}
+
+interface Transcribed {
+  reference: Reference
+  card: JobCard
+  stored: {
+    text: string
+    timing: { verified: boolean }
+    lanes: { channel: number | null; text: string }[]
+  } | null
+}
+
+let stack: DevStack
+const transcribed: Transcribed[] = []
+
+/** All samples once through the whole way, as fast as the recognizer keeps up. */
+beforeAll(async () => {
+  stack = await startDevStack(
+    { vad: { method: 'auto' }, engine: { sessionsMax: 4, stallTimeoutMs: 60_000 } },
+    { recognizer: createPocketsphinxFactory() },
+  )
+  await stack.startWorker()
+  const { ports } = stack
+  const jobs: { name: string; jobId: string }[] = []
+  for (const sample of await readSamples(projectRoot(), ports.store, { signal })) {
+    const options = { pace: 'max', priority: 0, deadlineAt: null } as const
+    const source = await sample.locate()
+    const submission = { ...source, ...options, name: sample.name, channels: sample.channels }
+    const { jobId } = await submitRecording(ports, submission, { signal })
+    jobs.push({ name: parse(sample.name).name, jobId })
+  }
+  const cards = await stack.ended(jobs.map(({ jobId }) => jobId))
+  for (const [index, { name, jobId }] of jobs.entries()) {
+    const path = join(projectRoot(), 'samples', 'references', `${name}.json`)
+    const reference = JSON.parse(readFileSync(path, 'utf8')) as Reference
+    const manifest = await readManifest(ports.store, jobId, { signal })
+    const key = manifest?.outputs.find((output) => output.name === 'transcript.json')?.key
+    const stored = key ? JSON.parse((await readOutput(ports, key, { signal })).toString()) : null
+    transcribed.push({ reference, card: cards[index] as JobCard, stored })
+  }
+}, 300_000)
+
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]()
+})
+
+const speaking = () => transcribed.filter(({ reference }) => reference.expect === 'transcript')
+
+describe('the samples, recognized by the stand-in', () => {
+  it('come out with a word error rate of 25 % or less over all', () => {
+    let words = 0
+    let errors = 0
+    for (const { reference, stored } of speaking()) {
+      const rates = reference.lanes.map(({ channel, text }) => {
+        const lane = stored?.lanes.find((entry) => entry.channel === channel)
+        return wordErrorRate(text, lane?.text ?? '')
+      })
+      const said = rates.reduce((sum, rate) => sum + rate.words, 0)
+      const wrong = rates.reduce(
+        (sum, { substitutions, insertions, deletions }) =>
+          sum + substitutions + insertions + deletions,
+        0,
+      )
+      words += said
+      errors += wrong
+      const percent = ((100 * wrong) / said).toFixed(1)
+      console.log(`${reference.name.padEnd(10)} ${wrong} of ${said} words wrong, ${percent} %`)
+    }
+    console.log(
+      `all        ${errors} of ${words} words wrong, ${((100 * errors) / words).toFixed(1)} %`,
+    )
+    expect(words).toBeGreaterThan(400)
+    expect(errors / words).toBeLessThanOrEqual(0.25)
+  })
+
+  it('hold their key phrases', () => {
+    const missing = speaking().flatMap(({ reference, stored }) => {
+      const text = ` ${comparableWords(stored?.text ?? '').join(' ')} `
+      const lanes = stored?.lanes.map((lane) => ` ${comparableWords(lane.text).join(' ')} `) ?? []
+      return reference.keyPhrases
+        .filter((phrase) => ![text, ...lanes].some((said) => said.includes(` ${phrase} `)))
+        .map((phrase) => `${reference.name}: ${phrase}`)
+    })
+    expect(missing).toEqual([])
+  })
+
+  it('say exactly when every word was heard: steps, usage and law agree', () => {
+    const unsure = transcribed.filter(({ stored }) => stored && !stored.timing.verified)
+    expect(unsure.map(({ reference }) => reference.name)).toEqual([])
+  })
+
+  it('silence is an empty transcript, and the broken one a job that failed with one sentence', () => {
+    const silent = transcribed.find(({ reference }) => reference.expect === 'empty')
+    expect(silent?.card).toMatchObject({ status: 'completed', error: null })
+    expect(silent?.stored?.text).toBe('')
+    const broken = transcribed.find(({ reference }) => reference.expect === 'error')
+    expect(broken?.card).toMatchObject({ status: 'failed', error: { retryable: false } })
+    expect(broken?.card.error?.detail).toContain('broken.mp3')
+  })
+})
