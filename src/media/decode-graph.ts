@@ -35,9 +35,8 @@ export interface ChannelPlan {
  * `[pcm]` and, where wanted, the same samples in `[flac]`. Pure.
  */
 export function recordingGraph(plan: ChannelPlan, outputs: { flac: boolean }): string {
-  const split = outputs.flac ? `asplit=2${PCM_LABEL}${FLAC_LABEL}` : `anull${PCM_LABEL}`
-  const chain = [TRUE_TIMELINE, ...panOf(plan), RESAMPLE, formatOf(plan.lanes), split]
-  return `[0:a:0]${chain.join(',')}`
+  const chain = [TRUE_TIMELINE, ...panOf(plan), RESAMPLE, formatOf(plan.lanes)].join(',')
+  return `[0:a:0]${chain}${outputs.flac ? `,asplit=2${PCM_LABEL}${FLAC_LABEL}` : PCM_LABEL}`
 }
 
 /** The graph that takes one lane, unchanged, out of our own FLAC. */

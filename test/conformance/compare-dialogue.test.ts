@@ -64,7 +64,6 @@ describe('a dialogue that was played again', () => {
     ['another code', recordedBut(3, error('Invalid JSON', 'x')), /"code":"x"/],
     ['a text that its deltas are not', recordedBut(2, done(' b', 2)), /done.text is " b"/],
     ['another close code', recordedBut(4, closed(1006)), /recorded closed with 1000.*1006/],
-    ['another reason', recordedBut(4, { closed: 1000, reason: 'r' }), /got closed with 1000 \(r\)/],
     ['no end', RECORDED.slice(0, 4), /ending 0 .*got nothing/],
     ['a refusal', [{ refused: 401 }], /upgrade refused with 401/],
   ])('differs: %s', (_, seen, difference) => {

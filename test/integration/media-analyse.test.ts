@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { InputError, UpstreamError } from '../../src/kernel/errors.js'
 import { type AnalyseOptions, analyseMedia } from '../../src/media/analyse.js'
 import type { AnalysedMedia, MediaSource } from '../../src/media/index.js'
@@ -16,6 +16,9 @@ import {
   referencePcm,
   tone,
 } from '../fakes/media-workbench.js'
+
+// ffmpeg and the model share the machine with everything else that is tested.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let bench: MediaWorkbench
 beforeAll(async () => {

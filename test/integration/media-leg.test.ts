@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { InputError, UpstreamError } from '../../src/kernel/errors.js'
 import { analyseMedia } from '../../src/media/analyse.js'
 import { decodeLeg } from '../../src/media/audio-leg.js'
@@ -16,6 +16,9 @@ import {
   openWorkbench,
   referencePcm,
 } from '../fakes/media-workbench.js'
+
+// ffmpeg and the model share the machine with everything else that is tested.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const SECONDS = 63
 /** Noise, because it compresses badly and gives frames of every size. */

@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConfigError } from '../../src/kernel/errors.js'
 import { recordingGraph } from '../../src/media/decode-graph.js'
 import { checkFfmpeg } from '../../src/media/ffmpeg-binaries.js'
@@ -7,6 +7,9 @@ import { decodeAudio } from '../../src/media/ffmpeg-decoder.js'
 import { runProcess } from '../../src/media/run-process.js'
 import { fileSource } from '../fakes/media-sources.js'
 import { type MediaWorkbench, never, openWorkbench, tone } from '../fakes/media-workbench.js'
+
+// ffmpeg and the model share the machine with everything else that is tested.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 let bench: MediaWorkbench
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConfigError } from '../../src/kernel/errors.js'
 import { speechMap } from '../../src/media/speech-map.js'
 import { openVad, type Vad } from '../../src/media/vad.js'
@@ -9,6 +9,9 @@ import {
   openWorkbench,
   referencePcm,
 } from '../fakes/media-workbench.js'
+
+// ffmpeg and the model share the machine with everything else that is tested.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const SENTENCE = 'we have to talk about the budget of the next year'
 const said = ['-f', 'lavfi', '-i', `flite=text='${SENTENCE}':voice=rms`]

@@ -223,6 +223,19 @@ describe('the stand-in as an engine', () => {
     slow.terminate()
   })
 
+  it("closes with 1009 and vLLM's reason for a frame beyond 16 MiB", async () => {
+    await start()
+    const client = await connect()
+    client.perform({ sendTextBytes: 16 * 1024 * 1024 })
+    await until(client, () => framesOf(client, 'error').length === 1)
+    client.perform({ sendTextBytes: 16 * 1024 * 1024 + 1 })
+    await untilEnded(client)
+    expect(client.lines.at(-1)).toMatchObject({
+      closed: 1009,
+      reason: 'frame exceeds limit of 16777216 bytes',
+    })
+  })
+
   it('closes with 1012 when it is told to end, and frees its port', async () => {
     await start()
     const client = await connect()

@@ -1,0 +1,50 @@
+import type { RecognizedWord } from './recognizer.js'
+
+const FRAME_MS = 10
+/** Word, first and last frame, probability, acoustic and language score, order of the model. */
+const WORD_LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+\d+\.\d+\s+-?\d+\s+-?\d+\s+-?\d+\s*$/
+const DONE_LINE = /^(\S+) done -+$/
+/** What is heard that is no word: `<s>`, `<sil>`, `[NOISE]`, `++UM++`. */
+const NO_WORD = /^(<.*>|\[.*\]|\+\+.*\+\+)$/
+/** `to(3)`: the third way to say "to". */
+const PRONUNCIATION = /\(\d+\)$/
+
+/**
+ * Reads the log of `pocketsphinx_batch -backtrace yes`: a table of the words of each utterance, then
+ * a line that says that it is done.
+ */
+export class PocketsphinxLog {
+  #words: RecognizedWord[] = []
+  #waiting: { name: string; resolve: (words: RecognizedWord[]) => void } | null = null
+  #complaint: string | null = null
+
+  /** The last error that it reported, in its words. */
+  get complaint(): string | null {
+    return this.#complaint
+  }
+
+  /** Resolves with the words of the next utterance of that name, times from its first sample. */
+  wordsOf(name: string): Promise<RecognizedWord[]> {
+    return new Promise((resolve) => {
+      this.#waiting = { name, resolve }
+    })
+  }
+
+  addLine(line: string): void {
+    const [, text, , lastFrame] = WORD_LINE.exec(line) ?? []
+    if (text !== undefined) {
+      if (NO_WORD.test(text)) return
+      const endMs = (Number(lastFrame) + 1) * FRAME_MS
+      this.#words.push({ text: text.replace(PRONUNCIATION, ''), endMs })
+      return
+    }
+    if (/^(ERROR|FATAL)/.test(line)) this.#complaint = line
+    const [, name] = DONE_LINE.exec(line) ?? []
+    if (name === undefined) return
+    const words = this.#words
+    this.#words = []
+    if (this.#waiting?.name !== name) return
+    this.#waiting.resolve(words)
+    this.#waiting = null
+  }
+}
