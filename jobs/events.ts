@@ -3,7 +3,9 @@ import { NightscribeError, reasonOf } from '../src/kernel/errors.js'
 import type { KnownEngine } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 
-/** Everything a worker logs, one function an event: ids and counts, never text, never a credential. */
+/**
+ * Everything a worker logs, one function an event: ids and counts, never text, never a credential.
+ */
 export interface WorkerEvents {
   ready(engines: readonly KnownEngine[]): void
   attemptStarted(stage: Stage, jobId: string, number: number): void

@@ -9,8 +9,8 @@ import { openMediaTools } from '../src/media/media-tools.js'
 import type { MediaPort } from '../src/pipeline/index.js'
 
 /**
- * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool folder
- * carries the process's id, so that workers of one checkout don't empty each other's.
+ * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool
+ * folder carries the process's id, so that workers of one checkout don't empty each other's.
  */
 export async function openMedia(
   settings: Settings,

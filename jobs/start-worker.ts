@@ -38,7 +38,8 @@ export interface WorkerOptions {
 
 /**
  * Builds the adapters and starts taking jobs.
- * @throws ConfigError, UpstreamError: an engine, a store or a Redis that isn't what the settings say
+ * @throws ConfigError, UpstreamError: an engine, a store or a Redis that isn't what the settings
+ *   say
  */
 export async function startWorker(
   settings: Settings,

@@ -5,8 +5,8 @@ import type { Generation } from './generation.js'
 const END = Symbol('end of audio')
 
 /**
- * What was appended on one connection and not yet heard, with the ENDs that final commits put there.
- * vLLM's has no bound; this one holds `PCM_BYTES_MAX` and refuses what is more.
+ * What was appended on one connection and not yet heard, with the ENDs that final commits put
+ * there. vLLM's has no bound; this one holds `PCM_BYTES_MAX` and refuses what is more.
  */
 export class AudioQueue {
   /** 2 h 20 min of audio. */

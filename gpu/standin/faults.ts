@@ -2,14 +2,14 @@ import { ConfigError } from '../../src/kernel/errors.js'
 import { SessionFaults } from './session-faults.js'
 
 /**
- * What can be made to go wrong, with the parameters of each and their defaults. `afterDeltas` counts
- * the deltas of an utterance, `afterAppends` and `afterBytes` what was appended to one.
+ * What can be made to go wrong, with the parameters of each and their defaults. `afterDeltas`
+ * counts the deltas of an utterance, `afterAppends` and `afterBytes` what was appended to one.
  */
 const DEFAULTS = {
   /**
-   * The engine process dies: an error frame to whoever generates, 1012 to everybody `closeMs` later,
-   * `/health` 503 and then nobody listens, for `downMs` or, when negative, for good. `abrupt` 1
-   * imitates a killed server: no frame, and 1006 at once.
+   * The engine process dies: an error frame to whoever generates, 1012 to everybody `closeMs`
+   * later, `/health` 503 and then nobody listens, for `downMs` or, when negative, for good.
+   * `abrupt` 1 imitates a killed server: no frame, and 1006 at once.
    */
   engine_death: { afterDeltas: 100, closeMs: 260, downMs: -1, abrupt: 0 },
   /** The connection is gone without a close frame: 1006. */
@@ -40,6 +40,7 @@ const DEFAULTS = {
   idle_timeout: { afterMs: 30_000 },
 }
 
+/** Every kind there is. */
 export type FaultKind = keyof typeof DEFAULTS
 
 /** All parameters of one kind of fault. */

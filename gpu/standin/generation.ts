@@ -3,6 +3,7 @@ import { deltasDue, deltasTotal, PROMPT_TOKENS } from '../../src/media/step-law.
 import type { Recognizer, RecognizerFactory } from './recognizer.js'
 import { subwords, TextPlacement, wholeWords } from './text-placement.js'
 
+/** What an utterance is generated with. */
 export interface GenerationOptions {
   recognizer: RecognizerFactory
   /** Tokens of the whole session, prompt included; it ends early when they are used up. */
@@ -116,7 +117,9 @@ export class Generation {
     return this.ended || this.taken < deltasDue(this.samples)
   }
 
-  /** A word goes to the delta nearest to its end, so half a step beyond the delta must be settled. */
+  /**
+   * A word goes to the delta nearest to its end, so half a step beyond the delta must be settled.
+   */
   private isKnown(): boolean {
     const { settledMs } = this.recognizer
     if (this.taken + 1 === this.deltasByAudio()) return settledMs === Number.POSITIVE_INFINITY

@@ -10,8 +10,8 @@ const NO_WORD = /^(<.*>|\[.*\]|\+\+.*\+\+)$/
 const PRONUNCIATION = /\(\d+\)$/
 
 /**
- * Reads the log of `pocketsphinx_batch -backtrace yes`: a table of the words of each utterance, then
- * a line that says that it is done.
+ * Reads the log of `pocketsphinx_batch -backtrace yes`: a table of the words of each utterance,
+ * then a line that says that it is done.
  */
 export class PocketsphinxLog {
   #words: RecognizedWord[] = []

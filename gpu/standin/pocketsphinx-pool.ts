@@ -12,6 +12,7 @@ export interface LostUtterance {
   audioMs: number
 }
 
+/** What a pool is made of. */
 export interface PoolOptions {
   install: PocketsphinxInstall
   /** Processes; each takes a processor core and 110 MB. */
@@ -30,9 +31,9 @@ interface UtteranceWork extends WaitingWork {
 const ATTEMPTS = 2
 
 /**
- * A few recognizer processes that serve the utterances of all sessions, in fair turns. Three states:
- * *new* until `start`; *running*, when every process that dies is replaced by a new one with the next
- * utterance; *closed*, for good.
+ * A few recognizer processes that serve the utterances of all sessions, in fair turns. Three
+ * states: *new* until `start`; *running*, when every process that dies is replaced by a new one
+ * with the next utterance; *closed*, for good.
  */
 export class PocketsphinxPool {
   readonly #options: PoolOptions
@@ -56,7 +57,8 @@ export class PocketsphinxPool {
   /**
    * Recognizes an utterance when its turn comes.
    * @param onWords called once, later, with the words and their times from the first sample; with
-   *   none when the utterance is lost, and not at all when its session has left or the pool is closed
+   *   none when the utterance is lost, and not at all when its session has left or the pool is
+   *   closed
    */
   submit(work: {
     session: object

@@ -16,6 +16,7 @@ const WAITING_MS_MAX = 30 * 60_000
 /** The longest utterance, 6 s, its recognition, and waiting for as long again. */
 const DELTA_DELAY_MS = 8000
 
+/** How the recognizer is set up. */
 export interface PocketsphinxOptions {
   /** Absent: as Debian's packages install it. */
   install?: PocketsphinxInstall

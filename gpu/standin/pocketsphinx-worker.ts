@@ -20,6 +20,7 @@ export interface PocketsphinxInstall {
   modelFolder: string
 }
 
+/** Where Debian's packages put the program and its model. */
 export const DEBIAN_INSTALL: PocketsphinxInstall = {
   program: 'pocketsphinx_batch',
   modelFolder: '/usr/share/pocketsphinx/model/en-us',

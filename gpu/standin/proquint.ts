@@ -1,8 +1,8 @@
 /**
  * Pronounceable names of 16-bit numbers: consonant, vowel, consonant, vowel, consonant, with 16
- * consonants and 4 vowels. Every five-letter word of that shape is exactly one number, so a fixture's
- * transcript reads like words and any two of its words can be told apart.
- * The alphabet is the one of the proquint proposal (arXiv 0901.4016).
+ * consonants and 4 vowels. Every five-letter word of that shape is exactly one number, so a
+ * fixture's transcript reads like words and any two of its words can be told apart. The alphabet is
+ * the one of the proquint proposal (arXiv 0901.4016).
  */
 
 const CONSONANTS = 'bdfghjklmnprstvz'

@@ -1,6 +1,6 @@
 /**
- * How Python would put a JSON value into words. vLLM echoes what it was sent in its error texts, and
- * a client may see them; these are the few rules that matter for values that came as JSON.
+ * How Python would put a JSON value into words. vLLM echoes what it was sent in its error texts,
+ * and a client may see them; these are the few rules that matter for values that came as JSON.
  */
 
 /** Levels of lists and dicts at which Python gives up; its own limit is about this. */

@@ -13,7 +13,9 @@ export interface RecognizedWord {
 export interface Recognizer {
   /** Mono PCM16 at 16 kHz, any number of samples; the array may be reused by the caller. */
   feed(samples: Int16Array): void
-  /** No more audio comes: everything fed so far will be settled, and `settledMs` becomes Infinity. */
+  /**
+   * No more audio comes: everything fed so far will be settled, and `settledMs` becomes Infinity.
+   */
   end(): void
   /** Every word that ended before this time has been handed out or lies ready for `take`. */
   readonly settledMs: number

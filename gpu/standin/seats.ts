@@ -1,6 +1,6 @@
 /**
- * The engine's `max_num_seqs`: who has begun holds a seat until the utterance is over, and everybody
- * beyond waits in order, without being told.
+ * The engine's `max_num_seqs`: who has begun holds a seat until the utterance is over, and
+ * everybody beyond waits in order, without being told.
  */
 export class Seats<T> {
   private readonly seated = new Set<T>()

@@ -22,6 +22,7 @@ export function updatedFrame(model: unknown): string {
   return JSON.stringify({ type: 'session.updated', model })
 }
 
+/** One token step, `text` empty for most. */
 export function deltaFrame(text: string): string {
   return JSON.stringify({ type: 'transcription.delta', delta: text })
 }
@@ -44,6 +45,7 @@ export function doneFrame(
   })
 }
 
+/** An error as vLLM writes it: both are strings. */
 export function errorFrame(error: string, code: WireErrorCode): string {
   return JSON.stringify({ type: 'error', error, code })
 }

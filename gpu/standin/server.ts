@@ -17,6 +17,7 @@ import {
   StandinEngine,
 } from './standin-engine.js'
 
+/** How a stand-in is started. */
 export interface StandinOptions {
   /** Started by the stand-in, and closed with it. */
   recognizer: RecognizerFactory
@@ -51,8 +52,11 @@ export interface Standin {
   close(): Promise<void>
 }
 
+/** The model that it says it serves. */
 export const DEFAULT_MODEL_ID = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
+/** Tokens of a session, as the released model has them. */
 export const DEFAULT_MAX_MODEL_LEN = 131_072
+/** Utterances at a time. */
 export const DEFAULT_MAX_NUM_SEQS = 256
 
 /**

@@ -60,8 +60,8 @@ export const KV_BLOCK_SIZE = 16
 export const KV_BLOCKS_USABLE = 16_384
 
 /**
- * What all connections of one stand-in share. Two modes: alive, and dead, when nothing generates and
- * the server closes its sockets; its owner may put a new engine in the place of a dead one.
+ * What all connections of one stand-in share. Two modes: alive, and dead, when nothing generates
+ * and the server closes its sockets; its owner may put a new engine in the place of a dead one.
  */
 export class StandinEngine {
   readonly settings: EngineSettings

@@ -1,12 +1,12 @@
 import { SAMPLE_RATE } from '../../src/media/pcm.js'
 
 /**
- * How a word's 16 bits sound: one chord of five pure tones, all at once and equally loud. Four tones
- * carry four bits each, every one in a band of its own with 16 frequencies; the fifth, in a band of 4,
- * is a check over the other four. The frequencies stand on every third bin of the decoder's spectrum
- * (47 Hz apart), so that tones next to each other don't overlap in it, and lie between 172 and
- * 3,313 Hz, so that audio sampled at 8 kHz carries them, even as MP3. Nothing depends on phase or on
- * the order of things inside a word: that is what lossy codecs change.
+ * How a word's 16 bits sound: one chord of five pure tones, all at once and equally loud. Four
+ * tones carry four bits each, every one in a band of its own with 16 frequencies; the fifth, in a
+ * band of 4, is a check over the other four. The frequencies stand on every third bin of the
+ * decoder's spectrum (47 Hz apart), so that tones next to each other don't overlap in it, and lie
+ * between 172 and 3,313 Hz, so that audio sampled at 8 kHz carries them, even as MP3. Nothing
+ * depends on phase or on the order of things inside a word: that is what lossy codecs change.
  */
 
 /** Samples of one spectrum at 16 kHz: 64 ms, a bin is 15.625 Hz. */
@@ -28,6 +28,7 @@ const CHECK_TONES = 4
 export const CHORD_TONES = BAND_START_BINS.length
 /** Lowest and highest bin at which a tone may stand. */
 export const FIRST_TONE_BIN = BAND_START_BINS[0]
+/** The highest bin of the spectrum that a tone may lie in. */
 export const LAST_TONE_BIN = BAND_START_BINS[4] + BIN_STEP * (CHECK_TONES - 1)
 
 /** How many different tones a band has. */

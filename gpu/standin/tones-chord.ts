@@ -12,7 +12,9 @@ import {
 const PURITY_MIN = 0.6
 /** A band's tone must be so many times as strong as the next best one of that band. */
 const CLEARANCE_MIN = 4
-/** The strongest tone may be so many times as strong as the weakest: 13 dB. Speech falls off more. */
+/**
+ * The strongest tone may be so many times as strong as the weakest: 13 dB. Speech falls off more.
+ */
 const SPREAD_MAX = 20
 
 /** The energy of a tone: the Hann window spreads it over three bins. */
@@ -21,8 +23,8 @@ function toneEnergy(power: Float64Array, bin: number): number {
 }
 
 /**
- * The code whose chord a spectrum shows, or -1 when it shows none: five clear tones of like strength,
- * one in each band, little else, and a check that fits. Pure; allocates nothing.
+ * The code whose chord a spectrum shows, or -1 when it shows none: five clear tones of like
+ * strength, one in each band, little else, and a check that fits. Pure; allocates nothing.
  */
 export function readChord(power: Float64Array): number {
   let code = 0
@@ -57,7 +59,9 @@ export function readChord(power: Float64Array): number {
   return chordEnergy >= PURITY_MIN * allEnergy ? code : -1
 }
 
-/** How loud a code's chord is in a spectrum, whatever else is there; proportional to its amplitude. */
+/**
+ * How loud a code's chord is in a spectrum, whatever else is there; proportional to its amplitude.
+ */
 export function chordAmplitude(power: Float64Array, code: number): number {
   let energy = 0
   for (let band = 0; band < CHORD_TONES; band++) {

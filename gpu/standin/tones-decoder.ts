@@ -12,7 +12,9 @@ const QUIET_RMS = 20
 const QUIET_ENERGY = QUIET_RMS * QUIET_RMS * HOP_SAMPLES
 /** Hops that one window touches. */
 const WINDOW_HOPS = Math.ceil(WINDOW_SAMPLES / HOP_SAMPLES)
-/** A chord of 120 ms is at half of its loudness or above for 5 or 6 hops; codecs smear it a little. */
+/**
+ * A chord of 120 ms is at half of its loudness or above for 5 or 6 hops; codecs smear it a little.
+ */
 const CHORD_HOPS_MIN = 4
 const CHORD_HOPS_MAX = 9
 /** Hops in which a chord must be read without doubt; a full window fits into one three times. */
@@ -26,10 +28,10 @@ const TRACK_HOPS_MAX = 16
  * Finds words in a stream of audio, whatever the sizes in which it comes.
  *
  * Two modes. *Listening*: nothing sounds, or nothing that reads as a chord; the first hop that does
- * starts *tracking*. Tracking follows the loudness of that one chord, hop by hop, until it has fallen
- * to half of its loudest. A window's centre stands on the chord's end just then, so the end follows
- * from where the loudness crosses that half. Then the sound is a word if it was as long as a word and
- * was read without doubt often enough; in both cases it goes back to listening.
+ * starts *tracking*. Tracking follows the loudness of that one chord, hop by hop, until it has
+ * fallen to half of its loudest. A window's centre stands on the chord's end just then, so the end
+ * follows from where the loudness crosses that half. Then the sound is a word if it was as long as
+ * a word and was read without doubt often enough; in both cases it goes back to listening.
  */
 export class ToneDecoder {
   readonly #spectrum: ToneSpectrum

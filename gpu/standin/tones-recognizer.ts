@@ -3,9 +3,9 @@ import { ToneDecoder } from './tones-decoder.js'
 import { ToneSpectrum } from './tones-spectrum.js'
 
 /**
- * Recognizes words that a fixture encoded as chords (see `tones-alphabet.ts`): exactly, within 52 ms
- * of the audio, and cheaply, so that a test can tell a lost, doubled or moved word among 100 sessions.
- * Everything is known as soon as `feed` returns; `onProgress` is never called.
+ * Recognizes words that a fixture encoded as chords (see `tones-alphabet.ts`): exactly, within 52
+ * ms of the audio, and cheaply, so that a test can tell a lost, doubled or moved word among 100
+ * sessions. Everything is known as soon as `feed` returns; `onProgress` is never called.
  */
 export function createTonesFactory(): RecognizerFactory {
   const spectrum = new ToneSpectrum()

@@ -33,8 +33,8 @@ export class ToneSpectrum {
 
   /**
    * @param window exactly 1,024 samples
-   * @returns power of the bins from 0 to three past the last tone, sample units squared; overwritten
-   *   by the next call
+   * @returns power of the bins from 0 to three past the last tone, sample units squared;
+   *   overwritten by the next call
    */
   powerOf(window: Int16Array): Float64Array {
     for (let index = 0; index < HALF; index++) {

@@ -42,10 +42,10 @@ export const UTTERANCE_MS_MAX = UTTERANCE_FRAMES_MAX * FRAME_MS
 /**
  * Cuts a stream of 16 kHz audio into utterances, whatever the sizes in which it comes.
  *
- * Two modes. *Silence*: only the last 280 ms are remembered; three frames of speech in a row start an
- * utterance, a little before them. *Speech*: everything from the utterance's start is remembered;
- * a pause ends it, and so does its length of 6 s, when it is cut at the quietest place of its last
- * 2 s and what follows the cut is the start of the next one. Remembers 7.3 s at most.
+ * Two modes. *Silence*: only the last 280 ms are remembered; three frames of speech in a row start
+ * an utterance, a little before them. *Speech*: everything from the utterance's start is
+ * remembered; a pause ends it, and so does its length of 6 s, when it is cut at the quietest place
+ * of its last 2 s and what follows the cut is the start of the next one. Remembers 7.3 s at most.
  */
 export class UtteranceCutter {
   readonly #samples = new Int16Array(BUFFER_FRAMES * FRAME_SAMPLES)

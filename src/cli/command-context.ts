@@ -44,7 +44,9 @@ export function commandContext(stop: StopSignals, options: GlobalOptions): Comma
   }
 }
 
-/** Settings with folders resolved against the checkout, so that every command means the same ones. */
+/**
+ * Settings with folders resolved against the checkout, so that every command means the same ones.
+ */
 export function readSettings(
   root: string,
   configName: string | undefined,

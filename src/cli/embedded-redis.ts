@@ -31,7 +31,8 @@ export function embeddedRedisUrl(stateDir: string): string {
 
 /**
  * Starts a Redis of our own: no port, a socket in the state folder, every write on disk within a
- * second. A Redis that a killed run has left behind is ended first, by the id that it was noted under.
+ * second. A Redis that a killed run has left behind is ended first, by the id that it was noted
+ * under.
  *
  * @throws ConfigError when no server program is installed; UpstreamError when it does not come up
  */

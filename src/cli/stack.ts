@@ -26,7 +26,8 @@ export interface Stack extends AsyncDisposable {
 
 /**
  * Starts what the settings don't name.
- * @throws InputError when a stack already runs on this state folder; what a part says when it can't start
+ * @throws InputError when a stack already runs on this state folder; what a part says when it can't
+ *   start
  */
 export async function startStack(
   settings: Settings,

@@ -1,6 +1,8 @@
 import { StopRequested } from '../kernel/errors.js'
 
-/** Two verbs: `drain` (take nothing new, finish what runs) and `abort` (stop now, leave it tidy). */
+/**
+ * Two verbs: `drain` (take nothing new, finish what runs) and `abort` (stop now, leave it tidy).
+ */
 export interface StopSignals extends Disposable {
   drain: AbortSignal
   abort: AbortSignal

@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream'
 
-/** Where a command writes. Results go to `out`, everything else to `err`, so that pipes stay clean. */
+/**
+ * Where a command writes. Results go to `out`, everything else to `err`, so that pipes stay clean.
+ */
 export interface Terminal {
   out(line: string): void
   err(line: string): void

@@ -38,7 +38,9 @@ export interface ErrorOptionsWithFacts {
   cause?: unknown
 }
 
-/** Base of all classified errors: `message` is one sentence for a person, `code` is for programs. */
+/**
+ * Base of all classified errors: `message` is one sentence for a person, `code` is for programs.
+ */
 export abstract class NightscribeError extends Error {
   abstract override readonly name: string
   readonly code: ErrorCode

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 
 /** How a mailbox tells its producer to wait. */
 export interface MailboxOptions {
-  /** Items that may wait; above it `onFull` is called. The producer may still finish what it has. */
+  /**
+   * Items that may wait; above it `onFull` is called. The producer may still finish what it has.
+   */
   itemsMax: number
   onFull?: () => void
   /** Half of `itemsMax` has been consumed again. */

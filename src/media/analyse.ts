@@ -17,6 +17,7 @@ import { PcmMeter } from './pcm-meter.js'
 import { type SpeechBounds, speechMap } from './speech-map.js'
 import type { VadLane } from './vad.js'
 
+/** How a recording is analysed. */
 export interface AnalyseOptions {
   tools: MediaTools
   channels: ChannelMode

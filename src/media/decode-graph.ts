@@ -2,14 +2,15 @@ import { SAMPLE_RATE } from './pcm.js'
 
 /** Output labels of the graphs below. */
 export const PCM_LABEL = '[pcm]'
+/** Name of the graph output that becomes the FLAC. */
 export const FLAC_LABEL = '[flac]'
 
 /**
  * Puts the audio on the timeline of its timestamps: a gap in them (discontinuous transmission, a
  * lost packet, sound that begins after the picture) becomes silence, so that every later word
  * stands at its true time. Audio whose timestamps go back is kept behind what came before, because
- * a resampler left to itself would drop it, and words with it. A first timestamp below 100 ms is the
- * codec's own delay and is taken off.
+ * a resampler left to itself would drop it, and words with it. A first timestamp below 100 ms is
+ * the codec's own delay and is taken off.
  */
 const TRUE_TIMELINE = [
   'asettb=1/sr',

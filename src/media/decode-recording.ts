@@ -26,6 +26,7 @@ export interface RecordingFacts extends ProbedMedia {
   expectedMs: number | null
 }
 
+/** How a recording is decoded, and who takes the samples. */
 export interface DecodeRecordingOptions {
   tools: MediaTools
   channels: ChannelMode
@@ -36,6 +37,7 @@ export interface DecodeRecordingOptions {
   sinkFor: (facts: RecordingFacts) => PcmSink
 }
 
+/** What a decode found out. */
 export interface DecodedRecording {
   facts: RecordingFacts
   /** Of a lane. */
@@ -53,8 +55,8 @@ const HEAD_BYTES = 64 * 1024
  * damaged one gives what can be decoded and a warning; it fails only when nothing can be.
  *
  * @throws InputError `media_corrupt`, `input_unsupported`, `no_audio_stream`, `media_too_long`,
- *   `media_too_large` or `decode_failed`; the source's own error; UpstreamError `decode_failed` when
- *   time is up or ffmpeg was killed, `output_write_failed` when the spool is full; what the sink
+ *   `media_too_large` or `decode_failed`; the source's own error; UpstreamError `decode_failed`
+ *   when time is up or ffmpeg was killed, `output_write_failed` when the spool is full; what the sink
  *   throws; the signal's reason
  */
 export async function decodeRecording(

@@ -32,13 +32,17 @@ export interface FlacFrameHeader {
   bytes: number
 }
 
+/** Bytes of the STREAMINFO block, without its header. */
 export const STREAMINFO_BYTES = 34
+/** Bytes of one point of the seek table. */
 export const SEEK_POINT_BYTES = 18
 /** `fLaC`, one block header and STREAMINFO. */
 export const FLAC_PREFIX_BYTES = 4 + 4 + STREAMINFO_BYTES
 /** Longest frame header with a 36 bit frame number. */
 export const FRAME_HEADER_BYTES_MAX = 16
+/** Type of the block that says what the stream is. */
 export const BLOCK_STREAMINFO = 0
+/** Type of the block that holds the seek table. */
 export const BLOCK_SEEKTABLE = 3
 
 const PLACEHOLDER = 0xffff_ffff_ffff_ffffn

@@ -6,7 +6,9 @@ export interface MediaSource {
   /** For sentences: the object's key or the file's name. */
   name: string
   bytes: number
-  /** Reads `[startByte, endByte)`; must fail when the content is no longer the one that was pinned. */
+  /**
+   * Reads `[startByte, endByte)`; must fail when the content is no longer the one that was pinned.
+   */
   read(
     range: { startByte: number; endByte: number },
     options: { signal: AbortSignal },

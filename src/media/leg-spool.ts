@@ -9,6 +9,7 @@ import type { MediaTools } from './media-tools.js'
 import { FRAME_BYTES, SAMPLE_BYTES } from './pcm.js'
 import { SpoolBudget } from './spool-budget.js'
 
+/** What a spool shares between its legs. */
 export interface LegSpoolOptions {
   tools: MediaTools
   /** Decodes at a time; the sessions that read legs aren't bounded by it. */
@@ -158,9 +159,9 @@ class OpenLeg implements SpooledLeg {
     for (const known of this.blocks.keys()) {
       if (known !== blockIndex && known !== blockIndex + 1) this.blocks.delete(known)
     }
+    const hasNext = (blockIndex + 1) * BLOCK_FRAMES < this.frameCount
     // Read ahead; its error comes when that block is wanted.
-    if ((blockIndex + 1) * BLOCK_FRAMES < this.frameCount)
-      this.block(blockIndex + 1).catch(() => {})
+    if (hasNext) this.block(blockIndex + 1).catch(() => {})
     const at = (index % BLOCK_FRAMES) * FRAME_BYTES
     return (await orAbort(block, signal)).subarray(at, at + FRAME_BYTES)
   }

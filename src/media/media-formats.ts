@@ -1,7 +1,7 @@
 /**
  * The demuxers that may open a recording. Everything that could make ffmpeg open another file or
- * address (playlists, `concat`, `hls`, `dash`, `sdp`, image sequences, devices) is left out, because
- * recordings are not trusted.
+ * address (playlists, `concat`, `hls`, `dash`, `sdp`, image sequences, devices) is left out,
+ * because recordings are not trusted.
  */
 export const FORMATS_ALLOWED = [
   'aac',

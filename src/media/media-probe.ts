@@ -11,7 +11,9 @@ export interface ProbedMedia {
   channels: number
   /** False when the file doesn't say which channel is where. */
   channelsPlaced: boolean
-  /** Length of the audio as a header states it; null where there is none or it is only estimated. */
+  /**
+   * Length of the audio as a header states it; null where there is none or it is only estimated.
+   */
   headerMs: number | null
   hasVideo: boolean
 }

@@ -5,6 +5,7 @@ import { checkFfmpeg, type FfmpegPaths } from './ffmpeg-binaries.js'
 import { RangeProxy } from './range-proxy.js'
 import { openVad, type Vad, type VadOptions } from './vad.js'
 
+/** How the tools of a process are set up. */
 export interface MediaToolsOptions extends FfmpegPaths {
   /** For spool files; made when it is missing. Its owner empties it at start, after a crash. */
   spoolDir: string

@@ -6,6 +6,7 @@ import type { MediaSource } from './index.js'
 const RETRY_FIRST_MS = 100
 const RETRY_LAST_MS = 5_000
 
+/** How reads of a source are retried. */
 export interface PinnedReaderOptions {
   clock: Clock
   /** Retries in a row that bring no byte before a read is given up. */
@@ -16,8 +17,9 @@ export interface PinnedReaderOptions {
  * Reads ranges of one source, faithfully: a read that breaks goes on from the byte it reached, and
  * every byte that passes in order from the start goes into the SHA-256 of the whole.
  *
- * Sound: reads are served. Failed: a read was given up; `failure` is the first such error, and every
- * later read throws it at once, because what was made of this source can't be trusted any more.
+ * Sound: reads are served. Failed: a read was given up; `failure` is the first such error, and
+ * every later read throws it at once, because what was made of this source can't be trusted any
+ * more.
  */
 export class PinnedReader {
   readonly source: MediaSource

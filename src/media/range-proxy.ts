@@ -23,8 +23,8 @@ interface Route {
 /**
  * A web server on the loopback interface that turns the range requests of ffmpeg and ffprobe into
  * reads of a `MediaSource`. It serves every container, because some (an m4a with its index at the
- * end) can only be decoded with seeks, and ffmpeg's exit code hides a source that broke: whoever ran
- * it must look at `reader.failure`.
+ * end) can only be decoded with seeks, and ffmpeg's exit code hides a source that broke: whoever
+ * ran it must look at `reader.failure`.
  *
  * Open: sources can be added and are served. Closed: all requests were ended; adding throws.
  */
@@ -120,7 +120,8 @@ async function sendBody(
     await pipeline(route.reader.read(range, { signal: controller.signal }), response)
   } catch {
     // The reader keeps a failure of the source; a client that went away is ffmpeg seeking. In both
-    // cases pipeline() has broken the connection, so that nobody takes a short body for a whole one.
+    // cases pipeline() has broken the connection, so that nobody takes a short body for a whole
+    // one.
   } finally {
     response.off('close', stop)
     route.controller.signal.removeEventListener('abort', stop)

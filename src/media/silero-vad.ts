@@ -23,6 +23,7 @@ type WorkerMessage =
   | { kind: 'unavailable'; reason: string }
   | { kind: 'mask'; lane: number; mask: Uint8Array }
 
+/** Whether the model could be loaded. */
 export type SileroStart =
   | { kind: 'ready'; vad: SileroVad }
   | { kind: 'unavailable'; reason: string }

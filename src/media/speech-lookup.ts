@@ -1,6 +1,8 @@
 import type { MsRange } from './index.js'
 
-/** Whether a time lies in one of the segments, which are sorted and don't overlap. Pure, O(log n). */
+/**
+ * Whether a time lies in one of the segments, which are sorted and don't overlap. Pure, O(log n).
+ */
 export function speechLookup(segmentsMs: readonly MsRange[]): (timeMs: number) => boolean {
   return (timeMs) => {
     let low = 0

@@ -14,6 +14,7 @@ export interface SpeechBounds {
   pauseMinMs: number
 }
 
+/** Speech and pauses of one lane. */
 export interface SpeechMap {
   segmentsMs: MsRange[]
   speechMs: number

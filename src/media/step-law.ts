@@ -30,7 +30,9 @@ export function samplesForDelta(index: number): number {
   return (DELAY_STEPS + 1 + index) * STEP_SAMPLES + LOOK_AHEAD_SAMPLES
 }
 
-/** How far the engine is behind the audio it has: `audioSentMs − (7 + deltas) × 80`, not below 0. */
+/**
+ * How far the engine is behind the audio it has: `audioSentMs − (7 + deltas) × 80`, not below 0.
+ */
 export function lagMs(audioSentMs: number, deltas: number): number {
   return Math.max(0, audioSentMs - (DELAY_STEPS + 1 + deltas) * STEP_MS)
 }

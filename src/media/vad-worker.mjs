@@ -2,10 +2,10 @@
  * Runs the Silero model in a worker thread. JavaScript, because a worker can't be started from
  * TypeScript on Node 20; `silero-vad.ts` starts it by its path in `src/`, also from `dist/`.
  *
- * Messages in: `{ kind: 'slice', lane, pcm: Int16Array, last }`, in order for each lane; every slice
- * but the last holds whole windows. `{ kind: 'drop', lane }` ends a lane early.
- * Messages out: `{ kind: 'ready' }` or `{ kind: 'unavailable', reason }` once; for every slice
- * `{ kind: 'mask', lane, mask: Uint8Array }` with one byte a window.
+ * Messages in: `{ kind: 'slice', lane, pcm: Int16Array, last }`, in order for each lane; every
+ * slice but the last holds whole windows. `{ kind: 'drop', lane }` ends a lane early. Messages out:
+ * `{ kind: 'ready' }` or `{ kind: 'unavailable', reason }` once; for every slice `{ kind: 'mask',
+ * lane, mask: Uint8Array }` with one byte a window.
  */
 import { createRequire } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'

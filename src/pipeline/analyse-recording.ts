@@ -72,11 +72,14 @@ async function analyse(
   if (head.etag !== source.etag) {
     throw new InputError(
       'media_changed',
-      `${source.key} was replaced after it was submitted; submit it again.`,
+      `${job.name} was replaced after it was submitted; submit it again.`,
     )
   }
   const { channels } = job.options
-  await using analysed = await media.analyse(storedMedia(from, head), { channels, signal })
+  await using analysed = await media.analyse(storedMedia(from, head, job.name), {
+    channels,
+    signal,
+  })
   const { analysis, flac } = analysed
   const audio = flac.stream({ signal })
   await store.put(audioKey(jobId), audio, { signal, contentType: 'audio/flac' })

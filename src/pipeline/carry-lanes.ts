@@ -20,8 +20,8 @@ export interface CarriedLane {
 }
 
 /**
- * Replays every lane into a session of its own, side by side. The first that fails stops the others:
- * a transcript with a lane missing is none.
+ * Replays every lane into a session of its own, side by side. The first that fails stops the
+ * others: a transcript with a lane missing is none.
  * @param engines one a lane
  */
 export async function carryLanes(
@@ -66,7 +66,7 @@ async function carryLane(
   const { analysis, attempt, job } = work
   const { channel = null, speech } = analysis.lanes[lane] ?? {}
   const whole = { lane, startSample: 0, endSample: analysis.samples }
-  const source = storedMedia(ports.store, request.flac)
+  const source = storedMedia(ports.store, request.flac, job.name)
   await using leg = await ports.media.openLeg(source, whole, { signal })
   const { session, lagMaxMs } = ports.limits
   const deltaDelayMs = session.deltaDelayMs + engine.description.deltaDelayMs

@@ -12,8 +12,8 @@ export interface JobIdentity {
 }
 
 /**
- * The job's id: 26 letters and digits out of a SHA-256 over its identity (130 bits), so that the same
- * object submitted twice is one job. Pure.
+ * The job's id: 26 letters and digits out of a SHA-256 over its identity (130 bits), so that the
+ * same object submitted twice is one job. Pure.
  */
 export function jobIdOf(identity: JobIdentity): string {
   const { bucket, key, versionId, etag, channels } = identity

@@ -27,7 +27,9 @@ export interface JobMeasures {
   card: JobCard | null
 }
 
-/** All files of a result, in the order in which they are stored, and what is to be warned of. Pure. */
+/**
+ * All files of a result, in the order in which they are stored, and what is to be warned of. Pure.
+ */
 export function renderResult(
   ports: WorkPorts,
   work: Transcription,

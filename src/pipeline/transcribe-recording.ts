@@ -76,7 +76,9 @@ async function readAnalysis(
   throw new InputError('job_not_found', `${key} is gone; submit the recording again.`)
 }
 
-/** One session carries the whole recording, so it must fit the ceiling and every engine's context. */
+/**
+ * One session carries the whole recording, so it must fit the ceiling and every engine's context.
+ */
 function refuseTooLong(ports: WorkPorts, job: JobDocument, analysis: AnalysisDocument): void {
   const { legCeilingMs } = ports.limits
   const contexts = ports.engines.flatMap(({ description }) => description.maxModelLen ?? [])

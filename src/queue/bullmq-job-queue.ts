@@ -12,8 +12,8 @@ export interface QueuedJob {
 }
 
 /**
- * The producer side. Entries are removed when they end, so that a job that failed can be queued again
- * under its id; what became of it stands on the board and in storage.
+ * The producer side. Entries are removed when they end, so that a job that failed can be queued
+ * again under its id; what became of it stands on the board and in storage.
  */
 export class BullmqJobQueue implements JobQueue {
   private readonly queues: Readonly<Record<Stage, Queue<QueuedJob>>>

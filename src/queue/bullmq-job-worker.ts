@@ -62,7 +62,8 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     concurrency: options.concurrency,
     lockDuration: options.lockDurationMs,
     stalledInterval: options.stalledIntervalMs,
-    // Each kill of a worker counts for all its jobs, and the count never falls: our own rules decide.
+    // Each kill of a worker counts for all its jobs, and the count never falls: our own rules
+    // decide.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     settings: {
       backoffStrategy: (number, _type, error) =>

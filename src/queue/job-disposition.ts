@@ -8,7 +8,9 @@ import {
 } from '../kernel/errors.js'
 import type { JobError, Stage } from './index.js'
 
-/** What becomes of a job whose try ended with an error. The one place where classes meet the queue. */
+/**
+ * What becomes of a job whose try ended with an error. The one place where classes meet the queue.
+ */
 export type Disposition =
   /** Nothing more happens by itself. */
   | { kind: 'fail'; error: JobError }

@@ -10,7 +10,10 @@ export interface RedisAddress {
   url: string
 }
 
-/** Without an option whose declared type disagrees with the constructor's under exact optional types. */
+/**
+ * Without an option whose declared type disagrees with the constructor's under exact optional
+ * types.
+ */
 type ClientOptions = Omit<RedisOptions, 'replyMapping'>
 
 /** An address without its password, for sentences and logs. */

@@ -15,9 +15,9 @@ import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.
 const STREAM_ENTRIES_MAX = 5_000
 
 /**
- * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted set
- * `jobs` (ids by creation), stream `events:<id>`, counter `fence:<id>`, channel `cancel`. Cards and
- * streams of ended jobs expire after `keptMs`; the fence counter lives as long as its card.
+ * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted
+ * set `jobs` (ids by creation), stream `events:<id>`, counter `fence:<id>`, channel `cancel`. Cards
+ * and streams of ended jobs expire after `keptMs`; the fence counter lives as long as its card.
  */
 export class RedisJobBoard implements JobBoard {
   private readonly redis: Redis

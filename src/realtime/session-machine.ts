@@ -15,8 +15,8 @@ import type { ServerEvent, Usage } from './wire-codec.js'
  *   `session.created` (→ created), or after `createdTimeoutMs` (→ failed).
  * - `created`: the server is there; nothing has been asked of it. Ends with `started`, when model
  *   and first commit were sent (→ generating).
- * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done` here
- *   is early: the server gave up on audio that it was still to get (→ failed).
+ * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done`
+ *   here is early: the server gave up on audio that it was still to get (→ failed).
  * - `finishing`: the end of the audio was announced. Ends with `done` (→ done).
  * - `done`, `failed`: nothing changes any more; whatever still arrives is ignored.
  *

@@ -33,6 +33,7 @@ export interface EngineFacts {
   isStandin: boolean
 }
 
+/** Everything that `transcript.json` is written from. */
 export interface TranscriptInput {
   jobId: string
   /** ISO 8601, UTC. */

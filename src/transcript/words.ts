@@ -27,6 +27,7 @@ export interface WordLeg {
   readonly timing: 'token-step' | 'estimated'
 }
 
+/** What words are derived with, beside their groups. */
 export interface WordOptions {
   /** Audio per delta. */
   stepMs: number

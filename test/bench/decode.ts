@@ -13,9 +13,9 @@ import { fileSource } from '../fakes/media-sources.js'
 
 /**
  * How fast four recordings of an hour are decoded together, against plain ffmpeg. Three ways:
- * `plain` is `ffmpeg -i FILE -f s16le pipe:1`, read by Node and dropped; `decode` is our decode path
- * (range proxy, checks, hash, driver library), its PCM dropped; `analysis` is the whole pass with
- * voice activity and FLAC. The first round of each is left out, then they alternate.
+ * `plain` is `ffmpeg -i FILE -f s16le pipe:1`, read by Node and dropped; `decode` is our decode
+ * path (range proxy, checks, hash, driver library), its PCM dropped; `analysis` is the whole pass
+ * with voice activity and FLAC. The first round of each is left out, then they alternate.
  *
  * Usage: npm run bench:decode [-- --rounds 3 --no-analysis]. The recordings are kept in
  * .nightscribe/bench.

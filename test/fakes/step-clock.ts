@@ -46,7 +46,9 @@ export class StepClock implements Clock {
     return this.sleepers.length
   }
 
-  /** Moves on, waking each sleeper at its time, with everything that follows from it done between. */
+  /**
+   * Moves on, waking each sleeper at its time, with everything that follows from it done between.
+   */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.nowMs + durationMs
     await settle()

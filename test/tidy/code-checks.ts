@@ -82,7 +82,8 @@ function longFunctions(lines: readonly string[]): { line: number; what: string }
   return lines.flatMap((line, index) => {
     const head = /^(\s*)(?:export )?(?:async )?(?:function\b|\*?\[?[\w.#]+\]?\().*\{$/.exec(line)
     if (head === null || /^\s*(if|for|while|switch|describe|it)\b/.test(line)) return []
-    const length = lines.slice(index).indexOf(`${head[1]}}`) + 1
+    const ends = [`${head[1]}}`, `${head[1]}},`]
+    const length = lines.slice(index).findIndex((end) => ends.includes(end)) + 1
     return length > functionLinesMax
       ? [{ line: index + 1, what: `a function of ${length} lines, at most ${functionLinesMax}` }]
       : []

@@ -65,11 +65,15 @@ async function list(
   const rows = cards.map((card) => [
     card.jobId,
     statusText(card),
-    `${clockText(card.audioMsDone)}/${card.audioMsTotal === null ? '?' : clockText(card.audioMsTotal)}`,
+    progressText(card),
     shortName(card.sourceName),
   ])
   for (const line of table(rows)) context.terminal.out(line)
   return EXIT.done
+}
+
+function progressText({ audioMsDone, audioMsTotal }: JobCard): string {
+  return `${clockText(audioMsDone)}/${audioMsTotal === null ? '?' : clockText(audioMsTotal)}`
 }
 
 async function show(context: CommandContext, jobId: string, json: boolean): Promise<number> {

@@ -132,7 +132,7 @@ describe('tones recognizer', () => {
       const fresh = recognizer.take()
       for (const { endMs } of fresh) expect(endMs).toBeGreaterThanOrEqual(settledMs)
       heard.push(...fresh)
-      expect(recognizer.settledMs).toBeGreaterThanOrEqual(settledMs)
+      if (recognizer.settledMs < settledMs) expect.fail('what was settled is not any more')
       settledMs = recognizer.settledMs
       const fedMs = samplesToMs(Math.min(at + 77, AUDIO.length))
       expect(fedMs - settledMs).toBeLessThanOrEqual(60)
