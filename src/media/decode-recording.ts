@@ -56,8 +56,8 @@ const HEAD_BYTES = 64 * 1024
  *
  * @throws InputError `media_corrupt`, `input_unsupported`, `no_audio_stream`, `media_too_long`,
  *   `media_too_large` or `decode_failed`; the source's own error; UpstreamError `decode_failed`
- *   when time is up or ffmpeg was killed, `output_write_failed` when the spool is full; what the sink
- *   throws; the signal's reason
+ *   when time is up or ffmpeg was killed, `output_write_failed` when the spool is full; what the
+ *   sink throws; the signal's reason
  */
 export async function decodeRecording(
   source: MediaSource,
