@@ -116,14 +116,14 @@ function jobDocument(
   }
 }
 
-function newCard(ports: IntakePorts, document: JobDocument): JobCard {
+/** What a card needs to be told; the rest of a new one is the same for all. */
+type CardOrigin = Pick<JobCard, 'jobId' | 'sourceName' | 'priority' | 'deadlineAt'>
+
+function blankCard(ports: IntakePorts, origin: CardOrigin): JobCard {
   const nowMs = ports.clock.wallMs()
   return {
-    jobId: document.job_id,
+    ...origin,
     status: 'created',
-    sourceName: document.name,
-    priority: document.options.priority,
-    deadlineAt: document.options.deadline_at,
     audioMsTotal: null,
     audioMsDone: 0,
     fence: null,
@@ -138,6 +138,11 @@ function newCard(ports: IntakePorts, document: JobDocument): JobCard {
   }
 }
 
+function newCard(ports: IntakePorts, { job_id: jobId, name, options }: JobDocument): JobCard {
+  const { priority, deadline_at: deadlineAt } = options
+  return blankCard(ports, { jobId, sourceName: name, priority, deadlineAt })
+}
+
 /** A job that was done long ago may have lost its card; people shall see it all the same. */
 async function completedCard(
   ports: IntakePorts,
@@ -146,23 +151,13 @@ async function completedCard(
   manifest: ManifestDocument,
 ): Promise<void> {
   if (await ports.board.get(jobId)) return
-  const nowMs = ports.clock.wallMs()
+  const { name: sourceName = submission.key, priority, deadlineAt } = submission
   await ports.board.create({
-    jobId,
+    ...blankCard(ports, { jobId, sourceName, priority, deadlineAt }),
     status: 'completed',
-    sourceName: submission.name ?? submission.key,
-    priority: submission.priority,
-    deadlineAt: submission.deadlineAt,
-    audioMsTotal: null,
-    audioMsDone: 0,
     fence: manifest.fence,
     attempts: manifest.fence,
-    error: null,
     warnings: manifest.warnings,
-    engineIsStandin: null,
-    cancelRequested: false,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
     reachedAtMs: { completed: Date.parse(manifest.completed_at) },
   })
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { join, parse } from 'node:path'
+import { basename, join, parse } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPocketsphinxFactory } from '../../gpu/standin/pocketsphinx-recognizer.js'
+import {
+  createPocketsphinxFactory,
+  recognizeWhole,
+} from '../../gpu/standin/pocketsphinx-recognizer.js'
 import { projectRoot } from '../../src/cli/project-root.js'
 import { readOutput } from '../../src/cli/results.js'
 import { readSamples } from '../../src/cli/samples.js'
@@ -10,6 +13,7 @@ import { submitRecording } from '../../src/pipeline/submit-recording.js'
 import type { JobCard } from '../../src/queue/index.js'
 import { comparableWords, wordErrorRate } from '../../src/transcript/word-error-rate.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
+import { referencePcm } from '../fakes/media-workbench.js'
 
 const signal = new AbortController().signal
 
@@ -27,6 +31,7 @@ interface Transcribed {
     text: string
     timing: { verified: boolean }
     lanes: { channel: number | null; text: string }[]
+    words: { word: string; end: number; interpolated: { end: boolean } }[]
   } | null
 }
 
@@ -108,6 +113,26 @@ describe('the samples, recognized by the stand-in', () => {
     const unsure = transcribed.filter(({ stored }) => stored && !stored.timing.verified)
     expect(unsure.map(({ reference }) => reference.name)).toEqual([])
   })
+
+  it.each(['standup', 'webinar'])(
+    'give the ends of groups in %s as the recognizer hears them in one pass',
+    async (name) => {
+      const found = transcribed.find(({ reference }) => reference.name === name)
+      const file = join(projectRoot(), 'samples', 'audio', basename(found?.card.sourceName ?? ''))
+      const pcm = await referencePcm(file, 1)
+      const samples = new Int16Array(pcm.buffer, pcm.byteOffset, pcm.byteLength / 2)
+      const heard = await recognizeWhole(samples, { signal })
+      const exact = found?.stored?.words.filter(({ interpolated }) => !interpolated.end) ?? []
+      const differencesMs = exact.flatMap(({ word, end }) => {
+        const same = heard.filter(({ text }) => text === word)
+        const nearest = Math.min(...same.map(({ endMs }) => Math.abs(endMs - end * 1000)))
+        return Number.isFinite(nearest) ? nearest : [] // one pass and utterances may differ in a word
+      })
+      expect(differencesMs.length).toBeGreaterThan(heard.length / 2)
+      expect(Math.max(...differencesMs)).toBeLessThanOrEqual(160)
+    },
+    120_000,
+  )
 
   it('silence is an empty transcript, and the broken one a job that failed with one sentence', () => {
     const silent = transcribed.find(({ reference }) => reference.expect === 'empty')
