@@ -54,7 +54,7 @@ function barView(terminal: Terminal): ProgressView {
   const bars = new MultiBar(
     {
       stream: terminal.errStream as NodeJS.WritableStream,
-      format: '{name} {bar} {done}/{total}  {status}',
+      format: '{name} {bar} {doneText}/{totalText}  {status}',
       barCompleteChar: '█',
       barIncompleteChar: '░',
       barsize: 24,
@@ -71,8 +71,8 @@ function barView(terminal: Terminal): ProgressView {
       const total = Math.max(1, card.audioMsTotal ?? 1)
       const payload = {
         name: shortName(card.sourceName).padEnd(NAME_CHARS_MAX),
-        done: clockText(card.audioMsDone),
-        total: card.audioMsTotal === null ? '?' : clockText(card.audioMsTotal),
+        doneText: clockText(card.audioMsDone),
+        totalText: card.audioMsTotal === null ? '?' : clockText(card.audioMsTotal),
         status: statusText(card),
       }
       const bar = byJob.get(card.jobId) ?? bars.create(total, 0, payload)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { orAbort } from '../../kernel/abort.js'
+import type { JobStatus } from '../../queue/index.js'
 import type { CommandContext } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { watchInbox } from '../inbox.js'
@@ -13,6 +14,11 @@ import { type Submitted, submitOne } from '../submit-sources.js'
 import { printable, table } from '../terminal.js'
 import { watchJobs } from '../watch-jobs.js'
 import { batchExitCode, type RunCommand } from './transcribe.js'
+
+/** Statuses in which a worker is at a job. */
+const RUNNING: ReadonlySet<JobStatus> = new Set(['admitted', 'running', 'finalizing'])
+/** Cards that are looked through for them; the newest. */
+const RUNNING_CARDS_MAX = 1_000
 
 /** `up`: everything on one machine. */
 export function addUp(program: Command, run: RunCommand): void {
@@ -38,14 +44,21 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
   } catch (error) {
     if (!stop.drain.aborted) throw error
   }
-  await wind(context, stack)
+  await wind(context, ports, stack)
   return EXIT.stopped
 }
 
-/** First Ctrl+C: finish what runs. Second: hand it back. */
-async function wind(context: CommandContext, stack: Stack): Promise<void> {
+/** First Ctrl+C: finish what runs, showing it. Second: hand it back. */
+async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
-  terminal.err('\nFinishing what runs; Ctrl+C again stops at once (nothing is lost).')
+  const cards = await ports.board.list({ limit: RUNNING_CARDS_MAX })
+  const running = cards.filter(({ status }) => RUNNING.has(status)).map(({ jobId }) => jobId)
+  terminal.err(
+    `\nFinishing ${running.length} of the recordings; Ctrl+C again stops at once (nothing is lost).`,
+  )
+  const view = progressView({ ...terminal, interactive: false })
+  const shown = watchJobs(ports, running, view, { signal: stop.abort })
+  shown.catch(() => {}) // the second signal; the drain below sees it too
   try {
     await orAbort(stack.drain(), stop.abort)
   } catch {
