@@ -1,3 +1,4 @@
+import { failedLine } from '../src/cli/child-process.js'
 import { readSettings } from '../src/cli/command-context.js'
 import { exitCodeOf, sentenceOf } from '../src/cli/exit-code.js'
 import { projectRoot } from '../src/cli/project-root.js'
@@ -8,6 +9,9 @@ import { isStop, StopRequested } from '../src/kernel/errors.js'
 import { systemRandom } from '../src/kernel/random.js'
 import { workerEvents } from './events.js'
 import { startWorker } from './start-worker.js'
+
+/** Given by the program that starts us and reads what we say. */
+const WATCH_STDIN = '--exit-with-stdin'
 
 /**
  * The worker process. First signal: finish what runs. Second: hand it back. `--exit-with-stdin`:
@@ -32,7 +36,7 @@ async function work(stop: StopSignals): Promise<void> {
 /** Aborts when the program that started us is gone; never, unless we were told to watch. */
 function parentGone(): AbortSignal {
   const controller = new AbortController()
-  if (process.argv.includes('--exit-with-stdin')) {
+  if (process.argv.includes(WATCH_STDIN)) {
     const gone = () => controller.abort(new StopRequested('internal', 'The parent is gone.'))
     process.stdin.once('end', gone).once('error', gone).resume()
   }
@@ -53,6 +57,7 @@ function aborted(signal: AbortSignal): Promise<void> {
     process.exitCode = 0
   } catch (error) {
     process.exitCode = exitCodeOf(error)
+    if (process.argv.includes(WATCH_STDIN)) process.stdout.write(`${failedLine(error)}\n`)
     process.stderr.write(`${sentenceOf(error, false)}\n`)
   }
   process.stdin.destroy()

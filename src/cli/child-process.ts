@@ -1,11 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { orAbort } from '../kernel/abort.js'
-import { UpstreamError } from '../kernel/errors.js'
+import {
+  ConfigError,
+  type ErrorCode,
+  InputError,
+  NightscribeError,
+  reasonOf,
+  UpstreamError,
+} from '../kernel/errors.js'
+import { EXIT, exitCodeOf } from './exit-code.js'
 
 /** Lines of a child's stderr that are kept to say why it died. */
 const STDERR_LINES_MAX = 20
 
+/** Says on stdout that a program of ours can't start, and why. */
+const FAILED_EVENT = 'failed'
 /** Time that a child has to end by itself once nobody needs it. */
 const KILL_AFTER_MS = 10_000
 
@@ -61,14 +71,11 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   })
   const died = exited.then(({ code }) => {
     const why = lastLines.at(-1) ?? `exit code ${code}`
-    throw new UpstreamError('internal', `The ${options.name} did not start: ${why}`)
+    throw startFailure(code, 'internal', `The ${options.name} did not start: ${why}`)
   })
   died.catch(() => {}) // only of interest until it is ready
   try {
-    const ready = await orAbort(
-      Promise.race([readyLine(child, options.readyEvent), died]),
-      options.signal,
-    )
+    const ready = await orAbort(Promise.race([readyLine(child, options), died]), options.signal)
     return running(child, exited, ready)
   } catch (error) {
     child.kill('SIGKILL')
@@ -76,15 +83,33 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   }
 }
 
-function readyLine(child: ChildProcess, event: string): Promise<Record<string, unknown>> {
-  return new Promise((resolve) => {
+/** What a child says on stdout: that it is ready, or why it can't be. */
+function readyLine(child: ChildProcess, options: ChildOptions): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     lines.on('line', (line) => {
       if (!line.startsWith('{')) return
       const said = JSON.parse(line) as Record<string, unknown>
-      if (said.event === event) resolve(said)
+      if (said.event === options.readyEvent) resolve(said)
+      if (said.event !== FAILED_EVENT) return
+      const { exit_code: exitCode, code, message } = said
+      reject(startFailure(Number(exitCode), code as ErrorCode, String(message)))
     })
   })
+}
+
+/** The class that the child's exit code stands for, so that ours is the same. */
+function startFailure(exitCode: number | null, code: ErrorCode, message: string): Error {
+  if (exitCode === EXIT.config) return new ConfigError(code, message)
+  if (exitCode === EXIT.input) return new InputError(code, message)
+  return new UpstreamError(code, message)
+}
+
+/** What a program of ours prints on stdout when it can't start. */
+export function failedLine(error: unknown): string {
+  const code = error instanceof NightscribeError ? error.code : 'internal'
+  const exit_code = exitCodeOf(error)
+  return JSON.stringify({ event: FAILED_EVENT, exit_code, code, message: reasonOf(error) })
 }
 
 function running(

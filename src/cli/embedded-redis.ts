@@ -6,12 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { orAbort } from '../kernel/abort.js'
+import { sleepFor, systemClock } from '../kernel/clock.js'
 import { ConfigError, UpstreamError } from '../kernel/errors.js'
 
 /** Longest path of a unix socket on Linux, less the final NUL. */
 const SOCKET_PATH_BYTES_MAX = 107
 /** Time that Redis has to write its data down before it is killed. */
 const KILL_AFTER_MS = 10_000
+
+/** How often it is looked whether a leftover server has gone. */
+const LEFTOVER_POLL_MS = 50
 
 /** How Debian and others call the server. The first is in redis-tools, which brings no service. */
 const SERVERS = ['redis-server', 'valkey-server', 'redis-check-rdb', 'valkey-check-rdb'] as const
@@ -43,7 +47,7 @@ export async function startEmbeddedRedis(
   const folder = join(stateDir, 'redis')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const pidFile = join(stateDir, 'redis.pid')
-  await endLeftover(pidFile)
+  await endLeftover(pidFile, AbortSignal.any([options.signal, AbortSignal.timeout(KILL_AFTER_MS)]))
   const child = spawnServer(options.path, [
     ...['--port', '0', '--unixsocket', embeddedRedisSocket(stateDir), '--unixsocketperm', '700'],
     ...['--dir', folder, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
@@ -98,10 +102,14 @@ function untilReady(child: ChildProcess): Promise<void> {
 }
 
 /** Ends the server of a run that was killed. Its id is trusted only while it is still a Redis. */
-async function endLeftover(pidFile: string): Promise<void> {
+async function endLeftover(pidFile: string, signal: AbortSignal): Promise<void> {
   const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
-  if (!pid) return
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  if (/redis|valkey/.test(command)) process.kill(pid, 'SIGTERM')
+  const command = () => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  if (pid && /redis|valkey/.test(await command())) {
+    process.kill(pid, 'SIGTERM')
+    // It takes its socket away when it goes: the new one must not be there yet.
+    const clock = systemClock()
+    while ((await command()) !== '') await sleepFor(clock, LEFTOVER_POLL_MS, { signal })
+  }
   await rm(pidFile, { force: true })
 }
