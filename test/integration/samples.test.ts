@@ -126,7 +126,8 @@ describe('the samples, recognized by the stand-in', () => {
       const differencesMs = exact.flatMap(({ word, end }) => {
         const same = heard.filter(({ text }) => text === word)
         const nearest = Math.min(...same.map(({ endMs }) => Math.abs(endMs - end * 1000)))
-        return Number.isFinite(nearest) ? nearest : [] // one pass and utterances may differ in a word
+        // One pass and utterances may differ in a word.
+        return Number.isFinite(nearest) ? nearest : []
       })
       expect(differencesMs.length).toBeGreaterThan(heard.length / 2)
       expect(Math.max(...differencesMs)).toBeLessThanOrEqual(160)
