@@ -1,5 +1,5 @@
 import { isAbsolute, join } from 'node:path'
-import { readEnvironment } from '../config/environment.js'
+import { configNameVariable, readEnvironment } from '../config/environment.js'
 import { loadSettings } from '../config/load-settings.js'
 import type { Settings } from '../config/schema.js'
 import { type Clock, systemClock } from '../kernel/clock.js'
@@ -14,6 +14,8 @@ export interface CommandContext {
   /** By dotted path: where each setting's value stands. */
   sources: ReadonlyMap<string, string>
   root: string
+  /** Chooses `config/<name>.yaml`; programs that we start get it, too. */
+  configEnv: Readonly<Record<string, string>>
   /** Relative file arguments start here. */
   cwd: string
   clock: Clock
@@ -36,6 +38,7 @@ export function commandContext(stop: StopSignals, options: GlobalOptions): Comma
     settings,
     sources,
     root,
+    configEnv: options.config === undefined ? {} : { [configNameVariable]: options.config },
     cwd: process.cwd(),
     clock: systemClock(),
     random: systemRandom(),

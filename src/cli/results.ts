@@ -12,7 +12,7 @@ export interface RecordingResult {
   name: string
   jobId: string | null
   status: 'completed' | 'failed' | 'canceled'
-  error: { code: string; detail: string } | null
+  error: { code: string; detail: string; retryable: boolean } | null
   warnings: readonly string[]
   manifest: ManifestDocument | null
   /** From a stand-in engine, not from a real one. */
@@ -31,7 +31,8 @@ export async function collectResults(
     const jobId = outcome?.jobId ?? null
     const card = jobId === null ? null : (cards.get(jobId) ?? (await ports.board.get(jobId)))
     const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
-    const cause = error ? { code: error.code, detail: error.message } : (card?.error ?? null)
+    const own = error && { code: error.code, detail: error.message, retryable: error.retryable }
+    const cause = own ?? card?.error ?? null
     results.push({
       name,
       jobId,

@@ -31,9 +31,9 @@ export interface Stack extends AsyncDisposable {
  */
 export async function startStack(
   settings: Settings,
-  options: { signal: AbortSignal },
+  options: { signal: AbortSignal; configEnv: Readonly<Record<string, string>> },
 ): Promise<Stack> {
-  const { signal } = options
+  const { signal, configEnv } = options
   await mkdir(settings.stateDir, { recursive: true, mode: 0o700 })
   const stack = new CleanupStack()
   try {
@@ -53,7 +53,7 @@ export async function startStack(
       parts.push(`Engine: stand-in on the CPU (no GPU), ${String(child.ready.url)}`)
     } else parts.push(`Engine: ${settings.engines.join(', ')}`)
     const resolved = { ...settings, ...own }
-    const worker = stack.use(await startWorker(resolved, stack, signal))
+    const worker = stack.use(await startWorker(resolved, configEnv, stack, signal))
     parts.push(`Worker: process ${worker.pid}, ${settings.engine.sessionsMax} sessions an engine`)
     return running(resolved, { parts, standin, worker, owned: stack })
   } catch (error) {
@@ -117,6 +117,7 @@ async function startStandin(
 
 async function startWorker(
   settings: Settings,
+  configEnv: Readonly<Record<string, string>>,
   stack: CleanupStack,
   signal: AbortSignal,
 ): Promise<RunningChild> {
@@ -127,6 +128,7 @@ async function startWorker(
     args: ['--exit-with-stdin'],
     env: {
       ...readEnvironment(),
+      ...configEnv,
       NIGHTSCRIBE_STORAGE: settings.storage,
       NIGHTSCRIBE_STATE_DIR: settings.stateDir,
       NIGHTSCRIBE_ENGINES: settings.engines.join(','),

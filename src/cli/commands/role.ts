@@ -4,20 +4,16 @@ import type { CommandContext } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { programPath } from '../project-root.js'
 
-/**
- * Runs one of our programs as this command: same terminal, same signals, same exit code.
- * @param env variables on top of ours
- */
+/** Runs one of our programs as this command: same terminal, same signals, same exit code. */
 export async function runRole(
   context: CommandContext,
   program: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const child = spawn(process.execPath, [programPath(program), ...args], {
     stdio: 'inherit',
     detached: true, // signals are passed on below, each once
-    env: { ...readEnvironment(), ...env },
+    env: { ...readEnvironment(), ...context.configEnv },
   })
   context.stop.drain.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
   context.stop.abort.addEventListener('abort', () => child.kill('SIGINT'), { once: true })

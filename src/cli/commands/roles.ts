@@ -7,11 +7,7 @@ export function addRoles(program: Command, run: RunCommand): void {
   program
     .command('worker')
     .description('work off jobs: analyse recordings, replay them, write transcripts')
-    .action(() =>
-      run((context) =>
-        runRole(context, 'jobs/worker', [], { NIGHTSCRIBE_STORAGE: context.settings.storage }),
-      ),
-    )
+    .action(() => run((context) => runRole(context, 'jobs/worker', [])))
   program
     .command('standin')
     .description(

@@ -65,8 +65,9 @@ async function transcribe(
   return batchExitCode(results)
 }
 
-/** 0 where everything good is done; 1 where nothing could be done. */
+/** 0 where everything good is done; 75 where something good is not; 1 where nothing could be done. */
 export function batchExitCode(results: readonly RecordingResult[]): number {
+  if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
   return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
 }
 
@@ -74,7 +75,7 @@ export function batchExitCode(results: readonly RecordingResult[]): number {
 async function ownStack(context: CommandContext, signal: AbortSignal): Promise<Stack | null> {
   const { settings, terminal } = context
   if (settings.redisUrl !== null || (await stackOwner(settings.stateDir)) !== null) return null
-  const stack = await startStack(settings, { signal })
+  const stack = await startStack(settings, { ...context, signal })
   if (stack.standin) {
     terminal.err(
       'No engine is configured: the stand-in on this CPU transcribes (a demo, not Voxtral).',

@@ -31,7 +31,7 @@ export function addUp(program: Command, run: RunCommand): void {
 
 async function up(context: CommandContext, once: boolean): Promise<number> {
   const { terminal, stop } = context
-  await using stack = await startStack(context.settings, { signal: stop.drain })
+  await using stack = await startStack(context.settings, { ...context, signal: stop.drain })
   await using ports = await openPorts(stack.settings, { ...context, signal: stop.drain })
   terminal.err(`Storage: ${ports.store.location}`)
   for (const part of stack.parts) terminal.err(part)
