@@ -9,7 +9,7 @@ import { audioKey } from '../storage/keys.js'
 import type { KnownEngine, WorkPorts } from './index.js'
 import { LiveReport } from './live-report.js'
 import { storedMedia } from './stored-media.js'
-import type { Transcription } from './transcribe-recording.js'
+import type { Transcription } from './transcription.js'
 
 /** What came back for one lane. */
 export interface CarriedLane {

@@ -13,7 +13,7 @@ import {
 import type { CarriedLane } from './carry-lanes.js'
 import type { ResultFile } from './commit-result.js'
 import type { WorkPorts } from './index.js'
-import type { Transcription } from './transcribe-recording.js'
+import type { Transcription } from './transcription.js'
 
 /** Text came back, but count of deltas, usage and the law of steps disagree. */
 const WARNING_TIMING = 'timing_estimated'

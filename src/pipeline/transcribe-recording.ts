@@ -12,20 +12,13 @@ import { type CarriedLane, carryLanes } from './carry-lanes.js'
 import { commitResult, readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
 import { renderResult } from './render-result.js'
+import type { Transcription } from './transcription.js'
 
 /** Share of an engine's context that a session may fill: it is never to reach the end. */
 const CONTEXT_SHARE_MAX = 0.8
 
-/** One try at a recording that has been analysed. */
-export interface Transcription {
-  attempt: Attempt
-  fence: number
-  job: JobDocument
-  analysis: AnalysisDocument
-  meter: JobMeter
-  /** Wall clock. */
-  startedAtMs: number
-}
+/** Time in which the decoded audio of a finished job should be gone. */
+const TIDY_TIMEOUT_MS = 30_000
 
 /**
  * Second stage of a job, and what the product is for: waits for its sessions, replays every lane
@@ -108,7 +101,7 @@ async function commit(
   measured: { admissionWaitMs: number; sessionsAtStart: number },
 ): Promise<void> {
   const { attempt, fence, job, analysis } = work
-  const { jobId, signal } = attempt
+  const { jobId } = attempt
   const { store, board, clock } = ports
   const card = await board.get(jobId)
   const { files, warnings } = renderResult(ports, work, lanes, { ...measured, card })
@@ -119,7 +112,9 @@ async function commit(
     warnings,
     completedAtMs: clock.wallMs(),
   })
-  await store.delete(audioKey(jobId), { signal })
+  const tidy = { signal: AbortSignal.timeout(TIDY_TIMEOUT_MS) }
+  // The job is done, whatever comes now: a cancel is too late, and leftovers are housekeeping.
+  await store.delete(audioKey(jobId), tidy).catch(() => {})
   await board.update(jobId, {
     status: 'completed',
     audioMsDone: analysis.duration_ms,

@@ -65,7 +65,7 @@ async function transcribe(
   return batchExitCode(results)
 }
 
-/** 0 where everything good is done; 75 where something good is not; 1 where nothing could be done. */
+/** 0: all good ones are done; 75: a good one isn't; 1: nothing could be done. */
 export function batchExitCode(results: readonly RecordingResult[]): number {
   if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
   return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input

@@ -1,0 +1,15 @@
+import type { JobMeter } from '../latency/job-meter.js'
+import type { Attempt } from '../queue/index.js'
+import type { AnalysisDocument } from '../storage/analysis-document.js'
+import type { JobDocument } from '../storage/job-document.js'
+
+/** One try at a recording that has been analysed. */
+export interface Transcription {
+  attempt: Attempt
+  fence: number
+  job: JobDocument
+  analysis: AnalysisDocument
+  meter: JobMeter
+  /** Wall clock. */
+  startedAtMs: number
+}
