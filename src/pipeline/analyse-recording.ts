@@ -27,12 +27,10 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   const analysis =
     (await standingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
   await attempt.assertOwned()
+  const { warnings, duration_ms: audioMsTotal } = analysis
+  // Before the queue: a worker may take the job in the same moment, and what it says must stand.
+  await board.update(jobId, { status: 'queued', audioMsTotal, warnings })
   await queue.enqueue('transcribe', jobId, { priority: job.options.priority })
-  await board.update(jobId, {
-    status: 'queued',
-    audioMsTotal: analysis.duration_ms,
-    warnings: analysis.warnings,
-  })
 }
 
 /** @throws InputError `job_not_found` */
