@@ -1,9 +1,11 @@
-import type { Redis } from 'ioredis'
 import { StopRequested } from '../src/kernel/errors.js'
-import type { Random } from '../src/kernel/random.js'
 import { writeEnd } from '../src/pipeline/end-job.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
-import { type JobWorker, startJobWorker } from '../src/queue/bullmq-job-worker.js'
+import {
+  type JobWorker,
+  type JobWorkerOptions,
+  startJobWorker,
+} from '../src/queue/bullmq-job-worker.js'
 import type { Attempt, Stage } from '../src/queue/index.js'
 import { CANCEL_CODE } from '../src/queue/job-disposition.js'
 import type { WorkerEvents } from './events.js'
@@ -11,16 +13,9 @@ import type { WorkerEvents } from './events.js'
 /** Time in which the end of a try must be written down. */
 const WRITE_END_TIMEOUT_MS = 60_000
 
-/** How a stage is worked off. */
-export interface StageOptions {
-  redis: Redis
-  prefix: string
-  concurrency: number
-  lockDurationMs: number
-  stalledIntervalMs: number
-  backoffMs: number
-  backoffMaxMs: number
-  random: Random
+/** How a stage is worked off: the worker's options less what is the same for every stage. */
+export interface StageOptions
+  extends Omit<JobWorkerOptions, 'stage' | 'run' | 'onEnded' | 'onError'> {
   events: WorkerEvents
 }
 

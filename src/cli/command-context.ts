@@ -24,6 +24,9 @@ export interface CommandContext {
   stop: StopSignals
 }
 
+/** Runs a command's body in its context and sets the exit code. */
+export type RunCommand = (body: (context: CommandContext) => Promise<number>) => Promise<void>
+
 /** Options of the program itself, before the command. */
 export interface GlobalOptions {
   config?: string

@@ -3,6 +3,7 @@ import { join, parse } from 'node:path'
 import { readManifest } from '../pipeline/commit-result.js'
 import type { JobCard } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
+import { EXIT } from './exit-code.js'
 import type { OpenPorts } from './open-ports.js'
 import type { Submitted } from './submit-sources.js'
 import { printable } from './terminal.js'
@@ -44,6 +45,12 @@ export async function collectResults(
     })
   }
   return results
+}
+
+/** 0: all good ones are done; 75: a good one isn't; 1: nothing could be done. */
+export function batchExitCode(results: readonly RecordingResult[]): number {
+  if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
+  return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
 }
 
 /** The key of one output file of a result, or null. */

@@ -5,11 +5,10 @@ import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
 import { connectRedis, redactedRedisUrl } from '../../queue/redis-connection.js'
 import { describeEngine } from '../../realtime/engine-probe.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
-import type { CommandContext } from '../command-context.js'
+import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { stackOwner } from '../stack.js'
 import { table } from '../terminal.js'
-import type { RunCommand } from './transcribe.js'
 
 /** Free bytes below which a night of spool files may not fit. */
 const FREE_BYTES_MIN = 2 * 2 ** 30

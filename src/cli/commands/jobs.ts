@@ -3,13 +3,12 @@ import { InputError } from '../../kernel/errors.js'
 import { readManifest } from '../../pipeline/commit-result.js'
 import { cancelJob, retryJob } from '../../pipeline/end-job.js'
 import type { JobCard } from '../../queue/index.js'
-import type { CommandContext } from '../command-context.js'
+import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { jobStory } from '../job-story.js'
 import { openRunning } from '../open-running.js'
 import { shortName, statusText } from '../progress-view.js'
 import { clockText, table } from '../terminal.js'
-import type { RunCommand } from './transcribe.js'
 
 /** Entries of a job's stream that `logs` prints at most. */
 const LOG_ENTRIES_MAX = 5_000

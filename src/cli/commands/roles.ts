@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import type { RunCommand } from '../command-context.js'
 import { runRole } from './role.js'
-import type { RunCommand } from './transcribe.js'
 
 /** `worker` and `standin`: one role each, for many machines. */
 export function addRoles(program: Command, run: RunCommand): void {

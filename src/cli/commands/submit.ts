@@ -1,11 +1,10 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command-context.js'
+import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { openRunning } from '../open-running.js'
 import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
 import { type Submitted, submitSources } from '../submit-sources.js'
 import { printable } from '../terminal.js'
-import type { RunCommand } from './transcribe.js'
 
 interface Options extends RawSubmitOptions {
   json?: boolean

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { CommandContext } from '../command-context.js'
-import { EXIT } from '../exit-code.js'
+import type { CommandContext, RunCommand } from '../command-context.js'
 import { type OpenPorts, openPorts } from '../open-ports.js'
 import { progressView } from '../progress-view.js'
 import {
+  batchExitCode,
   collectResults,
   outputKey,
   type RecordingResult,
@@ -36,9 +36,6 @@ export function addTranscribe(program: Command, run: RunCommand): void {
   )
 }
 
-/** Runs a command's body in its context and sets the exit code. */
-export type RunCommand = (body: (context: CommandContext) => Promise<number>) => Promise<void>
-
 async function transcribe(
   context: CommandContext,
   sources: readonly string[],
@@ -63,12 +60,6 @@ async function transcribe(
   }
   await report(context, ports, results, raw, signal)
   return batchExitCode(results)
-}
-
-/** 0: all good ones are done; 75: a good one isn't; 1: nothing could be done. */
-export function batchExitCode(results: readonly RecordingResult[]): number {
-  if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
-  return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
 }
 
 /** Starts what is missing on this machine, unless `up` or somebody else provides it. */
