@@ -39,16 +39,26 @@ export class FixedGate implements SessionGate {
         { facts: { jobId: demand.jobId, sessions: demand.sessions } },
       )
     }
-    return await this.turn(async () => {
-      const releases: (() => void)[] = []
-      try {
-        while (releases.length < demand.sessions) releases.push(await this.takeSeat(signal))
-      } catch (error) {
-        for (const release of releases) release()
-        throw error
-      }
-      return this.lease(releases)
-    })
+    const granted = this.turn(() => this.collect(demand.sessions, signal))
+    granted.then(
+      (lease) => {
+        if (signal.aborted) lease[Symbol.dispose]() // nobody takes it any more
+      },
+      () => {}, // told to whoever waits below
+    )
+    // Not only in its turn: whoever stops waiting shall not wait for those in front.
+    return await orAbort(granted, signal)
+  }
+
+  private async collect(sessions: number, signal: AbortSignal): Promise<SessionLease> {
+    const releases: (() => void)[] = []
+    try {
+      while (releases.length < sessions) releases.push(await this.takeSeat(signal))
+    } catch (error) {
+      for (const release of releases) release()
+      throw error
+    }
+    return this.lease(releases)
   }
 
   /** Occupies one place of `seats` until the returned function is called. */

@@ -52,6 +52,22 @@ describe('FixedGate', () => {
     await expect(next).resolves.toMatchObject({ engines: [0] })
   })
 
+  it('lets go of a demand that aborts behind others at once, and grants it nothing later', async () => {
+    const gate = new FixedGate({ engines: 1, sessionsMax: 1 })
+    const held = await gate.acquire({ jobId: 'a', sessions: 1 }, { signal: open })
+    const second = gate.acquire({ jobId: 'b', sessions: 1 }, { signal: open })
+    const controller = new AbortController()
+    const third = gate.acquire({ jobId: 'c', sessions: 1 }, { signal: controller.signal })
+    const reason = new Error('stop')
+    controller.abort(reason)
+    await expect(third).rejects.toBe(reason)
+    held[Symbol.dispose]()
+    const next = await second
+    next[Symbol.dispose]()
+    await settle()
+    expect(gate.running).toBe(0)
+  })
+
   it('never holds more than its limit, and nothing at rest, whatever comes in whatever order', async () => {
     const step = fc.record({
       sessions: fc.integer({ min: 1, max: 3 }),
