@@ -4,6 +4,7 @@ import type { Settings } from '../src/config/schema.js'
 import type { Clock } from '../src/kernel/clock.js'
 import type { Random } from '../src/kernel/random.js'
 import { analyseMedia } from '../src/media/analyse.js'
+import { hearing } from '../src/media/hearing.js'
 import { LegSpool } from '../src/media/leg-spool.js'
 import { openMediaTools } from '../src/media/media-tools.js'
 import type { MediaPort } from '../src/pipeline/index.js'
@@ -20,7 +21,8 @@ export async function openMedia(
   const { ffmpegPath, ffprobePath, decodeTimeoutMs, decodesMax, spoolBytesMax } = settings.media
   const spoolDir = join(settings.stateDir, 'spool', String(process.pid))
   await rm(spoolDir, { recursive: true, force: true }) // of a process that had this id before us
-  const { method, threshold, ...speech } = settings.vad
+  const { method, ...vad } = settings.vad
+  const { threshold, ...speech } = hearing(vad)
   const tools = await openMediaTools(
     {
       ...{ ffmpegPath, ffprobePath, decodeTimeoutMs, spoolDir, clock, random },

@@ -97,7 +97,7 @@ function startStages(
   const { prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs } = settings.queue
   const queue = { redis, prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs }
   const stage = { ...queue, random, events }
-  const seats = settings.engine.sessionsMax * settings.engines.length
+  const seats = (settings.engine.sessionsMax ?? 4) * settings.engines.length
   return [
     startAnalyse(work, { ...stage, concurrency: settings.media.decodesMax }),
     startTranscribe(work, { ...stage, concurrency: seats }),
@@ -129,7 +129,7 @@ function engineParts(settings: Settings, engines: KnownEngine[], clock: Clock) {
   const { createdTimeoutMs, stallTimeoutMs, doneTimeoutMs, blankSpeechMaxMs, deltaDelayMs } = engine
   return {
     engines,
-    gate: new FixedGate({ engines: engines.length, sessionsMax: engine.sessionsMax }),
+    gate: new FixedGate({ engines: engines.length, sessionsMax: engine.sessionsMax ?? 4 }),
     runSession: sessionRunner({ opener: wsTransportOpener(engine), clock }),
     limits: {
       session: { createdTimeoutMs, stallTimeoutMs, doneTimeoutMs, blankSpeechMaxMs, deltaDelayMs },

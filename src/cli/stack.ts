@@ -54,7 +54,7 @@ export async function startStack(
     } else parts.push(`Engine: ${settings.engines.join(', ')}`)
     const resolved = { ...settings, ...own }
     const worker = stack.use(await startWorker(resolved, configEnv, stack, signal))
-    parts.push(`Worker: process ${worker.pid}, ${settings.engine.sessionsMax} sessions an engine`)
+    parts.push(`Worker: process ${worker.pid}, admission by ${settings.admission.policy}`)
     return running(resolved, { parts, standin, worker, owned: stack })
   } catch (error) {
     await stack[Symbol.asyncDispose]()

@@ -31,7 +31,15 @@ export const settingsSchema = z.strictObject({
   engine: z
     .strictObject({
       model: z.string().min(1).default('mistralai/Voxtral-Mini-4B-Realtime-2602'),
-      sessionsMax: z.int().min(1).max(1000).default(4),
+      /** Recordings' lanes at a time on each engine; null: as many as the policy finds room for. */
+      sessionsMax: z.int().min(1).max(1000).nullable().default(null),
+      /** Profile in `config/gpus`; null: blocks from the server alone, and no step budget. */
+      gpu: z
+        .string()
+        .regex(/^[a-z0-9-]{1,40}$/)
+        .nullable()
+        .default(null),
+      pricePerHour: z.number().min(0).max(10_000).nullable().default(null),
       deltaDelayMs: ms.default(0),
       connectTimeoutMs: ms.default(10_000),
       createdTimeoutMs: ms.default(10_000),
@@ -41,10 +49,33 @@ export const settingsSchema = z.strictObject({
       lagMaxMs: ms.default(4_000),
     })
     .prefault({}),
+  admission: z
+    .strictObject({
+      policy: z.enum(['fixed', 'reserve', 'profile', 'elastic']).default('elastic'),
+      /** Share of the engine's KV blocks that is given out. */
+      safetyFactor: z.number().min(0.1).max(1).default(0.96),
+      /** Share of that which is kept for live sessions. */
+      liveShare: z.number().min(0).max(0.9).default(0),
+      /** Share of 80 ms that a step may take. */
+      stepShare: z.number().min(0.1).max(1).default(0.8),
+      /** Lag (p99) above which fewer sessions run; `engine.deltaDelayMs` is added. */
+      kneeLagMs: ms.min(100).default(2_000),
+      /** Waiting this long counts as one step of priority, so that nobody starves. */
+      agingMs: ms.min(1_000).default(1_800_000),
+    })
+    .prefault({}),
   legs: z
     .strictObject({
+      /** Shortest stretch that one session carries, where the recording is longer. */
+      floorMs: ms.min(1_000).default(20_000),
       /** Longest stretch that one session carries. */
       ceilingMs: ms.min(1_000).default(600_000),
+      /** Heard by both legs where a cut falls into speech. */
+      overlapMs: ms.max(10_000).default(2_000),
+      /** How long before its first audio a session is opened. */
+      openAheadMs: ms.max(30_000).default(1_000),
+      /** Silences longer than this are not replayed; null: everything is. */
+      skipSilenceMs: ms.min(5_000).nullable().default(null),
     })
     .prefault({}),
   media: z
@@ -70,9 +101,11 @@ export const settingsSchema = z.strictObject({
   vad: z
     .strictObject({
       method: z.enum(['auto', 'silero', 'energy']).default('auto'),
-      threshold: z.number().min(0.05).max(0.95).default(0.5),
-      speechMinMs: ms.default(250),
-      silenceMinMs: ms.default(300),
+      /** How readily sound counts as speech; sets the three that follow where they are null. */
+      sensitivity: z.enum(['low', 'medium', 'high']).default('medium'),
+      threshold: z.number().min(0.05).max(0.95).nullable().default(null),
+      speechMinMs: ms.nullable().default(null),
+      silenceMinMs: ms.nullable().default(null),
       pauseMinMs: ms.default(400),
     })
     .prefault({}),

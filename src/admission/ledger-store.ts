@@ -1,0 +1,102 @@
+import type { Ledger } from './ledger.js'
+
+/** A ledger as it was read. */
+export interface LedgerReading {
+  ledger: Ledger
+  /** Grows with every write; 0 for a ledger that nobody has written yet. */
+  revision: number
+  /** The store's clock at the read, ms of the Unix epoch. */
+  nowMs: number
+}
+
+/**
+ * The ledgers of all engines. Methods throw UpstreamError `queue_unavailable` when the store
+ * doesn't answer, and the signal's reason.
+ */
+export interface LedgerStore {
+  read(engine: string, options: { signal: AbortSignal }): Promise<LedgerReading>
+  /** Writes if nobody has written since that revision. @returns the new revision, null if not */
+  write(
+    engine: string,
+    ledger: Ledger,
+    options: { revision: number; signal: AbortSignal },
+  ): Promise<number | null>
+}
+
+/** A job that waits for room. */
+export interface Waiter {
+  readonly jobId: string
+  /** All granted in one step, or none. */
+  readonly lanes: number
+  /** 0 to 1000; higher goes first. */
+  readonly priority: number
+  readonly deadlineMs: number | null
+  /** Audio that is still to be replayed, of its longest lane, in time at its pace. */
+  readonly remainingMs: number
+  /** Since when it has waited, by the store's clock. */
+  readonly sinceMs: number
+}
+
+/**
+ * The jobs that wait, of all engines together: one order for the pool. Each job writes its own
+ * entry only. An entry that isn't renewed for a while is dropped, so that the job of a dead worker
+ * blocks nobody.
+ */
+export interface WaitingList {
+  /** Registers or renews; `sinceMs` of an entry that stands is kept. */
+  put(waiter: Waiter, options: { signal: AbortSignal }): Promise<void>
+  remove(jobId: string, options: { signal: AbortSignal }): Promise<void>
+  /** In no particular order. */
+  list(options: { signal: AbortSignal }): Promise<Waiter[]>
+}
+
+/** Which workers live. */
+export interface SignsOfLife {
+  /** Told every few seconds; the sign expires by itself after `SIGN_KEPT_MS`. */
+  give(worker: string, options: { signal: AbortSignal }): Promise<void>
+  /** Time since the last sign of each worker; null where it has expired. */
+  ages(
+    workers: readonly string[],
+    options: { signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, number | null>>
+  /** Takes the sign away: the worker has ended. */
+  end(worker: string, options: { signal: AbortSignal }): Promise<void>
+}
+
+/** A worker is dead for certain so long after its last sign. */
+export const SIGN_KEPT_MS = 45_000
+
+/** How one engine's sessions in one worker fare; times by the store's clock. */
+export interface EnginePulse {
+  readonly worker: string
+  readonly atMs: number
+  /** When the newest delta of any session came; null before the first. */
+  readonly newestDeltaMs: number | null
+  /** Since when the oldest frame that is due an answer has waited; null when none is. */
+  readonly oldestDueMs: number | null
+  /** Sessions that have an open socket. */
+  readonly sessions: number
+  /** p99 of lag over the last seconds; null without deltas. */
+  readonly lagP99Ms: number | null
+}
+
+/** The pulses of all workers, and the lock of who may free an engine. */
+export interface EnginePulses {
+  publish(engine: string, pulse: EnginePulse, options: { signal: AbortSignal }): Promise<void>
+  /** Not older than a few seconds. */
+  list(engine: string, options: { signal: AbortSignal }): Promise<EnginePulse[]>
+  /** True for one caller only, until `holdMs` have passed. */
+  tryLock(
+    engine: string,
+    purpose: string,
+    options: { holdMs: number; signal: AbortSignal },
+  ): Promise<boolean>
+  /** Tells the worker that carries a chain to close its session; it goes on later. */
+  tellToFree(
+    engine: string,
+    chain: { worker: string; chainId: string },
+    options: { signal: AbortSignal },
+  ): Promise<void>
+  /** What this worker was told to free since it last asked. */
+  takeToldToFree(worker: string, options: { signal: AbortSignal }): Promise<string[]>
+}
