@@ -93,10 +93,10 @@ function startStages(
   options: WorkerOptions,
 ): JobWorker[] {
   const { redis } = ports
-  const { random, events } = options
+  const { clock, random, events } = options
   const { prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs } = settings.queue
   const queue = { redis, prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs }
-  const stage = { ...queue, random, events }
+  const stage = { ...queue, clock, random, events }
   const seats = (settings.engine.sessionsMax ?? 4) * settings.engines.length
   return [
     startAnalyse(work, { ...stage, concurrency: settings.media.decodesMax }),

@@ -1,3 +1,4 @@
+import { SAMPLE_BYTES, SAMPLE_RATE } from '../../src/media/pcm.js'
 import { decodeBase64Loosely } from './loose-base64.js'
 import { readBooleanLoosely } from './loose-boolean.js'
 import { pythonRepr, pythonStr, pythonTypeName, sanitizeMessage } from './python-text.js'
@@ -40,6 +41,30 @@ export function parseClientEvent(frame: string): ClientEvent {
     default:
       return unknownType(fields.type)
   }
+}
+
+const APPEND_BEGIN = '{"type":"input_audio_buffer.append","audio":"'
+const APPEND_END = '"}'
+
+/**
+ * Reads a frame of our own client for a recognizer that doesn't listen: of an append it takes the
+ * length alone, which saves nearly all the work, and its samples are 0.
+ */
+export function parseUnheard(frame: string): ClientEvent {
+  if (!frame.startsWith(APPEND_BEGIN) || !frame.endsWith(APPEND_END)) return parseClientEvent(frame)
+  const letters = frame.length - APPEND_BEGIN.length - APPEND_END.length
+  const last = frame.length - APPEND_END.length - 1
+  const padding = frame[last] !== '=' ? 0 : frame[last - 1] !== '=' ? 1 : 2
+  const samples = ((letters / 4) * 3 - padding) / SAMPLE_BYTES
+  // What isn't well-formed is answered as ever.
+  if (samples <= 0 || !Number.isInteger(samples)) return parseClientEvent(frame)
+  return { kind: 'append', samples: silence(samples) }
+}
+
+const SILENCE = new Int16Array(SAMPLE_RATE)
+
+function silence(samples: number): Int16Array {
+  return samples <= SILENCE.length ? SILENCE.subarray(0, samples) : new Int16Array(samples)
 }
 
 /** An `error` with the text of an exception. */

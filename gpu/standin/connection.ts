@@ -1,8 +1,7 @@
-import type WebSocket from 'ws'
-import type { RawData } from 'ws'
 import { reasonOf } from '../../src/kernel/errors.js'
 import { SAMPLE_BYTES } from '../../src/media/pcm.js'
 import { PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { Alarm } from './alarm.js'
 import { AudioQueue } from './audio-queue.js'
 import {
   type ClientEvent,
@@ -21,15 +20,16 @@ import {
 } from './server-event.js'
 import type { SessionFaults } from './session-faults.js'
 import { ENGINE_DEAD, type EngineSession, type StandinEngine } from './standin-engine.js'
-
-/** Bytes of frames that the client hasn't read; beyond, its session waits, as in vLLM's server. */
-const UNREAD_BYTES_MAX = 64 * 1024
+import type { Wire } from './wire.js'
 
 const NOT_VALIDATED =
   'Model not validated. Make sure to validate the model by sending a session.update event.'
 
+/** How an engine ends that a session takes with it, as vLLM before 0.32 at `max_model_len`. */
+const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0 }
+
 /**
- * One socket, with the state that vLLM keeps for it: whether the model was validated once, what was
+ * One client, with the state that vLLM keeps for it: whether the model was validated once, what was
  * appended and not yet heard, and at most one generation. Three modes:
  * - idle: appends and finals pile up in the queue; a commit starts a generation on it;
  * - generating: the generation hears the queue up to its first END, the rest waits; a commit is
@@ -37,46 +37,90 @@ const NOT_VALIDATED =
  * - closed: everything is freed at once and nothing is sent.
  */
 export class Connection implements EngineSession {
-  private readonly socket: WebSocket
+  private readonly wire: Wire
   private readonly engine: StandinEngine
   private readonly faults: SessionFaults
+  private readonly parse: (frame: string) => ClientEvent
   private readonly queue = new AudioQueue()
+  private readonly restAlarm: Alarm
+  private readonly idleAlarm: Alarm
   private current: Generation | null = null
   private isValidated = false
-  /** The client doesn't read: no step until it does. */
-  private isBlocked = false
-  private restTimer: NodeJS.Timeout | null = null
-  private idleTimer: NodeJS.Timeout | null = null
 
-  constructor(socket: WebSocket, engine: StandinEngine, faults: SessionFaults) {
-    this.socket = socket
+  /** @param parse reads a client's frame */
+  constructor(
+    wire: Wire,
+    engine: StandinEngine,
+    faults: SessionFaults,
+    parse: (frame: string) => ClientEvent = parseClientEvent,
+  ) {
+    this.wire = wire
     this.engine = engine
     this.faults = faults
+    this.parse = parse
+    const { clock, random } = engine.settings
+    this.restAlarm = new Alarm(clock, () => this.wake())
+    this.idleAlarm = new Alarm(clock, () => this.endIdle())
     engine.sessions.add(this)
     engine.counters.connections += 1
-    socket.on('message', (data, isBinary) => this.receive(data, isBinary))
-    socket.on('close', () => this.cleanUp())
-    // A 'close' follows; the server has no use for the reason.
-    socket.on('error', () => {})
-    const { clock, random } = engine.settings
-    this.send(createdFrame(`sess-${random.hexId(8)}`, Math.floor(clock.wallMs() / 1000)))
-    this.restartIdleTimer()
+    wire.send(createdFrame(`sess-${random.hexId(8)}`, Math.floor(clock.wallMs() / 1000)))
+    this.restartIdleAlarm()
   }
 
-  get generation(): Generation | null {
-    return this.current
+  get deltas(): number {
+    return this.current?.deltas ?? 0
   }
 
-  step(): boolean {
-    const generation = this.current
-    if (!generation || !this.isOpen || this.isBlocked || this.restTimer) return false
-    if (this.isBefallen(generation)) return false
-    if (generation.isStarted && !this.engine.seats.take(this)) return false
+  /** One text frame of the client. */
+  receive(frame: string): void {
+    this.restartIdleAlarm()
     try {
-      return this.advance(generation)
+      this.handle(this.parse(frame))
+    } catch (error) {
+      // A recognizer that can't be started, say: as in vLLM the client is told, and may go on.
+      this.handle(processingError(reasonOf(error)))
+    }
+  }
+
+  /** The wire isn't full any more. */
+  drained(): void {
+    this.wake()
+  }
+
+  /** The wire is closed. */
+  end(): void {
+    if (this.current) this.engine.counters.aborted += 1
+    this.endGeneration()
+    this.queue.clear()
+    this.engine.sessions.delete(this)
+    this.restAlarm.cancel()
+    this.idleAlarm.cancel()
+  }
+
+  prepare(): boolean {
+    const generation = this.current
+    const mustWait = !this.wire.isOpen || this.wire.isFull || this.restAlarm.isSet
+    if (!generation || mustWait || this.isBefallen(generation)) return false
+    try {
+      return this.isReady(generation)
     } catch (error) {
       this.fail(reasonOf(error))
       return false
+    }
+  }
+
+  advance(): void {
+    const generation = this.current
+    if (!generation) return
+    try {
+      const { counters } = this.engine
+      if (generation.deltas === 0) counters.promptTokens += PROMPT_TOKENS
+      counters.generationTokens += 1
+      const blank = this.faults.isBlank(generation.deltas)
+      this.wire.send(deltaFrame(generation.take({ blank })))
+      this.rest()
+    } catch (error) {
+      this.fail(reasonOf(error))
     }
   }
 
@@ -85,25 +129,7 @@ export class Connection implements EngineSession {
   }
 
   close(code: number): void {
-    if (code === 1006) this.socket.terminate()
-    else this.socket.close(code)
-  }
-
-  private get isOpen(): boolean {
-    return this.socket.readyState === this.socket.OPEN
-  }
-
-  private receive(data: RawData, isBinary: boolean): void {
-    // vLLM's receive loop knows only text: anything else ends it, and the connection with it.
-    if (isBinary) this.socket.terminate()
-    if (!this.isOpen) return
-    this.restartIdleTimer()
-    try {
-      this.handle(parseClientEvent(data.toString()))
-    } catch (error) {
-      // A recognizer that can't be started, say: as in vLLM the client is told, and may go on.
-      this.handle(processingError(reasonOf(error)))
-    }
+    this.wire.close(code)
   }
 
   private handle(event: ClientEvent): void {
@@ -122,7 +148,7 @@ export class Connection implements EngineSession {
       this.handle(modelNotFound(model))
     } else {
       this.isValidated = true
-      if (this.faults.of('ack_update')) this.send(updatedFrame(model))
+      if (this.faults.of('ack_update')) this.wire.send(updatedFrame(model))
     }
   }
 
@@ -156,25 +182,24 @@ export class Connection implements EngineSession {
     this.wake()
   }
 
-  private advance(generation: Generation): boolean {
+  /** Whether its next step can be taken; ends what has none. */
+  private isReady(generation: Generation): boolean {
     const { state, deltas } = generation
     if (state === 'waiting') return false
-    if (state === 'done' || this.faults.isDue('early_done', deltas)) {
-      if (!this.faults.of('no_done')) this.finish(generation)
-      return false
+    if (state === 'delta' && !this.faults.isDue('early_done', deltas)) return true
+    if (this.engine.settings.diesAtMaxModelLen && generation.isCapped) {
+      this.engine.die(DEATH_AT_MAX_MODEL_LEN)
+    } else if (!this.faults.of('no_done')) {
+      this.finish(generation)
     }
-    if (deltas === 0) this.engine.counters.promptTokens += PROMPT_TOKENS
-    this.engine.counters.generationTokens += 1
-    this.send(deltaFrame(generation.take({ blank: this.faults.isBlank(deltas) })))
-    this.rest()
-    return true
+    return false
   }
 
   /** Sends `done`; what was appended since END is lost, as it is in vLLM. */
   private finish(generation: Generation): void {
     const completionTokens = generation.deltas
     const promptTokens = completionTokens > 0 ? PROMPT_TOKENS : 0
-    this.send(doneFrame(generation.text, { promptTokens, completionTokens }))
+    this.wire.send(doneFrame(generation.text, { promptTokens, completionTokens }))
     this.engine.counters.finished += 1
     if (generation.isCapped) this.engine.counters.capped += 1
     this.endGeneration()
@@ -186,7 +211,7 @@ export class Connection implements EngineSession {
     const { faults } = this
     const death = faults.of('engine_death')
     if (death && deltas >= death.afterDeltas) this.engine.die(death)
-    else if (faults.isDue('drop', deltas)) this.socket.terminate()
+    else if (faults.isDue('drop', deltas)) this.wire.close(1006)
     else if (faults.isDue('processing_error', deltas)) this.fail('The stand-in was told to fail')
     else return faults.isDue('stall', deltas)
     return true
@@ -203,26 +228,21 @@ export class Connection implements EngineSession {
     this.current = null
     this.faults.onUtteranceEnd()
     this.engine.loop.forget(this)
-    this.engine.seats.release(this)
   }
 
   private rest(): void {
     const slow = this.faults.of('slow_deltas')
-    if (!slow) return
-    this.restTimer = setTimeout(() => {
-      this.restTimer = null
-      this.wake()
-    }, slow.everyMs)
+    if (slow) this.restAlarm.set(slow.everyMs)
   }
 
-  private restartIdleTimer(): void {
+  private restartIdleAlarm(): void {
     const idle = this.faults.of('idle_timeout')
-    if (!idle) return
-    if (this.idleTimer) clearTimeout(this.idleTimer)
-    this.idleTimer = setTimeout(() => {
-      this.refuse('Session idle timeout', 'idle_timeout')
-      this.socket.close(1000)
-    }, idle.afterMs)
+    if (idle) this.idleAlarm.set(idle.afterMs)
+  }
+
+  private endIdle(): void {
+    this.refuse('Session idle timeout', 'idle_timeout')
+    this.wire.close(1000)
   }
 
   private wake(): void {
@@ -230,28 +250,7 @@ export class Connection implements EngineSession {
   }
 
   private refuse(error: string, code: WireErrorCode): void {
-    this.send(errorFrame(error, code))
-  }
-
-  private send(frame: string): void {
-    if (!this.isOpen) return
-    this.socket.send(frame, this.onFlushed)
-    this.isBlocked = this.socket.bufferedAmount > UNREAD_BYTES_MAX
-  }
-
-  private readonly onFlushed = (): void => {
-    if (!this.isBlocked || this.socket.bufferedAmount > UNREAD_BYTES_MAX) return
-    this.isBlocked = false
-    this.wake()
-  }
-
-  private cleanUp(): void {
-    if (this.current) this.engine.counters.aborted += 1
-    this.endGeneration()
-    this.queue.clear()
-    this.engine.sessions.delete(this)
-    if (this.restTimer) clearTimeout(this.restTimer)
-    if (this.idleTimer) clearTimeout(this.idleTimer)
+    this.wire.send(errorFrame(error, code))
   }
 }
 

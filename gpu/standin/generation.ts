@@ -37,8 +37,8 @@ export class Generation {
     this.deltasMax = options.maxModelLen - PROMPT_TOKENS
     this.rightPadding = options.rightPadding
     this.recognizer = options.recognizer.create(options.onProgress)
-    // Tones carry whole words, so that a test can tell a doubled one; speech comes in subwords.
-    const split = options.recognizer.name === 'tones' ? wholeWords : subwords
+    // Fixtures carry whole words, so that a test can tell a doubled one; speech comes in subwords.
+    const split = options.recognizer.name === 'pocketsphinx' ? subwords : wholeWords
     this.placement = new TextPlacement(split)
   }
 

@@ -1,32 +1,33 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import { PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine-resources.js'
 import { type Fault, parseFault } from './faults.js'
 import { createPocketsphinxFactory } from './pocketsphinx-recognizer.js'
 import type { RecognizerFactory } from './recognizer.js'
-import {
-  DEFAULT_MAX_MODEL_LEN,
-  DEFAULT_MAX_NUM_SEQS,
-  DEFAULT_MODEL_ID,
-  type Standin,
-  startStandin,
-} from './server.js'
+import { type Standin, startStandin } from './server.js'
+import { DEFAULT_MAX_MODEL_LEN, DEFAULT_MAX_NUM_SEQS } from './standin-engine.js'
 import { createTonesFactory } from './tones-recognizer.js'
 
 /** The stand-in as a process: one JSON line on stdout once it listens, and nothing after it. */
 
 interface Flags {
   port: number
-  recognizer: RecognizerFactory['name']
+  recognizer: 'pocketsphinx' | 'tones'
   model: string
   maxModelLen: number
   maxNumSeqs: number
+  gpu?: string
+  blocks?: number
+  blockSize?: number
+  vllm: string
+  timeScale: number
   key?: string
   fault: Fault[]
   exitWithStdin: boolean
 }
 
-const RECOGNIZERS: Readonly<Record<RecognizerFactory['name'], () => RecognizerFactory>> = {
+const RECOGNIZERS: Readonly<Record<Flags['recognizer'], () => RecognizerFactory>> = {
   pocketsphinx: () => createPocketsphinxFactory(),
   tones: createTonesFactory,
 }
@@ -53,6 +54,11 @@ function parseFlags(argv: readonly string[]): Flags {
       integer(1),
       DEFAULT_MAX_NUM_SEQS,
     )
+    .option('--gpu <name>', 'steps take time as on this GPU, which has so many KV blocks: l40s, …')
+    .option('--blocks <number>', 'KV blocks, one of them unusable; endless without', integer(2))
+    .option('--block-size <tokens>', 'tokens of a KV block; 16, as on GPUs, without', integer(1))
+    .option('--vllm <version>', 'version of vLLM that it imitates', DEFAULT_VERSION)
+    .option('--time-scale <factor>', 'steps and waits pass so many times as fast', factor, 1)
     .option('--key <key>', 'bearer key of everything under /v1')
     .option(
       '--fault <kind:key=value,…>',
@@ -76,6 +82,12 @@ function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => 
   }
 }
 
+function factor(text: string): number {
+  const value = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && value >= 0.01 && value <= 1000) return value
+  throw new InvalidArgumentError('It must be a number from 0.01 to 1000.')
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const flags = parseFlags(argv)
   const recognizer = RECOGNIZERS[flags.recognizer]()
@@ -86,6 +98,11 @@ async function main(argv: readonly string[]): Promise<number> {
     modelId: flags.model,
     maxModelLen: flags.maxModelLen,
     maxNumSeqs: flags.maxNumSeqs,
+    version: flags.vllm,
+    gpu: flags.gpu ?? null,
+    blocks: flags.blocks ?? null,
+    blockTokens: flags.blockSize ?? null,
+    timeScale: flags.timeScale,
     faults: flags.fault,
   })
   closeWhenTold(standin, flags.exitWithStdin)

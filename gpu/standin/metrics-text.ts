@@ -1,27 +1,29 @@
-import { KV_BLOCK_SIZE, KV_BLOCKS_USABLE, type StandinEngine } from './standin-engine.js'
+import type { StandinEngine } from './standin-engine.js'
 
 /**
  * The body of `/metrics`: vLLM's names, labels and shapes for what is true of a stand-in. Left out
- * is what would have to be made up.
+ * is what would have to be made up. As vLLM's, some mislead: `running` is who is in the step being
+ * computed just now and mostly 0, `deferred` counts every live session, blocked for good or well,
+ * and nothing tells a full cache from a working one.
  */
 export function metricsText(engine: StandinEngine): string {
-  const { counters, settings, seats, sessions } = engine
+  const { counters, settings, scheduler, loop, sessions } = engine
   const labels = { engine: '0', model_name: settings.modelId }
-  const kvBlocks = KV_BLOCKS_USABLE + 1 // one is vLLM's own and holds no session
+  const kvBlocks = settings.kvBlocksUsable + 1 // one is vLLM's own and holds no session
   const gauge = metric('gauge')
   const counter = metric('counter')
-  const waiting = { capacity: seats.waitingCount, deferred: seats.seatedCount }
+  const waiting = { capacity: scheduler.waiting, deferred: scheduler.holding - loop.running }
   return [
-    // A session is in a step only while that is being computed, which no scrape can see here.
-    ...gauge('vllm:num_requests_running', [[labels, 0]]),
+    ...gauge('vllm:num_requests_running', [[labels, loop.running]]),
     ...gauge('vllm:num_requests_waiting', [[labels, waiting.capacity + waiting.deferred]]),
     ...gauge('vllm:num_requests_waiting_by_reason', [
       [{ ...labels, reason: 'capacity' }, waiting.capacity],
       [{ ...labels, reason: 'deferred' }, waiting.deferred],
     ]),
     ...gauge('vllm:kv_cache_usage_perc', [
-      [labels, Math.min(1, engine.kvBlocksHeld / KV_BLOCKS_USABLE)],
+      [labels, scheduler.kvBlocksHeld / settings.kvBlocksUsable],
     ]),
+    ...counter('vllm:num_preemptions_total', [[labels, 0]]),
     ...counter('vllm:prompt_tokens_total', [[labels, counters.promptTokens]]),
     ...counter('vllm:generation_tokens_total', [[labels, counters.generationTokens]]),
     // vLLM counts a streaming session only when it met the length limit.
@@ -32,7 +34,14 @@ export function metricsText(engine: StandinEngine): string {
       [{ ...labels, finished_reason: 'error' }, 0],
     ]),
     ...gauge('vllm:cache_config_info', [
-      [{ block_size: `${KV_BLOCK_SIZE}`, engine: '0', num_gpu_blocks: `${kvBlocks}` }, 1],
+      [
+        {
+          block_size: `${settings.kv.blockTokens}`,
+          engine: '0',
+          num_gpu_blocks: `${kvBlocks}`,
+        },
+        1,
+      ],
     ]),
     ...gauge('vllm:websocket_connections_active', [[{}, sessions.size]]),
     ...counter('vllm:websocket_connections_total', [[{}, counters.connections]]),

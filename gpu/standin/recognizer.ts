@@ -27,7 +27,7 @@ export interface Recognizer {
 
 /** One kind of recognizer, shared by all sessions of a server. */
 export interface RecognizerFactory {
-  readonly name: 'tones' | 'pocketsphinx'
+  readonly name: 'tones' | 'pocketsphinx' | 'metronome'
   /** Upper bound of the time by which this recognizer holds words back, for engine profiles. */
   readonly deltaDelayMs: number
   /** @throws ConfigError when a program or a model that it needs is missing */

@@ -22,9 +22,11 @@ export function updatedFrame(model: unknown): string {
   return JSON.stringify({ type: 'session.updated', model })
 }
 
+const EMPTY_DELTA = JSON.stringify({ type: 'transcription.delta', delta: '' })
+
 /** One token step, `text` empty for most. */
 export function deltaFrame(text: string): string {
-  return JSON.stringify({ type: 'transcription.delta', delta: text })
+  return text === '' ? EMPTY_DELTA : JSON.stringify({ type: 'transcription.delta', delta: text })
 }
 
 /** @param usage tokens of the utterance; both 0 when it had no audio */

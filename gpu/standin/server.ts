@@ -6,19 +6,23 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { Connection } from './connection.js'
-import { type Fault, FaultPlan } from './faults.js'
+import { EngineLife } from './engine-life.js'
+import { DEFAULT_MODEL_ID, engineResources, type ResourceOptions } from './engine-resources.js'
+import type { Fault } from './faults.js'
 import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './http-routes.js'
 import { Keepalive } from './keepalive.js'
 import type { RecognizerFactory } from './recognizer.js'
+import { scaledClock } from './scaled-clock.js'
+import { SocketWire } from './socket-wire.js'
 import {
-  type EngineCounters,
+  DEFAULT_MAX_MODEL_LEN,
+  DEFAULT_MAX_NUM_SEQS,
   type EngineDeath,
-  type EngineSettings,
-  StandinEngine,
+  type EngineStats,
 } from './standin-engine.js'
 
 /** How a stand-in is started. */
-export interface StandinOptions {
+export interface StandinOptions extends ResourceOptions {
   /** Started by the stand-in, and closed with it. */
   recognizer: RecognizerFactory
   /** On 127.0.0.1; 0 (default) takes a free one. */
@@ -26,12 +30,12 @@ export interface StandinOptions {
   /** Bearer key of everything under `/v1`; null (default) asks for none. */
   key?: string | null
   modelId?: string
-  /** What `/version` says. */
-  version?: string
   /** Tokens of a session, 39 of prompt included. */
   maxModelLen?: number
   /** Utterances that generate at a time; more wait silently. */
   maxNumSeqs?: number
+  /** So many times as fast as true time pass steps and the waits of faults; 1 by default. */
+  timeScale?: number
   faults?: readonly Fault[]
 }
 
@@ -40,8 +44,8 @@ export interface Standin {
   readonly port: number
   /** `ws://127.0.0.1:<port>/v1/realtime` */
   readonly url: string
-  /** Counts of the engine process that is imitated at the moment; a new one starts at 0. */
-  readonly stats: Readonly<EngineCounters> & { readonly connectionsActive: number }
+  /** Of the engine process that is imitated at the moment; a new one starts at 0. */
+  readonly stats: EngineStats
   /** `died` when a fault ended it for good, `closed` after `close`. */
   readonly ended: Promise<'died' | 'closed'>
   /** Replaces the faults; connections that exist keep theirs. */
@@ -52,16 +56,10 @@ export interface Standin {
   close(): Promise<void>
 }
 
-/** The model that it says it serves. */
-export const DEFAULT_MODEL_ID = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
-/** Tokens of a session, as the released model has them. */
-export const DEFAULT_MAX_MODEL_LEN = 131_072
-/** Utterances at a time. */
-export const DEFAULT_MAX_NUM_SEQS = 256
-
 /**
  * Starts a stand-in engine on 127.0.0.1.
- * @throws ConfigError when the port is taken or the recognizer lacks a program
+ * @throws ConfigError when the port is taken, the recognizer lacks a program, or the resources are
+ *   not to be had (see `engineResources`)
  */
 export async function startStandin(options: StandinOptions): Promise<Standin> {
   const server = new StandinServer(options)
@@ -88,15 +86,12 @@ class ServerSocket extends WebSocket {
   }
 }
 
-/**
- * One stand-in on one port. Four modes: up; dying, when the engine is dead and the sockets are not
- * closed yet; down, when nobody listens, until the engine is restarted (up) or for good; closed.
- */
+/** One stand-in on one port, which is open while its engine lives (see `EngineLife`). */
 class StandinServer implements Standin {
   readonly ended: Promise<'died' | 'closed'>
   private readonly key: string | null
-  private readonly settings: EngineSettings
-  private readonly plan: FaultPlan
+  private readonly recognizer: RecognizerFactory
+  private readonly life: EngineLife
   private readonly keepalive = new Keepalive()
   private readonly sockets = new WebSocketServer({
     noServer: true,
@@ -105,27 +100,30 @@ class StandinServer implements Standin {
     maxPayload: FRAME_BYTES_MAX,
     WebSocket: ServerSocket,
   })
-  private engine: StandinEngine
   private http: Server | null = null
   private boundPort = 0
-  private upgrades = 0
-  private lifeTimer: NodeJS.Timeout | null = null
   private closing: Promise<void> | null = null
   private resolveEnded: (how: 'died' | 'closed') => void = () => {}
 
   constructor(options: StandinOptions) {
     this.key = options.key ?? null
-    this.plan = new FaultPlan(options.faults ?? [])
-    this.settings = {
+    this.recognizer = options.recognizer
+    const settings = {
+      ...engineResources(options),
       modelId: options.modelId ?? DEFAULT_MODEL_ID,
-      version: options.version ?? '0.32.0',
       maxModelLen: options.maxModelLen ?? DEFAULT_MAX_MODEL_LEN,
       maxNumSeqs: options.maxNumSeqs ?? DEFAULT_MAX_NUM_SEQS,
       recognizer: options.recognizer,
-      clock: systemClock(),
+      clock: scaledClock(systemClock(), options.timeScale ?? 1),
       random: systemRandom(),
+      defer: setImmediate,
     }
-    this.engine = this.newEngine()
+    this.life = new EngineLife(settings, options.faults ?? [], {
+      down: () => this.stopListening(),
+      // Somebody else took the port meanwhile: as with a real server, it stays down.
+      up: () => void this.listen(this.boundPort).catch(() => this.resolveEnded('died')),
+      over: () => this.resolveEnded('died'),
+    })
     this.sockets.on('headers', (headers) => {
       for (const [name, value] of Object.entries(STANDIN_HEADERS)) headers.push(`${name}: ${value}`)
     })
@@ -142,14 +140,14 @@ class StandinServer implements Standin {
     return `ws://127.0.0.1:${this.boundPort}${REALTIME_PATH}`
   }
 
-  get stats() {
-    return { ...this.engine.counters, connectionsActive: this.engine.sessions.size }
+  get stats(): EngineStats {
+    return this.life.engine.stats
   }
 
   /** @throws ConfigError when the port can't be had */
   async listen(port: number): Promise<void> {
     const http = createServer((request, response) => {
-      answerRequest(request, response, this.engine, this.key)
+      answerRequest(request, response, this.life.engine, this.key)
     })
     http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
     await new Promise<void>((resolve, reject) => {
@@ -161,20 +159,16 @@ class StandinServer implements Standin {
   }
 
   setFaults(faults: readonly Fault[]): void {
-    this.plan.set(faults)
+    this.life.setFaults(faults)
   }
 
   kill(death: Partial<EngineDeath> = {}): void {
-    this.engine.die({ closeMs: 0, downMs: -1, abrupt: 0, ...death })
+    this.life.kill(death)
   }
 
   close(): Promise<void> {
     this.closing ??= this.closeOnce()
     return this.closing
-  }
-
-  private newEngine(): StandinEngine {
-    return new StandinEngine(this.settings, (death) => this.onDeath(death))
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -189,8 +183,7 @@ class StandinServer implements Standin {
   }
 
   private accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const faults = this.plan.deal(this.upgrades)
-    this.upgrades += 1
+    const faults = this.life.deal()
     const refusal = faults.of('refuse')
     if (refusal) {
       refuseUpgrade(socket, refusal.status)
@@ -198,32 +191,19 @@ class StandinServer implements Standin {
     }
     this.sockets.handleUpgrade(request, socket, head, (client) => {
       this.keepalive.add(client)
-      new Connection(client, this.engine, faults)
+      const wire = new SocketWire(client)
+      wire.attach(new Connection(wire, this.life.engine, faults))
     })
   }
 
-  private onDeath({ abrupt, closeMs, downMs }: EngineDeath): void {
-    const goDown = () => {
-      this.engine.closeAll(1012)
-      this.http?.close()
-      this.http?.closeAllConnections()
-      if (downMs < 0) this.resolveEnded('died')
-      else this.lifeTimer = setTimeout(() => this.restart(), downMs)
-    }
-    if (abrupt) goDown()
-    else this.lifeTimer = setTimeout(goDown, closeMs)
-  }
-
-  private restart(): void {
-    this.engine = this.newEngine()
-    // Somebody else took the port meanwhile: as with a real server, it stays down.
-    this.listen(this.boundPort).catch(() => this.resolveEnded('died'))
+  private stopListening(): void {
+    this.http?.close()
+    this.http?.closeAllConnections()
   }
 
   private async closeOnce(): Promise<void> {
-    if (this.lifeTimer) clearTimeout(this.lifeTimer)
     this.keepalive.stop()
-    this.engine.closeAll(1012)
+    this.life.end()
     const { http } = this
     const cut = setTimeout(() => {
       for (const client of this.sockets.clients) client.terminate()
@@ -232,7 +212,7 @@ class StandinServer implements Standin {
     // Its callback comes once every connection is over, those of a server that is down included.
     await new Promise<void>((resolve) => (http ? http.close(() => resolve()) : resolve()))
     clearTimeout(cut)
-    await this.settings.recognizer.close()
+    await this.recognizer.close()
     this.resolveEnded('closed')
   }
 }

@@ -1,10 +1,15 @@
+import type { KvModel } from '../../src/admission/kv-model.js'
+import type { StepModel } from '../../src/admission/step-model.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import type { Random } from '../../src/kernel/random.js'
-import type { Generation } from './generation.js'
-import { kvBlocksHeld } from './kv-blocks.js'
+import { BatchScheduler } from './batch-scheduler.js'
 import type { RecognizerFactory } from './recognizer.js'
-import { Seats } from './seats.js'
 import { StepLoop, type Stepper } from './step-loop.js'
+
+/** Tokens of a session, as the released model has them. */
+export const DEFAULT_MAX_MODEL_LEN = 131_072
+/** Utterances at a time. */
+export const DEFAULT_MAX_NUM_SEQS = 256
 
 /** What one stand-in serves, and how. */
 export interface EngineSettings {
@@ -13,11 +18,21 @@ export interface EngineSettings {
   version: string
   /** Tokens of a session, prompt included. */
   maxModelLen: number
+  /** As vLLM before 0.32: a session that meets `maxModelLen` takes the engine with it. */
+  diesAtMaxModelLen: boolean
   /** Utterances that generate at a time; more wait silently. */
   maxNumSeqs: number
+  kv: KvModel
+  /** `num_gpu_blocks` less the one that holds no session. */
+  kvBlocksUsable: number
+  /** What a step costs; null: nothing. */
+  stepModel: StepModel | null
   recognizer: RecognizerFactory
+  /** Of steps and faults. */
   clock: Clock
   random: Random
+  /** See `StepLoop`. */
+  defer: (turn: () => void) => void
 }
 
 /** What `/metrics` counts, since the start. */
@@ -35,9 +50,19 @@ export interface EngineCounters {
   failed: number
 }
 
+/** What can be seen of an engine from inside; counts of the process that is imitated just now. */
+export interface EngineStats extends Readonly<EngineCounters> {
+  readonly connectionsActive: number
+  readonly kvBlocksUsable: number
+  readonly kvBlocksHeld: number
+  /** The most that all sessions ever held at a time. */
+  readonly kvBlocksHeldMax: number
+  /** How often all sessions stood still because one couldn't get its block. */
+  readonly deadlocks: number
+}
+
 /** A connection, as far as the engine knows it. */
 export interface EngineSession extends Stepper {
-  readonly generation: Generation | null
   /** The engine is dead: tells the client if it was generating. */
   engineDied(): void
   /** Ends the connection, without a close frame when the code is 1006. */
@@ -54,10 +79,6 @@ export interface EngineDeath {
 /** What vLLM says to whoever was generating when its engine process died. */
 export const ENGINE_DEAD =
   'EngineCore encountered an issue. See stack trace (above) for the root cause.'
-/** Tokens in a KV block of a GPU's engine. */
-export const KV_BLOCK_SIZE = 16
-/** As of a card so large that its cache never fills: this engine holds nobody back for it. */
-export const KV_BLOCKS_USABLE = 16_384
 
 /**
  * What all connections of one stand-in share. Two modes: alive, and dead, when nothing generates
@@ -65,8 +86,8 @@ export const KV_BLOCKS_USABLE = 16_384
  */
 export class StandinEngine {
   readonly settings: EngineSettings
-  readonly loop = new StepLoop()
-  readonly seats: Seats<EngineSession>
+  readonly scheduler: BatchScheduler<Stepper>
+  readonly loop: StepLoop
   readonly sessions = new Set<EngineSession>()
   readonly counters: EngineCounters = {
     connections: 0,
@@ -84,26 +105,32 @@ export class StandinEngine {
   constructor(settings: EngineSettings, onDeath: (death: EngineDeath) => void) {
     this.settings = settings
     this.onDeath = onDeath
-    this.seats = new Seats(settings.maxNumSeqs, (session) => this.loop.wake(session))
+    const { kv, kvBlocksUsable, maxNumSeqs: seqsMax, stepModel, clock, defer } = settings
+    this.scheduler = new BatchScheduler({ kv, kvBlocksUsable, seqsMax })
+    this.loop = new StepLoop({ scheduler: this.scheduler, stepModel, clock, defer })
   }
 
   get isAlive(): boolean {
     return this.alive
   }
 
-  /** Blocks that all sessions hold together. */
-  get kvBlocksHeld(): number {
-    let blocks = 0
-    for (const { generation } of this.sessions) {
-      if (generation) blocks += kvBlocksHeld(generation.deltas, KV_BLOCK_SIZE)
+  get stats(): EngineStats {
+    const { kvBlocksHeld, kvBlocksHeldMax, deadlocks } = this.scheduler
+    return {
+      ...this.counters,
+      connectionsActive: this.sessions.size,
+      kvBlocksUsable: this.settings.kvBlocksUsable,
+      kvBlocksHeld,
+      kvBlocksHeldMax,
+      deadlocks,
     }
-    return blocks
   }
 
   /** As when the engine process is killed; the second time does nothing. */
   die(death: EngineDeath): void {
     if (!this.alive) return
     this.alive = false
+    this.loop.stop()
     for (const session of [...this.sessions]) {
       if (death.abrupt) session.close(1006)
       else session.engineDied()
@@ -111,8 +138,9 @@ export class StandinEngine {
     this.onDeath(death)
   }
 
-  /** Ends every connection. */
+  /** Ends every connection, and the engine with them. */
   closeAll(code: number): void {
+    this.loop.stop()
     for (const session of [...this.sessions]) session.close(code)
   }
 }

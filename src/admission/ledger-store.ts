@@ -50,6 +50,13 @@ export interface WaitingList {
   list(options: { signal: AbortSignal }): Promise<Waiter[]>
 }
 
+/**
+ * An entry that wasn't renewed for so long is dropped. A waiting job comes back several times in it
+ * to renew its entry, and what a dead worker had is another's after 15 s: whoever is silent for
+ * longer is nobody's any more.
+ */
+export const WAITER_KEPT_MS = 120_000
+
 /** Which workers live. */
 export interface SignsOfLife {
   /** Told every few seconds; the sign expires by itself after `SIGN_KEPT_MS`. */
@@ -100,3 +107,12 @@ export interface EnginePulses {
   /** What this worker was told to free since it last asked. */
   takeToldToFree(worker: string, options: { signal: AbortSignal }): Promise<string[]>
 }
+
+/** Pulses come every second: one that is older speaks of a worker that is stuck or gone. */
+export const PULSE_KEPT_MS = 5_000
+
+/**
+ * What nobody has taken for so long is dropped: what the sessions were in is over by then, one way
+ * or the other, and nobody shall lose one for it.
+ */
+export const TOLD_TO_FREE_KEPT_MS = 30_000

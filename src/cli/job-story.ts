@@ -1,6 +1,8 @@
-import type { JobCard } from '../queue/index.js'
+import type { JobCard, JobWaiting } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
 import { clockText, printable } from './terminal.js'
+
+const DAY_MS = 24 * 3_600_000
 
 /** What happened to a job, as a person would tell it: one line a fact. Pure. */
 export function jobStory(
@@ -20,6 +22,7 @@ export function jobStory(
   if (created !== undefined && endedMs !== undefined) {
     lines.push(`Ended ${clockText(endedMs - created)} (h:mm:ss) later.`)
   }
+  if (card.waiting) lines.push(`There is no room for it: ${printable(card.waiting.reason)}`)
   if (card.attempts > 1) lines.push(`This is try ${card.attempts}.`)
   if (card.error) {
     const what = card.status === 'failed' ? 'It failed' : 'Its last try failed'
@@ -37,12 +40,37 @@ export function jobStory(
   return lines
 }
 
+/** `waits for room, 3rd in line, expected at 02:40`; with the date where that is a day ahead. */
+export function waitingText(waiting: JobWaiting, nowMs: number): string {
+  const { place, expectedStartAtMs } = waiting
+  const parts = ['waits for room']
+  if (place !== null) parts.push(`${ordinal(place)} in line`)
+  if (expectedStartAtMs !== null) parts.push(`expected ${timeText(expectedStartAtMs, nowMs)}`)
+  return parts.join(', ')
+}
+
+/** In the time zone of whoever reads it. */
+function timeText(atMs: number, nowMs: number): string {
+  const at = new Date(atMs)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const time = `at ${two(at.getHours())}:${two(at.getMinutes())}`
+  if (Math.abs(atMs - nowMs) < DAY_MS) return time
+  return `on ${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`
+}
+
+function ordinal(place: number): string {
+  const teens = place % 100 >= 11 && place % 100 <= 13
+  const ending = teens ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th')
+  return `${place}${ending}`
+}
+
 function headline(card: JobCard): string {
   switch (card.status) {
     case 'created':
     case 'probing':
       return 'is being read.'
     case 'queued':
+      if (card.waiting) return `${waitingText(card.waiting, card.updatedAtMs)}.`
       return card.error ? 'waits for its next try.' : 'waits for a worker.'
     case 'admitted':
     case 'running':

@@ -1,15 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { commandContext, type GlobalOptions, type RunCommand } from './command-context.js'
 import { addDoctor } from './commands/doctor.js'
 import { addJobs } from './commands/jobs.js'
 import { addRoles } from './commands/roles.js'
 import { addSubmit } from './commands/submit.js'
+import { addSweep } from './commands/sweep.js'
 import { addTranscribe } from './commands/transcribe.js'
 import { addUp } from './commands/up.js'
 import { EXIT, exitCodeOf, sentenceOf } from './exit-code.js'
-import { projectRoot } from './project-root.js'
+import { productVersion } from './product-version.js'
 import { stopSignals } from './stop-signals.js'
 
 /**
@@ -19,7 +18,7 @@ import { stopSignals } from './stop-signals.js'
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('nightscribe')
     .description('Overnight transcription of meeting archives on your own GPUs')
-    .version(version())
+    .version(productVersion())
     .option('--config <name>', 'settings from config/<name>.yaml')
     .option('--verbose', 'stack traces with errors')
     .enablePositionalOptions()
@@ -37,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       }
     }
   }
-  for (const add of [addUp, addTranscribe, addSubmit, addJobs, addRoles, addDoctor])
+  for (const add of [addUp, addTranscribe, addSubmit, addJobs, addRoles, addDoctor, addSweep])
     add(program, run)
   try {
     await program.parseAsync([...argv], { from: 'user' })
@@ -45,9 +44,4 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (!(error instanceof CommanderError)) throw error
     process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.input // it has said why
   }
-}
-
-function version(): string {
-  const text = readFileSync(join(projectRoot(), 'package.json'), 'utf8')
-  return String((JSON.parse(text) as { version?: unknown }).version)
 }

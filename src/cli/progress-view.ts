@@ -1,5 +1,6 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import type { JobCard } from '../queue/index.js'
+import { waitingText } from './job-story.js'
 import { clockText, printable, type Terminal } from './terminal.js'
 
 /** Widest name in a progress line. */
@@ -34,6 +35,7 @@ export function statusText(card: JobCard): string {
     case 'probing':
       return 'reading'
     case 'queued':
+      if (card.waiting) return waitingText(card.waiting, card.updatedAtMs)
       return card.error ? `tries again after: ${card.error.code}` : 'waiting'
     case 'admitted':
       return 'starting'
@@ -86,15 +88,17 @@ function barView(terminal: Terminal): ProgressView {
 }
 
 function plainView(terminal: Terminal): ProgressView {
-  const told = new Map<string, { status: string; done: number }>()
+  const told = new Map<string, { phase: string; done: number }>()
   return {
     show(card) {
       const total = card.audioMsTotal
       const done = total ? card.audioMsDone / total : 0
       const status = statusText(card)
       const last = told.get(card.jobId)
-      if (last?.status === status && done - last.done < PLAIN_STEP) return
-      told.set(card.jobId, { status, done })
+      // Its place in the line changes with every job that ends: told once, when it begins to wait.
+      const phase = card.waiting ? 'waits for room' : status
+      if (last?.phase === phase && done - last.done < PLAIN_STEP) return
+      told.set(card.jobId, { phase, done })
       const amount = total ? ` ${clockText(card.audioMsDone)}/${clockText(total)}` : ''
       terminal.err(`${shortName(card.sourceName)}: ${status}${amount}`)
     },

@@ -73,14 +73,24 @@ export class CapacityError extends NightscribeError {
   override readonly name = 'CapacityError'
   override readonly retryable = true
   readonly retryAfterMs: number
+  /** 1-based place among those who wait; null where nobody keeps a line. */
+  readonly place: number | null
+  /** When there will be room, ms of the Unix epoch; null where nobody can say. */
+  readonly expectedStartAtMs: number | null
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: ErrorOptionsWithFacts & { retryAfterMs: number },
+    options: ErrorOptionsWithFacts & {
+      retryAfterMs: number
+      place?: number
+      expectedStartAtMs?: number | null
+    },
   ) {
     super(code, message, options)
     this.retryAfterMs = options.retryAfterMs
+    this.place = options.place ?? null
+    this.expectedStartAtMs = options.expectedStartAtMs ?? null
   }
 }
 

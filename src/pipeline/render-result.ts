@@ -51,7 +51,6 @@ export function renderResult(
     createdAt: isoTime(ports.clock.wallMs()),
     source: sourceFacts(work),
     engine: engineFacts(work, carried),
-    lanes,
     assembled,
     stepMs: STEP_MS,
     warnings,

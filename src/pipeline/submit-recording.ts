@@ -129,6 +129,7 @@ function blankCard(ports: IntakePorts, origin: CardOrigin): JobCard {
     fence: null,
     attempts: 0,
     error: null,
+    waiting: null,
     warnings: [],
     engineIsStandin: null,
     cancelRequested: false,

@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq'
+import { ErrorCode, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { reasonOf, UpstreamError } from '../kernel/errors.js'
 import { type JobQueue, STAGES, type Stage } from './index.js'
@@ -48,6 +48,20 @@ export class BullmqJobQueue implements JobQueue {
         },
       ),
     )
+  }
+
+  async promote(stage: Stage, jobId: string): Promise<boolean> {
+    return await guarded(async () => {
+      const job = await this.queues[stage].getJob(jobId)
+      if (!job) return false
+      try {
+        await job.promote()
+        return true
+      } catch (error) {
+        if ((error as { code?: unknown }).code === ErrorCode.JobNotInState) return false
+        throw error
+      }
+    })
   }
 
   async remove(jobId: string): Promise<boolean> {

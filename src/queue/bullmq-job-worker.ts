@@ -1,9 +1,16 @@
-import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
+import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { InputError, NightscribeError, reasonOf, StopRequested } from '../kernel/errors.js'
+import type { Clock } from '../kernel/clock.js'
+import {
+  CapacityError,
+  InputError,
+  NightscribeError,
+  reasonOf,
+  StopRequested,
+} from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { Attempt, AttemptEnd, Stage } from './index.js'
+import type { Attempt, AttemptEnd, JobWaiting, Stage } from './index.js'
 import { backoffMs, CANCEL_CODE, dispositionOf } from './job-disposition.js'
 
 /** Times a job may lose its worker without progress before it is set aside. */
@@ -20,6 +27,7 @@ export interface JobWorkerOptions {
   stalledIntervalMs: number
   backoffMs: number
   backoffMaxMs: number
+  clock: Clock
   random: Random
   /** Does the work. What it throws is mapped by `dispositionOf`. */
   run(attempt: Attempt): Promise<void>
@@ -66,8 +74,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     // decide.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     settings: {
-      backoffStrategy: (number, _type, error) =>
-        backoffMs(number, error, options, () => options.random.uniform()),
+      backoffStrategy: (number) => backoffMs(number, options, () => options.random.uniform()),
     },
   })
   worker.on('error', options.onError)
@@ -126,7 +133,9 @@ async function runAttempt(
     }
     await options.run({ jobId, number, last, signal, assertOwned })
   } catch (thrown) {
-    const disposition = dispositionOf(thrown, options.stage, last)
+    // Whoever is told to stop while it finds no room does not wait.
+    const why = thrown instanceof CapacityError && signal.aborted ? signal.reason : thrown
+    const disposition = dispositionOf(why, options.stage, last)
     switch (disposition.kind) {
       case 'fail':
         await options.onEnded(jobId, { kind: 'failed', error: disposition.error })
@@ -137,6 +146,9 @@ async function runAttempt(
       case 'retry':
         await options.onEnded(jobId, { kind: 'retrying', error: disposition.error })
         throw thrown instanceof NightscribeError ? thrown : new Error(reasonOf(thrown))
+      case 'wait':
+        await comeBackLater(options, job, token, { ...disposition, signal })
+        throw new DelayedError()
       case 'hand-back': {
         // With a lost lock this fails, and rightly so: then the job is another worker's.
         const ours = await job.moveToWait(token).then(
@@ -148,4 +160,27 @@ async function runAttempt(
       }
     }
   }
+}
+
+/**
+ * Gives up the job's place before the workers until its time comes or somebody promotes it. BullMQ
+ * counts no attempt for this. What people see is written first: once it is moved, another worker
+ * may run it at once.
+ */
+async function comeBackLater(
+  options: JobWorkerOptions,
+  job: Job<QueuedJob>,
+  token: string,
+  wait: { retryAfterMs: number; waiting: JobWaiting; signal: AbortSignal },
+): Promise<void> {
+  const ours = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
+  if (!ours) return // it is another worker's
+  // A job that can't be moved keeps its place until its lock expires; then it is found stalled.
+  const trouble = (error: unknown) =>
+    options.onError(error instanceof Error ? error : new Error(String(error)))
+  await options.onEnded(job.data.jobId, { kind: 'waiting', waiting: wait.waiting }).catch(trouble)
+  const dueMs = Math.ceil(options.clock.wallMs() + wait.retryAfterMs)
+  await job.moveToDelayed(dueMs, token).catch(trouble)
+  // Canceled meanwhile: its next attempt ends it. Where it is gone already, the better.
+  if (wait.signal.aborted) await job.promote().catch(() => {})
 }

@@ -38,6 +38,16 @@ export interface JobError {
   stage: Stage
 }
 
+/** What a job that waits for room on the engines knows of its turn. */
+export interface JobWaiting {
+  /** 1-based, in the line of all that wait; null where nobody keeps one. */
+  place: number | null
+  /** When it should start, ms of the Unix epoch; null where nobody can say. */
+  expectedStartAtMs: number | null
+  /** What there is no room in, one sentence. */
+  reason: string
+}
+
 /** What people see of a job. The durable truth lies in storage; this is rebuilt from work. */
 export interface JobCard {
   jobId: string
@@ -55,6 +65,8 @@ export interface JobCard {
   /** Tries that were begun, the running one included. */
   attempts: number
   error: JobError | null
+  /** Only while it is `queued` and waits for room; any other change of status ends it. */
+  waiting: JobWaiting | null
   warnings: string[]
   engineIsStandin: boolean | null
   cancelRequested: boolean
@@ -89,7 +101,10 @@ export interface StreamedEvent {
  */
 export interface JobBoard {
   create(card: JobCard): Promise<void>
-  /** Changes nothing where the card is gone. */
+  /**
+   * Changes nothing where the card is gone. A `status` without `waiting` ends what was said of a
+   * wait.
+   */
   update(jobId: string, changes: CardChanges): Promise<void>
   get(jobId: string): Promise<JobCard | null>
   /** Newest first. */
@@ -108,6 +123,12 @@ export interface JobBoard {
 export interface JobQueue {
   /** The same job twice in a stage is one entry. Higher `priority` (0 to 1000) goes first. */
   enqueue(stage: Stage, jobId: string, options: { priority: number }): Promise<void>
+  /**
+   * Puts a job that was to come back later before the workers at once, in the order of its
+   * priority; any worker may take it. False when it isn't delayed: it runs, stands before the
+   * workers already, or is gone.
+   */
+  promote(stage: Stage, jobId: string): Promise<boolean>
   /** Takes a waiting job out of every stage; false when none was waiting. */
   remove(jobId: string): Promise<boolean>
   /** Whether some stage has the job, waiting or active. */
@@ -132,5 +153,7 @@ export interface Attempt {
 export type AttemptEnd =
   | { kind: 'failed'; error: JobError }
   | { kind: 'retrying'; error: JobError }
+  /** There was no room: it comes back later, or when it is promoted; that was no try. */
+  | { kind: 'waiting'; waiting: JobWaiting }
   | { kind: 'canceled' }
   | { kind: 'handed-back' }

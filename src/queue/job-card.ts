@@ -21,6 +21,12 @@ const jobError = z.object({
   stage: z.enum(['analyse', 'transcribe']),
 })
 
+const waiting = z.object({
+  place: z.number().nullable(),
+  expectedStartAtMs: z.number().nullable(),
+  reason: z.string(),
+})
+
 const card = z.object({
   jobId: z.string(),
   status,
@@ -32,6 +38,7 @@ const card = z.object({
   fence: z.number().nullable(),
   attempts: z.number(),
   error: jobError.nullable(),
+  waiting: waiting.nullable().default(null), // a card that an upgrade met may lack it
   warnings: z.array(z.string()),
   engineIsStandin: z.boolean().nullable(),
   cancelRequested: z.boolean(),

@@ -6,7 +6,7 @@ import {
   reasonOf,
   type StopRequested,
 } from '../kernel/errors.js'
-import type { JobError, Stage } from './index.js'
+import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**
  * What becomes of a job whose try ended with an error. The one place where classes meet the queue.
@@ -16,6 +16,8 @@ export type Disposition =
   | { kind: 'fail'; error: JobError }
   /** Another try, after `backoffMs`. */
   | { kind: 'retry'; error: JobError }
+  /** There is no room now: it comes back after so long. No try, and no failure of anybody. */
+  | { kind: 'wait'; retryAfterMs: number; waiting: JobWaiting }
   /** Somebody canceled the job. */
   | { kind: 'cancel' }
   /** This worker stops or has lost the job: another takes it from where it is. */
@@ -28,6 +30,10 @@ export const CANCEL_CODE = 'canceled'
 export function dispositionOf(thrown: unknown, stage: Stage, last: boolean): Disposition {
   if (isStop(thrown)) {
     return thrown.code === CANCEL_CODE ? { kind: 'cancel' } : { kind: 'hand-back', reason: thrown }
+  }
+  if (thrown instanceof CapacityError) {
+    const { retryAfterMs, place, expectedStartAtMs, message: reason } = thrown
+    return { kind: 'wait', retryAfterMs, waiting: { place, expectedStartAtMs, reason } }
   }
   const error = describe(thrown, stage)
   if (!error.retryable || last) return { kind: 'fail', error }
@@ -46,16 +52,14 @@ function describe(thrown: unknown, stage: Stage): JobError {
 }
 
 /**
- * Wait before try `number + 1`: what the error asks for, else doubling from `backoffMs` up to
- * `backoffMaxMs`, less up to a third by chance so that many jobs don't come back in one instant.
+ * Wait before try `number + 1`: doubling from `backoffMs` up to `backoffMaxMs`, less up to a third
+ * by chance so that many jobs don't come back in one instant.
  */
 export function backoffMs(
   number: number,
-  thrown: unknown,
   limits: { backoffMs: number; backoffMaxMs: number },
   uniform: () => number,
 ): number {
-  if (thrown instanceof CapacityError) return thrown.retryAfterMs
   const fullMs = Math.min(limits.backoffMaxMs, limits.backoffMs * 2 ** Math.min(number - 1, 30))
   return Math.round(fullMs * (1 - uniform() / 3))
 }

@@ -52,7 +52,8 @@ export class RedisJobBoard implements JobBoard {
       if ((await this.redis.exists(key)) === 0) return
       const nowMs = this.clock.wallMs()
       const write = this.redis.multi()
-      write.hset(key, encodeFields({ ...changes, updatedAtMs: nowMs }))
+      const waiting = changes.status ? { waiting: null } : {}
+      write.hset(key, encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs }))
       if (changes.status) {
         write.hsetnx(key, reachedField(changes.status), String(nowMs))
         for (const kind of ['job', 'events', 'fence']) {

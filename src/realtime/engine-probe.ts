@@ -1,20 +1,11 @@
-import { withTimeout } from '../kernel/abort.js'
-import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
+import { ConfigError, UpstreamError } from '../kernel/errors.js'
 import { parseModels, parseVersion } from './engine-codec.js'
+import { getFromEngine, jsonOf, refuseUnauthorized } from './engine-http.js'
 import type { EngineAddress, EngineDescription } from './index.js'
 
 /** Headers by which our stand-in says what it is; a real vLLM sends neither. */
 const STANDIN_HEADER = 'x-nightscribe-standin'
 const DELTA_DELAY_HEADER = 'x-nightscribe-delta-delay-ms'
-
-/** The HTTP side of a realtime address. `ws://h:8000/v1/realtime` gives `http://h:8000`. */
-export function httpBase(realtimeUrl: string): string {
-  const url = new URL(realtimeUrl)
-  url.protocol = url.protocol === 'wss:' ? 'https:' : 'http:'
-  url.pathname = url.pathname.replace(/\/v1\/realtime\/?$/, '')
-  url.search = ''
-  return url.href.replace(/\/$/, '')
-}
 
 /**
  * Asks an engine what it serves, and whether that is what we want.
@@ -27,21 +18,15 @@ export async function describeEngine(
   wanted: { model: string; timeoutMs: number },
   { signal }: { signal: AbortSignal },
 ): Promise<EngineDescription> {
-  const response = await get(engine, '/v1/models', wanted.timeoutMs, signal)
-  if (response.status === 401 || response.status === 403) {
-    throw new ConfigError(
-      'engine_unauthorized',
-      engine.key === null
-        ? `The engine at ${engine.url} wants a key; set NIGHTSCRIBE_ENGINE_KEY.`
-        : `The engine at ${engine.url} refuses the key in NIGHTSCRIBE_ENGINE_KEY.`,
-    )
-  }
-  const listed = parseModels(await response.json().catch(() => null))
-  if (!response.ok || !listed) {
+  const { timeoutMs } = wanted
+  const answer = await getFromEngine(engine, '/v1/models', { timeoutMs, signal })
+  refuseUnauthorized(engine, answer)
+  const listed = parseModels(jsonOf(answer))
+  if (answer.status !== 200 || !listed) {
     throw new UpstreamError(
       'engine_unavailable',
-      `What answers at ${engine.url} is no vLLM server that is ready (HTTP ${response.status} for /v1/models).`,
-      { facts: { status: response.status } },
+      `What answers at ${engine.url} is no vLLM server that is ready (HTTP ${answer.status} for /v1/models).`,
+      { facts: { status: answer.status } },
     )
   }
   const served = listed.find((entry) => entry.id === wanted.model)
@@ -52,37 +37,33 @@ export async function describeEngine(
       `The engine at ${engine.url} serves ${names}, not ${wanted.model}; set engine.model (NIGHTSCRIBE_ENGINE_MODEL).`,
     )
   }
-  const told = await get(engine, '/version', wanted.timeoutMs, signal)
+  const told = await getFromEngine(engine, '/version', { timeoutMs, signal })
   return {
     model: served.id,
     maxModelLen: served.maxModelLen,
-    version: parseVersion(await told.json().catch(() => null)),
-    isStandin: response.headers.get(STANDIN_HEADER) === '1',
-    deltaDelayMs: Number(response.headers.get(DELTA_DELAY_HEADER) ?? 0) || 0,
+    version: parseVersion(jsonOf(told)),
+    isStandin: answer.headers.get(STANDIN_HEADER) === '1',
+    deltaDelayMs: Number(answer.headers.get(DELTA_DELAY_HEADER) ?? 0) || 0,
   }
 }
 
-async function get(
+/**
+ * Asks whether an engine's process and its core live. That says nothing about stalls: a deadlocked
+ * engine is healthy to itself. A proxy that hides the page hides the answer, too: then it lives.
+ *
+ * @throws UpstreamError `engine_unavailable` when it doesn't answer, `engine_crashed` when it
+ *   answers that it is dead (vLLM says 503, and ends a little later); the signal's reason
+ */
+export async function checkHealth(
   engine: EngineAddress,
-  path: string,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Response> {
-  const unavailable = (why: string, cause?: unknown) =>
-    new UpstreamError(
-      'engine_unavailable',
-      `The engine at ${engine.url} can't be reached: ${why}; is NIGHTSCRIBE_ENGINES right, and is it up?`,
-      { cause, effect: 'none' },
-    )
-  const late = () => unavailable(`no answer within ${timeoutMs} ms`)
-  return await withTimeout(timeoutMs, signal, late, async (inner) => {
-    const headers = engine.key === null ? {} : { authorization: `Bearer ${engine.key}` }
-    try {
-      return await fetch(httpBase(engine.url) + path, { headers, signal: inner })
-    } catch (error) {
-      inner.throwIfAborted()
-      const cause = error instanceof Error && error.cause ? error.cause : error
-      throw unavailable(reasonOf(cause), error)
-    }
-  })
+  { timeoutMs }: { timeoutMs: number },
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const { status } = await getFromEngine(engine, '/health', { timeoutMs, signal })
+  if (status === 200 || status === 404) return
+  throw new UpstreamError(
+    'engine_crashed',
+    `The engine at ${engine.url} says that it can't work (HTTP ${status} for /health); its own log says why.`,
+    { facts: { status }, effect: 'none' },
+  )
 }

@@ -34,3 +34,6 @@ export function fenceOfKey(key: string): number | null {
 /** Says that a job ended without a transcript, and why. */
 export const failureKey = (jobId: string, fence: number) =>
   `${attemptPrefix(jobId, fence)}failure.json`
+
+/** Events and reports of one capacity sweep. */
+export const sweepPrefix = (sweepId: string) => `sweeps/${sweepId}/`

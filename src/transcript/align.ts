@@ -21,6 +21,8 @@ export interface WordGroup {
   readonly step: number
   /** Every delta of the group in order; absent where there is one only. */
   readonly pieces?: readonly PieceStart[]
+  /** The text that opened its run was cut away, so the end of its first word is an estimate. */
+  readonly isTail?: true
 }
 
 /** What turns an index of a delta into a time. */

@@ -1,15 +1,18 @@
 import type { WordGroup } from './align.js'
 import { type CoverageHole, laneCoverage, type MsRange } from './coverage.js'
 import { joinText } from './line-breaking.js'
+import { mergeLegs } from './merge-legs.js'
 import { segmentWords } from './segmentation.js'
 import type { SubtitleLimits } from './subtitle-limits.js'
 import { type TranscriptWord, wordsOfGroups } from './words.js'
 
-/** The stretch of a lane that one session carried. */
+/** The stretch of a lane that one session carried, in ms from the start of the recording. */
 export interface TranscriptLeg {
   /** 0-based, in its lane. */
   readonly index: number
+  /** As sent; in an assembled transcript the boundary where the leg before overlapped. */
   readonly startMs: number
+  /** As sent; in an assembled transcript the boundary where the next leg overlapped. */
   readonly endMs: number
   /** What the leg ends with: a pause, the quietest point of unbroken speech, or the recording. */
   readonly cut: 'pause' | 'quiet' | 'end'
@@ -25,9 +28,12 @@ export interface TranscriptLeg {
 export interface TranscriptLane {
   /** 0-based channel of the recording; null for the mix of all. */
   readonly channel: number | null
-  /** Contiguous and in order. */
+  /**
+   * As they were sent, in order. One that was cut in talk may reach into the next; between two that
+   * were cut in a pause there may be silence that nobody sent.
+   */
   readonly legs: readonly TranscriptLeg[]
-  /** Of all legs, in order. */
+  /** As they came back, all legs in order. */
   readonly groups: readonly WordGroup[]
   /** The lane's speech map: sorted, without overlaps. */
   readonly speechMs: readonly MsRange[]
@@ -39,7 +45,10 @@ export interface AssembledWord extends TranscriptWord {
   readonly segmentId: number
 }
 
-/** A stretch of talk in one leg of one lane: a sentence, or as much of it as fits a subtitle. */
+/**
+ * A stretch of talk in one leg of one lane: a sentence, or as much of it as fits a subtitle. A
+ * sentence that goes on over a cut is two segments, so that each has one leg and one attempt.
+ */
 export interface TranscriptSegment {
   /** 0-based, in order of time over all lanes. */
   readonly id: number
@@ -56,6 +65,8 @@ export interface TranscriptSegment {
 /** The result of one lane, for what differs by channel. */
 export interface AssembledLane {
   readonly channel: number | null
+  /** In order, none reaching into the next: a word belongs to the leg in which it ended. */
+  readonly legs: readonly TranscriptLeg[]
   readonly text: string
   readonly speechMs: number
   readonly transcribedMs: number
@@ -80,7 +91,10 @@ type UnnumberedSegment = Omit<TranscriptSegment, 'id' | 'words'> & {
   readonly words: readonly TranscriptWord[]
 }
 
-/** Puts the lanes of a recording together. Words of one lane never overlap; lanes may. Pure. */
+/**
+ * Puts the lanes of a recording together, and the legs of each: what two legs both heard is in it
+ * once (`mergeLegs`). Words of one lane never overlap; lanes may. Pure.
+ */
 export function assembleTranscript(input: {
   lanes: readonly TranscriptLane[]
   durationMs: number
@@ -90,10 +104,13 @@ export function assembleTranscript(input: {
 }): AssembledTranscript {
   const { stepMs, durationMs } = input
   const lanes = input.lanes.map((lane) => {
-    const words = wordsOfGroups(lane.groups, { stepMs, durationMs, legs: lane.legs })
-    const { speechMs, groups } = lane
+    const { legs, groups } = mergeLegs(lane, stepMs)
+    // By the legs as they were sent: near a boundary words may begin, or be marked, beyond it.
+    const words = wordsOfGroups(groups, { stepMs, durationMs, legs: lane.legs })
+    const { speechMs } = lane
     return {
       channel: lane.channel,
+      legs,
       segments: laneSegments(lane, words, input.subtitles),
       coverage: laneCoverage({ speechMs, groups, words, stepMs }),
     }
@@ -110,8 +127,9 @@ export function assembleTranscript(input: {
     text: runningText(segments),
     segments,
     words,
-    lanes: lanes.map(({ channel, coverage: { speechMs, transcribedMs }, ...lane }) => ({
+    lanes: lanes.map(({ channel, legs, coverage: { speechMs, transcribedMs }, ...lane }) => ({
       channel,
+      legs,
       text: runningText(lane.segments),
       speechMs,
       transcribedMs,

@@ -1,4 +1,4 @@
-import type { AssembledTranscript, TranscriptLane, TranscriptLeg } from './assemble.js'
+import type { AssembledTranscript, TranscriptLeg } from './assemble.js'
 
 /** The recording, as facts; null where a fact isn't known. */
 export interface SourceFacts {
@@ -40,7 +40,6 @@ export interface TranscriptInput {
   createdAt: string
   source: SourceFacts
   engine: EngineFacts
-  lanes: readonly TranscriptLane[]
   assembled: AssembledTranscript
   /** Audio per delta. */
   stepMs: number
@@ -65,10 +64,17 @@ export type TranscriptDocument = ReturnType<typeof transcriptDocument>
  * `timing.verified` is true when there are legs and in every one the count of deltas, the server's
  * usage and the law of steps agree. `words[].step` counts deltas in the leg, `words[].group`
  * emission groups in the lane.
+ *
+ * `legs[]` are in order and never overlap: where two sessions both heard a stretch, the one ends
+ * and the other begins at the boundary between their texts. A word belongs to the leg in which it
+ * ended, so it may begin before its leg does. Silence that nobody sent is a gap between legs.
+ * `deltas` counts what the session sent, the overlap included.
  */
 export function transcriptDocument(input: TranscriptInput) {
-  const { assembled, engine, lanes } = input
-  const legs = lanes.flatMap((lane) => lane.legs.map((leg) => legDocument(leg, lane.channel)))
+  const { assembled, engine } = input
+  const legs = assembled.lanes.flatMap((lane) =>
+    lane.legs.map((leg) => legDocument(leg, lane.channel)),
+  )
   const isEstimated = legs.some((leg) => leg.timing === 'estimated')
   return {
     schema: 'nightscribe.transcript/1' as const,

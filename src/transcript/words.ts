@@ -1,5 +1,6 @@
 import { continuesGroup, lastStepOf, stepAt, type WordGroup } from './align.js'
 import { spaceApart } from './spaced-times.js'
+import { CHUNK, isUnspaced } from './word-breaks.js'
 
 /** A word with its times, in whole ms from the start of the recording; never empty in either. */
 export interface TranscriptWord {
@@ -33,7 +34,10 @@ export interface WordOptions {
   stepMs: number
   /** Of the recording: no word ends later. */
   durationMs: number
-  /** Legs of the lane: words lie in their leg, and no end in an estimated leg is exact. */
+  /**
+   * Legs of the lane as they were sent: words lie in their leg, and no end in an estimated leg is
+   * exact.
+   */
   legs: readonly WordLeg[]
 }
 
@@ -48,11 +52,8 @@ const SPOKEN_MAX_MS = 900
  */
 const HELD_STEPS_MAX = 4
 
-const CHUNK = /[^\s\p{Cc}]+/gu
 const ENDS_IN_SPACE = /[\s\p{Cc}]$/u
 const CLOSING_PUNCTUATION = /^[\p{Pe}\p{Pf}\p{Po}]+$/u
-const EAST_ASIAN = /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\u3000-\u303f\uff00-\uffef]/u
-const SOUTH_EAST_ASIAN = /[\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]/u
 
 interface DraftWord {
   text: string
@@ -115,7 +116,8 @@ function draftWords(
   groups.forEach((group, groupIndex) => {
     const leg = legs.get(group.leg)
     const latestMs = leg?.endMs ?? options.durationMs
-    const continues = previous !== undefined && continuesGroup(group, previous)
+    const continues =
+      group.isTail === true || (previous !== undefined && continuesGroup(group, previous))
     let opens = true
     for (const { 0: text, index: charOffset } of group.text.matchAll(CHUNK)) {
       const before = charOffset === 0 && !spaceOwed ? drafts.at(-1) : undefined
@@ -146,18 +148,7 @@ function linkOf(
 ): 'join' | 'glue' | 'space' {
   const sameLeg = group.leg === previous.leg
   if (sameLeg && CLOSING_PUNCTUATION.test(text)) return 'join'
-  const seam = lastCharacter(before.text) + firstCharacter(text)
-  if (EAST_ASIAN.test(seam) || SOUTH_EAST_ASIAN.test(seam)) return 'glue'
+  if (isUnspaced(before.text, text)) return 'glue'
   const held = sameLeg && group.step - lastStepOf(previous) <= HELD_STEPS_MAX
   return held ? 'join' : 'space'
-}
-
-function firstCharacter(text: string): string {
-  return String.fromCodePoint(text.codePointAt(0) as number)
-}
-
-function lastCharacter(text: string): string {
-  const last = text.charCodeAt(text.length - 1)
-  const isLowSurrogate = last >= 0xdc00 && last <= 0xdfff
-  return text.slice(isLowSurrogate ? -2 : -1)
 }

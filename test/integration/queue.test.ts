@@ -3,20 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { InputError, UpstreamError } from '../../src/kernel/errors.js'
 import { Pulse } from '../../src/kernel/pulse.js'
-import { systemRandom } from '../../src/kernel/random.js'
-import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
-import {
-  type JobWorker,
-  type JobWorkerOptions,
-  startJobWorker,
-} from '../../src/queue/bullmq-job-worker.js'
-import type { Attempt, AttemptEnd, JobCard } from '../../src/queue/index.js'
+import type { Attempt, JobCard } from '../../src/queue/index.js'
 import { connectRedis } from '../../src/queue/redis-connection.js'
 import { RedisJobBoard } from '../../src/queue/redis-job-board.js'
+import { openTestQueue } from '../fakes/test-queue.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
 let server: TestRedis
 const open = new AbortController().signal
+const newQueue = (attemptsMax?: number) => openTestQueue(server, attemptsMax)
+const waiting = { place: 3, expectedStartAtMs: 9_000, reason: 'No KV blocks are free.' }
 
 beforeAll(async () => {
   server = await startTestRedis()
@@ -24,55 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
-
-/** A queue of its own in the shared server, with what its workers did. */
-async function newQueue(attemptsMax = 3) {
-  const prefix = `t${randomBytes(6).toString('hex')}`
-  const redis = await server.connect()
-  const queue = new BullmqJobQueue({ redis, prefix, attemptsMax })
-  const ends: { jobId: string; end: AttemptEnd }[] = []
-  const changed = new Pulse()
-  const workers: JobWorker[] = []
-  const startWorker = async (
-    run: (attempt: Attempt) => Promise<void>,
-    changes: Partial<JobWorkerOptions> = {},
-  ) => {
-    const worker = startJobWorker({
-      redis: await server.connect(),
-      prefix,
-      stage: 'transcribe',
-      concurrency: 10,
-      lockDurationMs: 10_000,
-      stalledIntervalMs: 1_000,
-      backoffMs: 10,
-      backoffMaxMs: 20,
-      random: systemRandom(),
-      onEnded: async (jobId, end) => {
-        ends.push({ jobId, end })
-        changed.beat()
-      },
-      onError: () => {},
-      run: async (attempt) => {
-        try {
-          await run(attempt)
-        } finally {
-          changed.beat()
-        }
-      },
-      ...changes,
-    })
-    workers.push(worker)
-    return worker
-  }
-  const until = async (condition: () => boolean) => {
-    while (!condition()) await changed.next(open)
-  }
-  const close = async () => {
-    await Promise.all(workers.map((worker) => worker.abort()))
-    await queue.close()
-  }
-  return { queue, ends, startWorker, until, close, prefix, redis }
-}
 
 describe('the queue on a real Redis', () => {
   it('gives each of 50 jobs to one of two workers, once', async () => {
@@ -221,6 +168,7 @@ describe('the board on a real Redis', () => {
     fence: null,
     attempts: 0,
     error: null,
+    waiting: null,
     warnings: [],
     engineIsStandin: null,
     cancelRequested: false,
@@ -250,6 +198,18 @@ describe('the board on a real Redis', () => {
     expect(await board.get('gone')).toBeNull()
     expect((await board.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
     expect(await board.list({ limit: 1 })).toHaveLength(1)
+  })
+
+  it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
+    const { board, redis, prefix } = await newBoard()
+    await board.create(card('one'))
+    await board.update('one', { status: 'queued', waiting })
+    await board.update('one', { audioMsDone: 80 })
+    expect(await board.get('one')).toMatchObject({ status: 'queued', waiting })
+    await board.update('one', { status: 'admitted' })
+    expect((await board.get('one'))?.waiting).toBeNull()
+    await redis.hdel(`${prefix}:job:one`, 'waiting')
+    expect(await board.get('one')).toMatchObject({ jobId: 'one', waiting: null })
   })
 
   it('streams events in order, from where a reader was', async () => {

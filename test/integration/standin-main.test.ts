@@ -65,6 +65,17 @@ describe('the stand-in as a process', () => {
     expect(started.stderr()).toBe('')
   })
 
+  it('has the resources of a GPU and the accounting of a version', async () => {
+    const resources = ['--gpu', 'l4', '--vllm', '0.24', '--block-size', '32', '--time-scale', '10']
+    const started = start('--port', '0', '--recognizer', 'tones', ...resources)
+    const { port } = await listening(started)
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    expect(await get('/version')).toBe('{"version":"0.24.0"}')
+    expect(await get('/metrics')).toContain(
+      'vllm:cache_config_info{block_size="32",engine="0",num_gpu_blocks="449"} 1.0',
+    )
+  })
+
   it('ends with its stdin when asked to', async () => {
     const started = start('--port', '0', '--recognizer', 'tones', '--exit-with-stdin')
     await listening(started)
@@ -91,7 +102,11 @@ describe('the stand-in as a process', () => {
     [['--max-model-len', '39'], /whole number from 40/],
     [['--recognizer', 'ears'], /Allowed choices are pocketsphinx, tones/],
     [['--fault', 'explode'], /^standin: --fault explode is not understood: the kinds are /],
-    [['--blocks', '7'], /unknown option '--blocks'/],
+    [['--sessions', '7'], /unknown option '--sessions'/],
+    [['--blocks', '4'], /^standin: --blocks 4 can't hold the first step .* needs 5 or more\.\n$/],
+    [['--gpu', 'b200'], /^standin: There is no GPU profile b200 .*there are: .*h200/],
+    [['--vllm', 'nightly'], /^standin: --vllm nightly is not a version of vLLM/],
+    [['--time-scale', '0'], /It must be a number from 0\.01 to 1000\.$/m],
     [['extra'], /too many arguments/],
   ])('%j is refused in one sentence, with 2', async (flags, sentence) => {
     const started = start(...flags)

@@ -126,7 +126,7 @@ describe('the stand-in over HTTP', () => {
     await second.untilQuiet(100)
     const text = await (await http('/metrics')).text()
     const labels = `engine="0",model_name="${MODEL}"`
-    const held = 4 / 16_384 // 44 tokens: 3 blocks of the encoder, 1 of the decoder
+    const held = 4 / 32_768 // 44 tokens: 3 blocks of the encoder, 1 of the decoder
     expect(text.split('\n')).toEqual(
       expect.arrayContaining([
         `vllm:generation_tokens_total{${labels}} 6.0`,
@@ -134,7 +134,8 @@ describe('the stand-in over HTTP', () => {
         `vllm:num_requests_waiting_by_reason{${labels},reason="capacity"} 1.0`,
         `vllm:num_requests_waiting_by_reason{${labels},reason="deferred"} 1.0`,
         `vllm:kv_cache_usage_perc{${labels}} ${held}`,
-        'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="16385"} 1.0',
+        `vllm:num_preemptions_total{${labels}} 0.0`,
+        'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="32769"} 1.0',
         'vllm:websocket_connections_active 2.0',
         'vllm:websocket_connections_total 2.0',
       ]),
@@ -253,6 +254,34 @@ describe('the stand-in as an engine', () => {
     await expect(
       startStandin({ recognizer: createSilentFactory(), port: standin.port }),
     ).rejects.toThrow(`The stand-in can't listen on port ${standin.port}`)
+  })
+
+  it('dies at max_model_len as vLLM did before 0.32, and all its sessions with it', async () => {
+    await start({ version: '0.31.1', maxModelLen: 60, timeScale: 20 })
+    const other = await connect()
+    append(other, 16_000)
+    await until(other, () => deltasOf(other) === deltasDue(16_000))
+    const long = await connect()
+    append(long, 64_000)
+    for (const client of [other, long]) {
+      await untilEnded(client)
+      expect(client.lines.at(-1)).toMatchObject({ closed: 1012 })
+      expect(framesOf(client, 'error')[0]?.code).toBe('processing_error')
+    }
+    expect(deltasOf(long)).toBe(21)
+    expect(await standin.ended).toBe('died')
+  })
+
+  it('takes the time of a GPU for its steps', async () => {
+    await start({ gpu: 'l4', blocks: 100 })
+    const client = await connect()
+    append(client, 16_000)
+    final(client)
+    await until(client, () => deltasOf(client) > 0)
+    // Without step times all of them are there at once.
+    expect(standin.stats.generationTokens).toBeLessThan(5)
+    await untilDone(client)
+    expect(standin.stats).toMatchObject({ kvBlocksUsable: 99, kvBlocksHeldMax: 5 })
   })
 
   it('gives the time of its session in Unix seconds', async () => {

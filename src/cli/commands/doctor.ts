@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
 import { connectRedis, redactedRedisUrl } from '../../queue/redis-connection.js'
-import { describeEngine } from '../../realtime/engine-probe.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
+import { engineFindings } from '../engine-findings.js'
+import { readEngine } from '../examine-engine.js'
 import { EXIT } from '../exit-code.js'
 import { stackOwner } from '../stack.js'
 import { table } from '../terminal.js'
@@ -13,12 +14,14 @@ import { table } from '../terminal.js'
 /** Free bytes below which a night of spool files may not fit. */
 const FREE_BYTES_MIN = 2 * 2 ** 30
 
-/** One thing that was looked at. `mend` says what to do; empty where nothing is wrong. */
+/** One thing that was looked at; `detail` says what to do where something is wrong. */
 interface Finding {
   what: string
-  state: 'ok' | 'not running' | 'wrong'
+  state: 'ok' | 'not running' | 'warning' | 'wrong'
   detail: string
 }
+
+type Outcome = Omit<Finding, 'what'>
 
 /** `doctor`: what is installed, reachable and wrong. */
 export function addDoctor(program: Command, run: RunCommand): void {
@@ -35,7 +38,8 @@ async function doctor(context: CommandContext, json: boolean): Promise<number> {
   const findings: Finding[] = []
   for (const [what, look] of checks(context)) {
     try {
-      findings.push({ what, ...(await look(context.stop.drain)) })
+      const outcomes = [await look(context.stop.drain)].flat()
+      findings.push(...outcomes.map((outcome) => ({ what, ...outcome })))
     } catch (error) {
       const code = error instanceof NightscribeError ? ` [${error.code}]` : ''
       findings.push({ what, state: 'wrong', detail: `${reasonOf(error)}${code}` })
@@ -50,7 +54,7 @@ async function doctor(context: CommandContext, json: boolean): Promise<number> {
   return findings.some(({ state }) => state === 'wrong') ? EXIT.config : EXIT.done
 }
 
-type Look = (signal: AbortSignal) => Promise<Omit<Finding, 'what'>>
+type Look = (signal: AbortSignal) => Promise<Outcome | Outcome[]>
 
 function checks(context: CommandContext): [string, Look][] {
   const { settings } = context
@@ -75,23 +79,20 @@ function checks(context: CommandContext): [string, Look][] {
   ]
 }
 
-function ok(detail: string): Omit<Finding, 'what'> {
+function ok(detail: string): Outcome {
   return { state: 'ok', detail }
 }
 
 async function lookAtStorage(
   { settings, clock, random }: CommandContext,
   signal: AbortSignal,
-): Promise<Omit<Finding, 'what'>> {
+): Promise<Outcome> {
   const store = await openObjectStore(settings, { clock, random })
   for await (const _ of store.list('jobs/', { signal })) break // one page shows that we may read
   return ok(store.location)
 }
 
-async function lookAtRedis(
-  { settings }: CommandContext,
-  signal: AbortSignal,
-): Promise<Omit<Finding, 'what'>> {
+async function lookAtRedis({ settings }: CommandContext, signal: AbortSignal): Promise<Outcome> {
   const url = settings.redisUrl
   if (url === null) {
     const owner = await stackOwner(settings.stateDir)
@@ -112,23 +113,19 @@ async function lookAtRedis(
 }
 
 async function lookAtEngine(
-  { settings }: CommandContext,
+  { settings, root }: CommandContext,
   url: string,
   signal: AbortSignal,
-): Promise<Omit<Finding, 'what'>> {
-  const address = { url, key: settings.engineKey }
-  const wanted = { model: settings.engine.model, timeoutMs: settings.engine.connectTimeoutMs }
-  const { version, maxModelLen, isStandin } = await describeEngine(address, wanted, { signal })
-  const what = isStandin ? 'stand-in' : 'vLLM'
-  return ok(`${url}: ${what} ${version ?? '?'}, context ${maxModelLen ?? '?'} tokens`)
+): Promise<Outcome[]> {
+  return engineFindings(settings, await readEngine(settings, { url, root }, { signal }))
 }
 
-async function lookAtNoEngine(): Promise<Omit<Finding, 'what'>> {
+async function lookAtNoEngine(): Promise<Outcome> {
   const detail = 'none is named: the stand-in is used; set NIGHTSCRIBE_ENGINES for a GPU node'
   return { state: 'not running', detail }
 }
 
-async function lookAtDisk({ root }: CommandContext): Promise<Omit<Finding, 'what'>> {
+async function lookAtDisk({ root }: CommandContext): Promise<Outcome> {
   const { bavail, bsize } = await statfs(root)
   const freeBytes = bavail * bsize
   const detail = `${Math.round(freeBytes / 2 ** 30)} GiB free`

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { isoTime } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
 import { readManifest } from '../../pipeline/commit-result.js'
 import { cancelJob, retryJob } from '../../pipeline/end-job.js'
-import type { JobCard } from '../../queue/index.js'
+import type { JobCard, JobWaiting } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { jobStory } from '../job-story.js'
@@ -142,10 +143,16 @@ function cardJson(card: JobCard): object {
     progress: { audio_ms_done: card.audioMsDone, audio_ms_total: card.audioMsTotal },
     attempts: card.attempts,
     error: card.error,
+    waiting: card.waiting && waitingJson(card.waiting),
     warnings: card.warnings,
     engine_is_standin: card.engineIsStandin,
     timestamps: Object.fromEntries(
       Object.entries(card.reachedAtMs).map(([name, atMs]) => [name, new Date(atMs).toISOString()]),
     ),
   }
+}
+
+function waitingJson({ place, expectedStartAtMs, reason }: JobWaiting): object {
+  const expectedStartAt = expectedStartAtMs === null ? null : isoTime(expectedStartAtMs)
+  return { place, expected_start_at: expectedStartAt, reason }
 }

@@ -40,7 +40,6 @@ function documentOf(lanes: (TranscriptLane & { endMs: number })[]) {
     createdAt: '2026-11-21T04:00:00.000Z',
     source: SOURCE,
     engine: ENGINE,
-    lanes,
     assembled: assembleLanes(lanes),
     stepMs: 80,
     warnings: ['media_truncated'],
@@ -141,6 +140,20 @@ describe('transcriptDocument', () => {
       transcribed_s: 0,
       holes: [{ start: 1, end: 9.5, channel: 0, action: 'unresolved' }],
     })
+  })
+
+  it('lets no leg reach into the next, and counts what each one sent', () => {
+    const lane = laneOf(null, [
+      { deltas: [...blanks(80), ' one', ...blanks(19)] },
+      { deltas: [...blanks(70), ' two', ...blanks(29)] },
+    ])
+    const legs = lane.legs.map((leg) => ({ ...leg, endMs: Math.min(leg.endMs + 2_000, 16_000) }))
+    const { legs: written, text } = documentOf([{ ...lane, legs }])
+    expect(text).toBe('one two')
+    expect(written.map(({ start, end, deltas }) => [start, end, deltas])).toStrictEqual([
+      [0, 9, 100],
+      [9, 16, 100],
+    ])
   })
 
   it('calls the timing estimated as soon as one leg is', () => {

@@ -1,0 +1,171 @@
+import type { Clock } from '../../src/kernel/clock.js'
+import { UpstreamError } from '../../src/kernel/errors.js'
+import { Mailbox } from '../../src/kernel/mailbox.js'
+import type { Random } from '../../src/kernel/random.js'
+import type { Transport, TransportEvent, TransportOpener } from '../../src/realtime/index.js'
+import { parseClientEvent, parseUnheard } from './client-event.js'
+import { Connection } from './connection.js'
+import { EngineLife } from './engine-life.js'
+import { DEFAULT_MODEL_ID, engineResources, type ResourceOptions } from './engine-resources.js'
+import type { Fault } from './faults.js'
+import { metricsText } from './metrics-text.js'
+import type { RecognizerFactory } from './recognizer.js'
+import {
+  DEFAULT_MAX_MODEL_LEN,
+  DEFAULT_MAX_NUM_SEQS,
+  type EngineDeath,
+  type EngineSettings,
+  type EngineStats,
+} from './standin-engine.js'
+import type { Wire } from './wire.js'
+
+/** What a stand-in without sockets is made of. */
+export interface InProcessOptions extends ResourceOptions {
+  /** Moves everything: steps, faults. A step clock makes hours pass in seconds. */
+  clock: Clock
+  random: Random
+  /** The caller starts and closes it. */
+  recognizer: RecognizerFactory
+  modelId?: string
+  maxModelLen?: number
+  maxNumSeqs?: number
+  faults?: readonly Fault[]
+  /** Stronger than what `ResourceOptions` finds in `config/`. */
+  resources?: Partial<Pick<EngineSettings, 'kv' | 'kvBlocksUsable' | 'stepModel'>>
+}
+
+/** A stand-in engine in the process of its clients: the same engine and protocol, no sockets. */
+export interface InProcessEngine extends TransportOpener {
+  readonly stats: EngineStats
+  /** Whether it can be connected to. */
+  readonly isUp: boolean
+  /** What `/metrics` would say. */
+  metrics(): string
+  /** Replaces the faults; connections that exist keep theirs. */
+  setFaults(faults: readonly Fault[]): void
+  /** Kills the engine process, as the fault `engine_death` does. */
+  kill(death?: Partial<EngineDeath>): void
+  /** 1012 to every connection; nothing can be opened any more. */
+  close(): void
+}
+
+/**
+ * A stand-in that opens transports to itself, for `sessionRunner`: real session code on a clock of
+ * the caller's. Everything happens in microtasks and at times of the clock; it sets no timer of its
+ * own. With the metronome as recognizer audio isn't decoded, only counted.
+ * @throws ConfigError as `engineResources`
+ */
+export function inProcessEngine(options: InProcessOptions): InProcessEngine {
+  const { clock, random, recognizer } = options
+  const settings: EngineSettings = {
+    ...engineResources(options),
+    ...options.resources,
+    modelId: options.modelId ?? DEFAULT_MODEL_ID,
+    maxModelLen: options.maxModelLen ?? DEFAULT_MAX_MODEL_LEN,
+    maxNumSeqs: options.maxNumSeqs ?? DEFAULT_MAX_NUM_SEQS,
+    recognizer,
+    clock,
+    random,
+    defer: queueMicrotask,
+  }
+  let isUp = true
+  const setUp = (is: boolean) => {
+    isUp = is
+  }
+  const life = new EngineLife(settings, options.faults ?? [], {
+    down: () => setUp(false),
+    up: () => setUp(true),
+    over: () => {},
+  })
+  const parse = recognizer.name === 'metronome' ? parseUnheard : parseClientEvent
+  return {
+    async open(engine, { signal }) {
+      signal.throwIfAborted()
+      if (!isUp) throw unavailable(`The engine at ${engine.url} can't be reached: it is down.`)
+      const faults = life.deal()
+      const refusal = faults.of('refuse')
+      if (refusal) {
+        const { status } = refusal
+        throw unavailable(`The engine at ${engine.url} refuses new sessions (HTTP ${status}).`)
+      }
+      const link = new Link()
+      return link.transport(new Connection(link.wire, life.engine, faults, parse))
+    },
+    get stats() {
+      return life.engine.stats
+    },
+    get isUp() {
+      return isUp
+    },
+    metrics: () => metricsText(life.engine),
+    setFaults: (faults) => life.setFaults(faults),
+    kill: (death) => life.kill(death),
+    close() {
+      isUp = false
+      life.end()
+    },
+  }
+}
+
+function unavailable(sentence: string): UpstreamError {
+  return new UpstreamError('engine_unavailable', sentence, { effect: 'none' })
+}
+
+/** Events that wait for the client before its session waits for it. */
+const EVENTS_MAX = 1024
+/** The close frame of a client that leaves. */
+const NORMAL_CLOSE = 1000
+
+/** One connection: its two ends, with nothing between them. */
+class Link {
+  private connection: Connection | null = null
+  private isOpen = true
+  private isFull = false
+  private readonly toClient = new Mailbox<TransportEvent>({
+    itemsMax: EVENTS_MAX,
+    onFull: () => {
+      this.isFull = true
+    },
+    onDrained: () => {
+      this.isFull = false
+      this.connection?.drained()
+    },
+  })
+
+  /** The engine's end. */
+  get wire(): Wire {
+    const link = this
+    return {
+      get isOpen() {
+        return link.isOpen
+      },
+      get isFull() {
+        return link.isFull
+      },
+      send: (frame) => this.toClient.put({ kind: 'message', text: frame }),
+      close: (code) => this.close(code),
+    }
+  }
+
+  /** The client's end, of a connection that was made at the other. */
+  transport(connection: Connection): Transport {
+    this.connection = connection
+    return {
+      bufferedBytes: 0,
+      send: (frame) => {
+        if (this.isOpen) connection.receive(frame)
+      },
+      events: () => this.toClient,
+      close: () => this.close(NORMAL_CLOSE),
+      destroy: () => this.close(1006),
+    }
+  }
+
+  private close(code: number): void {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.toClient.put({ kind: 'closed', code, reason: '' })
+    this.toClient.end()
+    this.connection?.end()
+  }
+}

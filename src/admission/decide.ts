@@ -1,0 +1,153 @@
+import { type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
+import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
+import type { Chain, Ledger } from './ledger.js'
+import { lanesCarried, withChain } from './ledger-changes.js'
+import { restStartMs } from './ledger-load.js'
+import { type CutOption, FILL_SHARE } from './leg-planner.js'
+
+/** Why a job waits. */
+export type WaitReason =
+  /** Others are before it. */
+  | 'turn'
+  /** As many lanes run as may: a setting, the compute knee, or `max_num_seqs`. */
+  | 'lanes'
+  /** A recording that has begun waits for its next leg. */
+  | 'parked'
+  /** The KV cache would overflow at some moment. */
+  | 'kv'
+  /** Steps would take longer than they may. */
+  | 'step-time'
+  /** No engine is up. */
+  | 'engines'
+
+/** What becomes of a job that asks for sessions, as a value. */
+export type Decision =
+  | { readonly kind: 'admit'; readonly ledger: Ledger; readonly plans: readonly LegPlan[] }
+  | {
+      readonly kind: 'wait'
+      readonly reason: WaitReason
+      /** When it would fit if all goes as planned; null where nobody can tell. */
+      readonly earliestMs: number | null
+    }
+  /** It can never fit on this engine. */
+  | { readonly kind: 'refuse'; readonly sentence: string }
+
+/** A lane of a job that asks to be let in. */
+export interface CandidateLane {
+  readonly chainId: string
+  readonly pace: number
+  readonly fromFrame: number
+  readonly cuts: readonly CutOption[]
+}
+
+/** Who asks, and when. */
+export interface AdmissionContext {
+  readonly nowMs: number
+  readonly worker: string
+  readonly live: boolean
+  /** Lanes of other jobs that would be let in too if there were room. */
+  readonly waitingLanes: number
+}
+
+/**
+ * Whether all lanes of a job may begin now on one engine: all of them, or none. Pure: reads
+ * nothing, changes nothing, and gives the ledger as it would be.
+ */
+export function decide(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): Decision {
+  const impossible = neverFits(plan, lanes)
+  if (impossible !== null) return { kind: 'refuse', sentence: impossible }
+  const { nowMs } = context
+  const waits = (reason: WaitReason): Decision => {
+    return { kind: 'wait', reason, earliestMs: earliestMs(ledger, lanes.length, nowMs) }
+  }
+  if (lanesCarried(ledger) + lanes.length > plan.limits.lanes) return waits('lanes')
+  if (plan.policy !== 'fixed') {
+    if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
+    const total = lanesCarried(ledger) + lanes.length
+    if (plan.policy === 'elastic' && legFramesFor(plan, total, FILL_SHARE) === null) {
+      return waits(bindingResource(plan, total))
+    }
+  }
+  let after = ledger
+  const plans: LegPlan[] = []
+  for (const lane of lanes) {
+    const legPlan = planLegs(plan, after, firstRequest(plan, lane, nowMs), context)
+    if (!legPlan.fits) return waits(bindingResource(plan, lanesCarried(ledger) + lanes.length))
+    plans.push(legPlan)
+    after = withChain(after, firstChain(lane, legPlan, context))
+  }
+  return { kind: 'admit', ledger: after, plans }
+}
+
+/** Whether a chain has begun and waits for its next leg. */
+export function isParked(chain: Chain): boolean {
+  return chain.parkedSinceMs !== null
+}
+
+function firstRequest(plan: EnginePlan, lane: CandidateLane, nowMs: number): LaneRequest {
+  const startMs = nowMs + plan.openAheadMs
+  return {
+    chainId: lane.chainId,
+    pace: lane.pace,
+    first: { openMs: nowMs, startMs, fromFrame: lane.fromFrame },
+    earliestEndFrame: 0,
+    cuts: lane.cuts,
+    firstIndex: 0,
+    isOpen: true,
+    behindMs: 0,
+    held: [],
+  }
+}
+
+function firstChain(lane: CandidateLane, legPlan: LegPlan, context: AdmissionContext): Chain {
+  const { legs, restFrames } = legPlan
+  const { worker, live } = context
+  const { chainId: id, pace } = lane
+  return { id, worker, pace, live, legs, restFrames, parkedSinceMs: null }
+}
+
+/** A sentence where no future could help. */
+function neverFits(plan: EnginePlan, lanes: readonly CandidateLane[]): string | null {
+  const { limits, curve, policy, stepModel } = plan
+  if (policy === 'fixed') return null
+  const longest = Math.max(...lanes.map((lane) => framesOf(lane)))
+  const legFrames = Math.min(
+    longest,
+    policy === 'elastic' ? plan.floorFrames : Math.min(plan.ceilingFrames, longest),
+  )
+  const blocks = lanes.length * curve.peakBlocks(legFrames)
+  if (blocks > limits.kvBlocks) {
+    return `it needs ${blocks} KV blocks at once, and the engine gives out ${limits.kvBlocks}`
+  }
+  if (lanes.length > limits.sessions) {
+    return `it needs ${lanes.length} sessions at once, and the engine runs ${limits.sessions}`
+  }
+  if (stepModel === null) return null
+  const stepMs = lanes.length * (stepModel.perSessionMs + stepModel.perFrameMs * legFrames)
+  if (stepMs <= limits.stepMs) return null
+  return `its sessions would take ${Math.ceil(stepMs)} ms of a step, of ${limits.stepMs} ms`
+}
+
+function framesOf(lane: CandidateLane): number {
+  return (lane.cuts.at(-1)?.endFrame ?? lane.fromFrame) - lane.fromFrame
+}
+
+function bindingResource(plan: EnginePlan, lanes: number): WaitReason {
+  const unbound = { ...plan.limits, stepMs: Number.POSITIVE_INFINITY }
+  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, lanes, FILL_SHARE)
+  const byBoth = legFramesFor(plan, lanes, FILL_SHARE)
+  return plan.stepModel !== null && byBoth !== byBlocksAlone ? 'step-time' : 'kv'
+}
+
+/** When so many lanes will have ended, by what they published. */
+function earliestMs(ledger: Ledger, lanes: number, nowMs: number): number | null {
+  const ends = ledger.chains
+    .map((chain) => restStartMs(chain, nowMs) + chain.restFrames * frameMsOf(chain.pace))
+    .sort((one, other) => one - other)
+  return ends[Math.min(lanes, ends.length) - 1] ?? null
+}

@@ -1,0 +1,169 @@
+import pLimit from 'p-limit'
+import type { Clock } from '../kernel/clock.js'
+import { sleepFor } from '../kernel/clock.js'
+import { UpstreamError } from '../kernel/errors.js'
+import type { Random } from '../kernel/random.js'
+import { learnedPlan } from './engine-limits.js'
+import { type EnginePlan, RELEASE_GRACE_MS } from './engine-plan.js'
+import { staysWithin } from './lane-plan.js'
+import { EMPTY_LEDGER, type Ledger } from './ledger.js'
+import { leasesOf } from './ledger-changes.js'
+import { isUneasy, loadOf, releaseMs } from './ledger-load.js'
+import type { LedgerReading, LedgerStore } from './ledger-store.js'
+import { StoreTime } from './store-time.js'
+
+/** How often a change is tried again that somebody else's came before. */
+const TRIES_MAX = 50
+/** Longest wait between two tries; each waits a part of it by chance. */
+const RETRY_MS_MAX = 40
+/**
+ * A copy of the ledger that is older can't vouch for anybody: a lease that was granted since could
+ * already be late. Shorter than the shortest life of a lease.
+ */
+const COPY_MAX_AGE_MS = RELEASE_GRACE_MS * 2
+/** Cells of the check of what is held. */
+const HELD_CELL_MS = 250
+
+/** What a desk works with. */
+export interface DeskOptions {
+  /** Id of the engine, by which its ledger is found. */
+  engine: string
+  store: LedgerStore
+  clock: Clock
+  random: Random
+  plan: EnginePlan
+  /** Kept for live sessions, out of the plan's blocks. */
+  liveBlocks: number
+}
+
+/** A change of a ledger: what shall stand there, or null for no change, and what it was good for. */
+export interface LedgerStep<T> {
+  ledger: Ledger | null
+  value: T
+}
+
+/**
+ * Where this process deals with one engine's ledger: a copy of it as last read, and changes by
+ * compare-and-set, tried again while others come first.
+ */
+export class EngineDesk {
+  readonly engine: string
+  private readonly store: LedgerStore
+  private readonly clock: Clock
+  private readonly random: Random
+  private readonly time = new StoreTime()
+  private readonly turn = pLimit(1)
+  private readonly liveBlocks: number
+  private basePlan: EnginePlan
+  private reading: LedgerReading = { ledger: EMPTY_LEDGER, revision: 0, nowMs: 0 }
+  private readAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: DeskOptions) {
+    this.engine = options.engine
+    this.store = options.store
+    this.clock = options.clock
+    this.random = options.random
+    this.basePlan = options.plan
+    this.liveBlocks = options.liveBlocks
+  }
+
+  /** What the engine can carry, as its own figures say. */
+  setPlan(plan: EnginePlan): void {
+    this.basePlan = plan
+  }
+
+  /** The copy; empty before the first read. */
+  get ledger(): Ledger {
+    return this.reading.ledger
+  }
+
+  /** The store's time, by our clock. */
+  nowMs(): number {
+    return this.time.toStore(this.clock.monotonicMs())
+  }
+
+  /** A moment of the store's time on our monotonic clock. */
+  toMonotonic(storeMs: number): number {
+    return this.time.toMonotonic(storeMs)
+  }
+
+  /** A moment of our monotonic clock in the store's time. */
+  toStore(monotonicMs: number): number {
+    return this.time.toStore(monotonicMs)
+  }
+
+  /** The plan with what the ledger has learned about the engine. */
+  planOf(ledger: Ledger, nowMs: number): EnginePlan {
+    return learnedPlan(this.basePlan, ledger, { nowMs, liveBlocks: this.liveBlocks })
+  }
+
+  /** Reads the ledger anew. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  async read({ signal }: { signal: AbortSignal }): Promise<Ledger> {
+    const beforeMs = this.clock.monotonicMs()
+    this.reading = await this.store.read(this.engine, { signal })
+    // The age of a copy counts from the question: the answer may have been long on its way.
+    this.readAtMs = beforeMs
+    this.time.note(this.reading.nowMs, beforeMs, this.clock.monotonicMs())
+    return this.reading.ledger
+  }
+
+  /**
+   * Reads, lets `step` decide on what stands there, and writes if nobody has since. Changes of this
+   * process come one after the other, so that each sees what the one before has done.
+   * @throws UpstreamError when others come first all the time; what the store throws
+   */
+  async change<T>(
+    options: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+  ): Promise<T> {
+    return await this.turn(() => this.compareAndSet(options, step))
+  }
+
+  private async compareAndSet<T>(
+    { signal }: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+  ): Promise<T> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const ledger = await this.read({ signal })
+      const { revision, nowMs } = this.reading
+      const result = step(ledger, nowMs)
+      if (result.ledger === null) return result.value
+      const written = await this.store.write(this.engine, result.ledger, { revision, signal })
+      if (written !== null) {
+        this.reading = { ledger: result.ledger, revision: written, nowMs }
+        return result.value
+      }
+      await sleepFor(this.clock, this.random.uniform() * RETRY_MS_MAX, { signal })
+    }
+    throw new UpstreamError(
+      'queue_unavailable',
+      `The ledger of ${this.engine} changed ${TRIES_MAX} times while one change was tried.`,
+      { effect: 'none' },
+    )
+  }
+
+  /** Whether nobody is late, as far as a fresh enough copy tells: then plans hold as they are. */
+  get isCalm(): boolean {
+    if (this.clock.monotonicMs() - this.readAtMs > COPY_MAX_AGE_MS) return false
+    const { ledger } = this.reading
+    return !isUneasy(this.basePlan, ledger, this.nowMs())
+  }
+
+  /**
+   * Whether everything that is held stays within the engine until all of it is released: the
+   * promise that is never broken. Legs that are only planned don't count.
+   */
+  holds(ledger: Ledger, nowMs: number): boolean {
+    const plan = this.planOf(ledger, nowMs)
+    if (plan.policy === 'fixed') return true
+    const leases = leasesOf(ledger)
+    const lastMs = Math.max(
+      nowMs,
+      ...leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace)),
+    )
+    const horizonMs = lastMs - nowMs + HELD_CELL_MS
+    const cellMs = Math.max(HELD_CELL_MS, horizonMs / 10_000)
+    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
+    return staysWithin(plan, loadOf(plan, ledger, scope))
+  }
+}

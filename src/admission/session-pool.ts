@@ -1,0 +1,303 @@
+import type { Clock } from '../kernel/clock.js'
+import { InputError } from '../kernel/errors.js'
+import type { Random } from '../kernel/random.js'
+import { type CandidateLane, type Decision, decide, isParked, type WaitReason } from './decide.js'
+import type { EngineDesk } from './engine-desk.js'
+import { type EnginePlan, legFramesFor } from './engine-plan.js'
+import { LaneChain } from './lane-chain.js'
+import type { LegPlan } from './lane-plan.js'
+import type { Ledger } from './ledger.js'
+import { lanesCarried } from './ledger-changes.js'
+import type { Waiter, WaitingList } from './ledger-store.js'
+import { type CutOption, FILL_SHARE } from './leg-planner.js'
+import { waitingOrder } from './waiting-order.js'
+
+/** Jobs that are told in one round that there may be room for them. */
+const CALLED_MAX = 4
+/** A job that waits asks again by itself after so long at the latest, and at the earliest. */
+const ASK_AGAIN_MAX_MS = 45_000
+const ASK_AGAIN_MIN_MS = 1_000
+/** A running lane moves to another engine when its legs could be so many times as long there. */
+const MOVE_GAIN = 1.5
+
+/** A job that asks for the sessions of all its lanes. */
+export interface SessionDemand {
+  jobId: string
+  name: string
+  /** 0 to 1000; higher goes first. */
+  priority: number
+  deadlineMs: number | null
+  live: boolean
+  /** In order; each with all its cuts. */
+  lanes: readonly {
+    /** Multiple of real time; 0 for as fast as it goes. */
+    pace: number
+    fromFrame: number
+    cuts: readonly CutOption[]
+    /** Audio that is left, in time at its pace. */
+    remainingMs: number
+  }[]
+}
+
+/** What a job hears: its lanes may begin, or where it stands. */
+export type Admission =
+  | { kind: 'admitted'; lanes: LaneChain[] }
+  | {
+      kind: 'waiting'
+      /** 1 for the next one. */
+      place: number
+      reason: WaitReason
+      /** Unix epoch; null where nobody can tell. */
+      expectedStartMs: number | null
+      retryAfterMs: number
+    }
+
+/** What a pool is made of. */
+export interface SessionPoolOptions {
+  desks: readonly EngineDesk[]
+  waiting: WaitingList
+  clock: Clock
+  random: Random
+  /** This process, as it signs its leases. */
+  worker: string
+  agingMs: number
+  /** Whether an engine takes new legs. */
+  isUp(desk: EngineDesk): boolean
+}
+
+/**
+ * All engines together, for the jobs of this process: one line of waiters before several ledgers.
+ */
+export class SessionPool {
+  private readonly options: SessionPoolOptions
+  private waiters: Waiter[] = []
+
+  constructor(options: SessionPoolOptions) {
+    this.options = options
+  }
+
+  /** Lanes of all engines, as last read. */
+  get running(): number {
+    return this.options.desks.reduce((sum, { ledger }) => sum + lanesCarried(ledger), 0)
+  }
+
+  /**
+   * Lets all lanes of a job in, or tells it to wait: then it stands in the line.
+   * @throws InputError `media_too_long` when it can never fit; UpstreamError; the signal's reason
+   */
+  async admit(demand: SessionDemand, options: { signal: AbortSignal }): Promise<Admission> {
+    const up = this.desksUp()
+    await Promise.all(up.map((desk) => desk.read(options)))
+    const waiter = this.waiterOf(demand)
+    const line = await this.lineWith(waiter, options)
+    const place = line.findIndex(({ jobId }) => jobId === demand.jobId)
+    const ahead = line.slice(0, place).reduce((sum, { lanes }) => sum + lanes, 0)
+    let outcome: Extract<Decision, { kind: 'wait' }> = {
+      kind: 'wait',
+      reason: up.length === 0 ? 'engines' : 'turn',
+      earliestMs: null,
+    }
+    if (up.length > 0 && ahead < this.room(up)) {
+      const tried = await this.tryDesks(up, demand, options)
+      if (tried.kind === 'admitted') {
+        await this.options.waiting.remove(demand.jobId, options)
+        this.waiters = this.waiters.filter(({ jobId }) => jobId !== demand.jobId)
+        return tried
+      }
+      outcome = tried
+    }
+    await this.options.waiting.put(waiter, options)
+    return this.waits(outcome, place)
+  }
+
+  /**
+   * Looks at line and ledgers anew. @returns the jobs that should ask now, for there may be room
+   */
+  async look(options: { signal: AbortSignal }): Promise<string[]> {
+    const up = this.desksUp()
+    await Promise.all(up.map((desk) => desk.read(options)))
+    const line = await this.lineWith(null, options)
+    const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
+    let room = this.room(calm)
+    const called: string[] = []
+    for (const { jobId, lanes } of line) {
+      // Who is first goes first: nobody passes a job that needs more lanes than there are.
+      if (lanes > room || called.length === CALLED_MAX) break
+      room -= lanes
+      called.push(jobId)
+    }
+    return called
+  }
+
+  /** A job doesn't wait any more, whatever became of it. */
+  async leave(jobId: string, options: { signal: AbortSignal }): Promise<void> {
+    await this.options.waiting.remove(jobId, options)
+  }
+
+  private waits(
+    outcome: { reason: WaitReason; earliestMs: number | null },
+    place: number,
+  ): Admission {
+    const nowMs = this.options.desks[0]?.nowMs() ?? 0
+    const { reason, earliestMs } = outcome
+    const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS : earliestMs - nowMs
+    const retryAfterMs = Math.min(ASK_AGAIN_MAX_MS, Math.max(ASK_AGAIN_MIN_MS, inMs))
+    return {
+      kind: 'waiting',
+      place: place + 1,
+      reason,
+      expectedStartMs: earliestMs === null ? null : Math.round(earliestMs),
+      retryAfterMs,
+    }
+  }
+
+  private async tryDesks(
+    desks: readonly EngineDesk[],
+    demand: SessionDemand,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Extract<Admission, { kind: 'admitted' }> | Extract<Decision, { kind: 'wait' }>> {
+    const waits: Extract<Decision, { kind: 'wait' }>[] = []
+    const refusals: string[] = []
+    for (const desk of this.byFit(desks)) {
+      const decision = await desk.change({ signal }, (ledger, nowMs) => {
+        const value = this.decideAt(desk, demand, ledger, nowMs)
+        return { ledger: value.kind === 'admit' ? value.ledger : null, value }
+      })
+      if (decision.kind === 'admit') {
+        return { kind: 'admitted', lanes: this.chains(desk, demand, decision.plans) }
+      }
+      if (decision.kind === 'wait') waits.push(decision)
+      else refusals.push(decision.sentence)
+    }
+    const soonest = waits.sort(
+      (one, other) =>
+        (one.earliestMs ?? Number.POSITIVE_INFINITY) - (other.earliestMs ?? Number.MAX_VALUE),
+    )[0]
+    if (soonest) return soonest
+    throw new InputError(
+      'media_too_long',
+      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, admission.policy).`,
+      { facts: { lanes: demand.lanes.length } },
+    )
+  }
+
+  private decideAt(
+    desk: EngineDesk,
+    demand: SessionDemand,
+    ledger: Ledger,
+    nowMs: number,
+  ): Decision {
+    const lanes = demand.lanes.map(({ pace, fromFrame, cuts }, lane): CandidateLane => {
+      return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts }
+    })
+    // A job that was here before may stand there still: a worker that died left it.
+    const stale = new Set(lanes.map((lane) => lane.chainId))
+    const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !stale.has(id)) }
+    return decide(desk.planOf(clean, nowMs), clean, lanes, {
+      nowMs,
+      worker: this.options.worker,
+      live: demand.live,
+      waitingLanes: this.pressing(demand.jobId),
+    })
+  }
+
+  private chains(desk: EngineDesk, demand: SessionDemand, plans: readonly LegPlan[]): LaneChain[] {
+    const { worker, clock, random } = this.options
+    return demand.lanes.map(({ pace, cuts, fromFrame }, lane) => {
+      const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
+      const live = demand.live
+      const waitingLanes = () => this.pressing(null)
+      const chooseDesk = (current: EngineDesk) => this.chooseDesk(current)
+      const admitted = plans[lane] ?? null
+      return new LaneChain(
+        { ...common, live, waitingLanes, chooseDesk },
+        { desk, fromFrame, admitted },
+      )
+    })
+  }
+
+  /** Lanes in line that there is room for on average: who runs should make it, by shorter legs. */
+  private pressing(exceptJobId: string | null): number {
+    const waiting = this.waiters.filter(({ jobId }) => jobId !== exceptJobId)
+    const lanes = waiting.reduce((sum, waiter) => sum + waiter.lanes, 0)
+    return lanes === 0 ? 0 : Math.min(lanes, this.room(this.desksUp()))
+  }
+
+  private desksUp(): EngineDesk[] {
+    return this.options.desks.filter((desk) => this.options.isUp(desk))
+  }
+
+  /** Stays where it is, unless that engine is out or another is much emptier. */
+  private chooseDesk(current: EngineDesk): EngineDesk {
+    const best = this.byFit(this.desksUp())[0]
+    if (best === undefined || best === current) return current
+    if (!this.options.isUp(current)) return best
+    return legFramesWith(best, 1) > legFramesWith(current, 0) * MOVE_GAIN ? best : current
+  }
+
+  private byFit(desks: readonly EngineDesk[]): EngineDesk[] {
+    return [...desks]
+      .map((desk) => ({ desk, frames: legFramesWith(desk, 1), share: shareUsed(desk) }))
+      .sort((one, other) => other.frames - one.frames || one.share - other.share)
+      .map(({ desk }) => desk)
+  }
+
+  /** Lanes that the engines could take beside those that they carry, on average. */
+  private room(desks: readonly EngineDesk[]): number {
+    return desks.reduce((sum, desk) => {
+      return sum + roomOf(desk.planOf(desk.ledger, desk.nowMs()), desk.ledger)
+    }, 0)
+  }
+
+  private waiterOf(demand: SessionDemand): Waiter {
+    const { jobId, priority, deadlineMs, lanes } = demand
+    const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
+    const sinceMs = Math.round(this.options.desks[0]?.nowMs() ?? 0)
+    return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs }
+  }
+
+  private async lineWith(
+    waiter: Waiter | null,
+    options: { signal: AbortSignal },
+  ): Promise<Waiter[]> {
+    this.waiters = await this.options.waiting.list(options)
+    const stands = waiter !== null && this.waiters.some(({ jobId }) => jobId === waiter.jobId)
+    const all = waiter === null || stands ? this.waiters : [...this.waiters, waiter]
+    const nowMs = this.options.desks[0]?.nowMs() ?? 0
+    return waitingOrder(all, { nowMs, agingMs: this.options.agingMs })
+  }
+}
+
+/** Most lanes that are counted as room: more are never let in in one round. */
+const ROOM_MAX = 1_024
+
+/** Lanes that one engine could take beside those that it carries, on average. */
+function roomOf(plan: EnginePlan, ledger: Ledger): number {
+  const carried = lanesCarried(ledger)
+  const byLimit = Math.max(0, plan.limits.lanes - carried)
+  if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
+  // Known curves can't be averaged: the next one asks, and is answered exactly.
+  if (plan.policy !== 'elastic') return Math.min(1, byLimit)
+  let low = 0
+  let high = Math.min(ROOM_MAX, byLimit)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (legFramesFor(plan, carried + middle, FILL_SHARE) === null) high = middle - 1
+    else low = middle
+  }
+  return low
+}
+
+function legFramesWith(desk: EngineDesk, more: number): number {
+  const plan = desk.planOf(desk.ledger, desk.nowMs())
+  return legFramesFor(plan, lanesCarried(desk.ledger) + more, FILL_SHARE) ?? 0
+}
+
+function shareUsed(desk: EngineDesk): number {
+  const { kvBlocks } = desk.planOf(desk.ledger, desk.nowMs()).limits
+  return lanesCarried(desk.ledger) / Math.max(1, kvBlocks)
+}
+
+function chainId(jobId: string, lane: number): string {
+  return `${jobId}/${lane}`
+}

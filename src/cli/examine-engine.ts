@@ -1,0 +1,73 @@
+import {
+  type EngineCapacity,
+  engineCapacity,
+  requireContext,
+} from '../admission/engine-capacity.js'
+import type { KvModel } from '../admission/kv-model.js'
+import { type GpuProfile, loadGpuProfile } from '../config/gpu-profile.js'
+import { loadKvModel } from '../config/model-file.js'
+import type { Settings } from '../config/schema.js'
+import { type EngineGauges, readEngineGauges } from '../realtime/engine-metrics.js'
+import { describeEngine } from '../realtime/engine-probe.js'
+import type { EngineAddress, EngineDescription } from '../realtime/index.js'
+
+/** What an engine tells, and what our own files say of its model and its GPU. */
+export interface EngineFacts {
+  readonly address: EngineAddress
+  readonly description: EngineDescription
+  readonly gauges: EngineGauges
+  readonly kvModel: KvModel
+  /** Of the setting `engine.gpu`; null where it isn't set. */
+  readonly gpu: GpuProfile | null
+}
+
+/** Settings that say which engine is right. */
+export type EngineSettings = Pick<Settings, 'engine' | 'engineKey' | 'admission' | 'legs'>
+
+/**
+ * Asks an engine what it is.
+ *
+ * @param options.root the project's folder, where `config/models` and `config/gpus` are
+ * @throws UpstreamError, ConfigError: it isn't there, is no vLLM, serves another model, or is of a
+ *   model or a GPU that no file describes; the signal's reason
+ */
+export async function readEngine(
+  settings: EngineSettings,
+  options: { url: string; root: string },
+  { signal }: { signal: AbortSignal },
+): Promise<EngineFacts> {
+  const { model, connectTimeoutMs: timeoutMs, gpu } = settings.engine
+  const address = { url: options.url, key: settings.engineKey }
+  const description = await describeEngine(address, { model, timeoutMs }, { signal })
+  const gauges = await readEngineGauges(address, { timeoutMs }, { signal })
+  const { version } = description
+  const { blockTokens } = gauges
+  return {
+    address,
+    description,
+    gauges,
+    kvModel: loadKvModel({ cwd: options.root, model, version, blockTokens }),
+    gpu: gpu === null ? null : loadGpuProfile({ cwd: options.root, name: gpu }),
+  }
+}
+
+/**
+ * Requires that legs can be placed on an engine.
+ *
+ * @returns how much of its KV cache is given out
+ * @throws ConfigError naming engine and setting: its context is too small for the shortest leg, or
+ *   nobody tells how many KV blocks it has
+ */
+export function requireUsable(settings: EngineSettings, facts: EngineFacts): EngineCapacity {
+  const { maxModelLen } = facts.description
+  requireContext(facts.address.url, { maxModelLen, floorMs: settings.legs.floorMs })
+  return capacityOf(settings, facts)
+}
+
+/** How much of an engine's KV cache is given out. @throws ConfigError when nobody tells its size */
+export function capacityOf(settings: EngineSettings, facts: EngineFacts): EngineCapacity {
+  const { safetyFactor, liveShare } = settings.admission
+  const { kvBlocksTotal } = facts.gauges
+  const { gpu, address } = facts
+  return engineCapacity({ engine: address.url, kvBlocksTotal, gpu, safetyFactor, liveShare })
+}

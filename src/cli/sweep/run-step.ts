@@ -1,0 +1,261 @@
+import { setMaxListeners } from 'node:events'
+import { withTimeout } from '../../kernel/abort.js'
+import { sleepFor } from '../../kernel/clock.js'
+import { NightscribeError, reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
+import { STEP_MS } from '../../media/pcm.js'
+import type { SessionEnded, StepEnding } from '../../planning/sweep/events.js'
+import { StallWatch } from '../../planning/sweep/stall-watch.js'
+import type { EngineGauges } from '../../realtime/engine-metrics.js'
+import type { SessionMeter, SessionResult } from '../../realtime/run-session.js'
+import { warmUp } from '../../realtime/warm-up.js'
+import { outcomeOf } from './session-outcome.js'
+import { loopedAudio } from './speech.js'
+import { STAGGER_MS, type StepPlan, type StepPorts, stepAudioMs } from './step-ports.js'
+
+/** No delta for any session for so long while one is due: the engine stands still. */
+const STANDSTILL_MS = 5_000
+const WATCH_INTERVAL_MS = 250
+const GAUGE_INTERVAL_MS = 1_000
+/** A warm-up that takes longer has failed. */
+const WARM_UP_MS_MAX = 120_000
+/**
+ * How long one session may be without a due delta. Long, because whoever gives up frees what it
+ * held, and so hides from the sweep what it looks for.
+ */
+const SESSION_STALL_MS = 30_000
+
+/**
+ * Runs one step to its end: warm-up, all sessions at their times, and the engine's gauges once a
+ * second. What happens is in the events; failures of sessions are part of them.
+ *
+ * @returns how it ended; after `stopped`, too, nothing of it is left
+ * @throws when the events can't be written
+ */
+export async function runStep(
+  ports: StepPorts,
+  plan: StepPlan,
+  { signal }: { signal: AbortSignal },
+): Promise<StepEnding> {
+  const warm = await warmUpEngine(ports, signal)
+  const ending = warm ? await new RunningStep(ports, plan).run(signal) : 'warm_up_failed'
+  const told = signal.aborted ? 'stopped' : ending
+  ports.record({ kind: 'step_ended', ending: told })
+  return told
+}
+
+async function warmUpEngine(ports: StepPorts, signal: AbortSignal): Promise<boolean> {
+  const startMs = ports.nowMs()
+  const { model, deltaDelayMs } = ports.engine
+  const late = () =>
+    new UpstreamError(
+      'session_stalled',
+      `The engine did not finish an utterance of one second within ${WARM_UP_MS_MAX} ms.`,
+    )
+  try {
+    await withTimeout(WARM_UP_MS_MAX, signal, late, async (inner) => {
+      const cold = { engine: ports.address, model, deltaDelayMs }
+      await warmUp(ports.runSession, cold, { signal: inner })
+    })
+    ports.record({ kind: 'warmed_up', durationMs: ports.nowMs() - startMs })
+    return true
+  } catch (error) {
+    const code = error instanceof NightscribeError ? error.code : 'internal'
+    ports.record({ kind: 'warm_up_failed', code, detail: reasonOf(error) })
+    return false
+  }
+}
+
+interface PlannedSession {
+  index: number
+  startMs: number
+  /** In the speech that is looped. */
+  startFrame: number
+}
+
+/** Two modes: sessions are running; or they are being closed, because of `ending`. */
+class RunningStep {
+  private readonly ports: StepPorts
+  private readonly plan: StepPlan
+  private readonly stop = new AbortController()
+  private readonly watch = new StallWatch()
+  private ending: StepEnding = 'complete'
+  private engineWaits = false
+  private failure: unknown = null
+
+  constructor(ports: StepPorts, plan: StepPlan) {
+    this.ports = ports
+    this.plan = plan
+    setMaxListeners(0, this.stop.signal) // every session listens, which is no leak
+  }
+
+  async run(signal: AbortSignal): Promise<StepEnding> {
+    const onAbort = () => this.end('stopped')
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    const besides = new AbortController()
+    const watching = [this.watchStandstill(besides.signal), this.readGauges(besides.signal)].map(
+      (loop) => loop.catch((error) => this.noteFailure(error, besides.signal)),
+    )
+    try {
+      const startMs = this.ports.clock.monotonicMs()
+      const { random, speech } = this.ports
+      const sessions = Array.from({ length: this.plan.sessions }, (_, index) => ({
+        index,
+        startMs: startMs + random.uniform() * STAGGER_MS,
+        startFrame: Math.floor((random.uniform() * speech.durationMs) / STEP_MS),
+      }))
+      await Promise.all(sessions.map((session) => this.carry(session)))
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      besides.abort(new StopRequested('canceled', 'The step is over.'))
+      await Promise.all(watching)
+    }
+    if (this.failure !== null) throw this.failure
+    return this.ending
+  }
+
+  private end(ending: StepEnding): void {
+    if (this.stop.signal.aborted) return
+    this.ending = ending
+    this.stop.abort(new StopRequested('canceled', 'The step is being ended.'))
+  }
+
+  /** A failure of ours ends the step; a loop that was told to stop has none. */
+  private noteFailure(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted && error === signal.reason) return
+    this.failure ??= error
+    this.end('stopped')
+  }
+
+  /** Never rejects: how a session ends is an event. */
+  private async carry(session: PlannedSession): Promise<void> {
+    const { ports, watch } = this
+    const { signal } = this.stop
+    const { index } = session
+    try {
+      await ports.clock.sleepUntil(session.startMs, { signal })
+      ports.record({ kind: 'arrived', session: index })
+      const result = await this.converse(session)
+      this.recordEnd(index, { outcome: 'ok', code: null }, result)
+    } catch (error) {
+      this.recordEnd(index, signal.aborted ? this.closedByUs() : outcomeOf(error), null)
+    } finally {
+      watch.ended(index)
+      ports.onEnded()
+    }
+  }
+
+  private closedByUs() {
+    return this.ending === 'deadlock'
+      ? ({ outcome: 'timeout', code: 'deadlock' } as const)
+      : ({ outcome: 'closed', code: 'stopped' } as const)
+  }
+
+  private async converse({ index, startFrame }: PlannedSession): Promise<SessionResult> {
+    const { ports, plan } = this
+    const { signal } = this.stop
+    const audioMs = stepAudioMs(plan)
+    await using _place = await ports.letIn({ index, audioMs, pace: plan.pace }, { signal })
+    ports.record({ kind: 'opened', session: index })
+    const onEnd = () => {
+      ports.record({ kind: 'audio_ended', session: index })
+      this.watch.audioEnded(index, ports.nowMs())
+    }
+    return await ports.runSession(
+      {
+        engine: ports.address,
+        model: ports.engine.model,
+        audio: loopedAudio(ports.speech, { startFrame, frames: audioMs / STEP_MS }, { onEnd }),
+        pace: plan.pace,
+        leg: 0,
+        legStartMs: 0,
+        limits: {
+          ...ports.limits,
+          stallTimeoutMs: SESSION_STALL_MS,
+          blankSpeechMaxMs: null,
+          deltaDelayMs: ports.engine.deltaDelayMs,
+        },
+        lagMaxMs: Number.POSITIVE_INFINITY, // open loop: the sender doesn't wait for the engine
+        speechAt: () => false,
+        meter: this.meter(index),
+        onGroup: () => {},
+        onProgress: () => {},
+      },
+      { signal },
+    )
+  }
+
+  private meter(session: number): SessionMeter {
+    const { ports, watch } = this
+    return {
+      connected: () => ports.record({ kind: 'created', session }),
+      frameSent: (_, slipMs) => {
+        ports.record({ kind: 'frame', session, slipMs: Math.max(0, slipMs) })
+        watch.frameSent(session, ports.nowMs())
+      },
+      deltaReceived: (_, _lagMs, hasText) => {
+        ports.record({ kind: 'delta', session, hasText })
+        watch.deltaReceived(session, ports.nowMs())
+      },
+      held: () => {},
+      finished: () => ports.record({ kind: 'done', session }),
+    }
+  }
+
+  private recordEnd(
+    session: number,
+    { outcome, code }: Pick<SessionEnded, 'outcome' | 'code'>,
+    result: SessionResult | null,
+  ): void {
+    const textChars = result?.groups.reduce((sum, { text }) => sum + text.length, 0) ?? null
+    const verified = result?.verified ?? null
+    this.ports.record({ kind: 'ended', session, outcome, code, verified, textChars })
+  }
+
+  private async watchStandstill(signal: AbortSignal): Promise<void> {
+    const { clock, engine } = this.ports
+    const boundMs = STANDSTILL_MS + engine.deltaDelayMs
+    for (;;) {
+      await sleepFor(clock, WATCH_INTERVAL_MS, { signal })
+      this.ports.onTick()
+      const failure = this.ports.failure()
+      if (failure) throw failure
+      // One whose seats are all taken by others goes on when they end (max_num_seqs).
+      if (this.engineWaits && !this.watch.answered) continue
+      if (this.watch.stalledMs(this.ports.nowMs()) > boundMs) this.end('deadlock')
+    }
+  }
+
+  private async readGauges(signal: AbortSignal): Promise<void> {
+    const { clock } = this.ports
+    const startMs = clock.monotonicMs()
+    for (let index = 1; ; index += 1) {
+      await clock.sleepUntil(startMs + index * GAUGE_INTERVAL_MS, { signal })
+      const requestedMs = this.ports.nowMs()
+      const gauges = await this.gaugesOrNothing(signal)
+      if (gauges === null) continue
+      this.engineWaits = (gauges.waitingCapacity ?? 0) > 0
+      this.ports.record({
+        kind: 'gauges',
+        requestedMs,
+        kvUsage: gauges.kvUsage,
+        kvBlocks: gauges.kvBlocksHeld,
+        waitingCapacity: gauges.waitingCapacity,
+        deferred: gauges.deferred,
+        preemptions: gauges.preemptions,
+        websocketConnections: gauges.websocketConnections,
+      })
+    }
+  }
+
+  /** An engine too busy to tell its figures is still being measured: a gap in the series. */
+  private async gaugesOrNothing(signal: AbortSignal): Promise<EngineGauges | null> {
+    try {
+      return await this.ports.readGauges({ signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof NightscribeError) return null
+      throw error
+    }
+  }
+}

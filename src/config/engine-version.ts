@@ -1,0 +1,19 @@
+/**
+ * Whether an engine's version is so high: `0.25`, `0.32.0`, `v0.32` and `0.32.1.dev3+g1a2b3c` are
+ * compared by their leading numbers: a build on the way to a release counts as that release.
+ * @returns null for what doesn't begin with two numbers
+ */
+export function versionAtLeast(version: string, minimum: string): boolean | null {
+  const [given, wanted] = [numbersOf(version), numbersOf(minimum)]
+  if (given === null || wanted === null) return null
+  for (let index = 0; index < 3; index += 1) {
+    const difference = (given[index] ?? 0) - (wanted[index] ?? 0)
+    if (difference !== 0) return difference > 0
+  }
+  return true
+}
+
+function numbersOf(version: string): number[] | null {
+  const match = /^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(version.trim())
+  return match ? match.slice(1).map((part) => Number(part ?? 0)) : null
+}

@@ -1,0 +1,101 @@
+import type { LegLease } from '../admission/leg-lease.js'
+import { type Clock, sleepFor } from '../kernel/clock.js'
+import type { Random } from '../kernel/random.js'
+
+/** What may go wrong with a leg in a simulation; all zero for a plan. */
+export interface LegTrouble {
+  /** Chance of a leg to fail somewhere on its way. */
+  failShare: number
+  /** Chance of a sender to slip at a block border, and by how much at most. */
+  slipShare: number
+  slipMaxMs: number
+  /** Time of the 17 last steps, at most; drawn anew for every leg. */
+  tailMaxMs: number
+  /** Chance of a session to be closed late, and by how much at most. */
+  lateCloseShare: number
+  lateCloseMaxMs: number
+}
+
+/** What the simulated engine sees of a session. */
+export interface SimulatedSession {
+  /** So many frames were sent. */
+  heard(frames: number): void
+  /** The end of the audio was announced, and the last steps computed. */
+  finished(frames: number): void
+  closed(): void
+}
+
+/** Why a simulated leg has failed. */
+export class SimulatedFailure extends Error {}
+
+/**
+ * Carries one leg without audio: one event per block border, which is where plans and ledger see
+ * anything of it. The lease is asked as a real sender asks it.
+ */
+export async function simulateLeg(
+  lease: LegLease,
+  parts: {
+    clock: Clock
+    random: Random
+    trouble: LegTrouble
+    session: SimulatedSession
+    frameMs: number
+  },
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const { clock, random, trouble, session, frameMs } = parts
+  const failsAt = random.uniform() < trouble.failShare ? random.uniform() * lease.frames : null
+  let slipMs = 0
+  try {
+    let frame = 0
+    while (frame < lease.frames) {
+      const border = Math.min(lease.borderAfter(frame), lease.frames - 1)
+      const dueMs = lease.startMs + border * frameMs + slipMs
+      if (!(await reached(lease, clock, dueMs, signal))) continue
+      if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
+      if (random.uniform() < trouble.slipShare) {
+        const moreMs = random.uniform() * trouble.slipMaxMs
+        slipMs += moreMs
+        await sleepFor(clock, moreMs, { signal })
+      }
+      const beforeMs = clock.monotonicMs()
+      await lease.permit(border, beforeMs, { signal })
+      slipMs += clock.monotonicMs() - beforeMs
+      frame = border + 1
+      session.heard(frame)
+    }
+    // The end may have moved on while the last permission was waited for.
+    session.finished(lease.frames)
+    await sleepFor(clock, random.uniform() * trouble.tailMaxMs, { signal })
+    if (random.uniform() < trouble.lateCloseShare) {
+      await sleepFor(clock, random.uniform() * trouble.lateCloseMaxMs, { signal })
+    }
+  } finally {
+    session.closed()
+  }
+}
+
+/** Sleeps up to a moment; false when the lease's end was moved before. */
+async function reached(
+  lease: LegLease,
+  clock: Clock,
+  dueMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (clock.monotonicMs() >= dueMs) {
+    signal.throwIfAborted()
+    return true
+  }
+  const either = new AbortController()
+  const inner = AbortSignal.any([signal, either.signal])
+  const moved = lease.moves.next(inner).then(() => false)
+  const slept = clock.sleepUntil(dueMs, { signal: inner }).then(() => true)
+  try {
+    return await Promise.race([moved, slept])
+  } finally {
+    either.abort()
+    moved.catch(() => {}) // the other one has won
+    slept.catch(() => {})
+    signal.throwIfAborted()
+  }
+}

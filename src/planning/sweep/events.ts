@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import type { KvModel } from '../../admission/kv-model.js'
+import { tenths } from '../../latency/latency-histogram.js'
+
+/** Named in the first line of `events.ndjson`. */
+export const EVENTS_SCHEMA = 'nightscribe.sweep-events/1'
+
+/** How a session of a sweep ended. */
+export type SessionOutcome = 'ok' | 'rejected' | 'error' | 'timeout' | 'closed'
+
+/** How a step ended: by itself, by the engine's standstill, by a signal, or before its sessions. */
+export type StepEnding = 'complete' | 'deadlock' | 'stopped' | 'warm_up_failed'
+
+/** First line: whose events these are. */
+export interface SweepStarted {
+  kind: 'sweep_started'
+  schema: typeof EVENTS_SCHEMA
+  sweepId: string
+  /** ISO 8601; 0 on the scale of all `atMs`. */
+  startedAt: string
+}
+
+/** What a step is going to do, with everything that its figures need besides the events. */
+export interface StepStarted {
+  kind: 'step_started'
+  atMs: number
+  sessions: number
+  pace: number
+  /** Audio that each session carries. */
+  audioMs: number
+  /** Time by which the engine holds deltas back beyond the model's own delay. */
+  deltaDelayMs: number
+  /** KV blocks that sessions can have; null where nobody knows. */
+  kvBlocksMax: number | null
+  /** The law by which blocks are predicted; null where there is none for the model. */
+  kvModel: KvModel | null
+  /** WebSocket connections of others just before; null where the engine doesn't tell. */
+  othersConnected: number | null
+}
+
+/** What the engine said of itself, asked once a second; null where it didn't. */
+export interface GaugesRead {
+  kind: 'gauges'
+  /** When the answer was there. */
+  atMs: number
+  requestedMs: number
+  /** 0 to 1; of the fullest engine core. */
+  kvUsage: number | null
+  /** KV blocks that sessions hold, whoever's they are. */
+  kvBlocks: number | null
+  waitingCapacity: number | null
+  deferred: number | null
+  preemptions: number | null
+  websocketConnections: number | null
+}
+
+/**
+ * One line of `events.ndjson`. Times are ms since the start of the sweep, of one monotonic clock,
+ * and never go back; `session` is 0-based within its step.
+ */
+export type SweepEvent =
+  | SweepStarted
+  | StepStarted
+  | { kind: 'warmed_up'; atMs: number; durationMs: number }
+  | { kind: 'warm_up_failed'; atMs: number; code: string; detail: string }
+  /** The plan's time for this session has come. */
+  | { kind: 'arrived'; session: number; atMs: number }
+  /** It was let in, and begins to connect. */
+  | { kind: 'opened'; session: number; atMs: number }
+  /** `session.created` came. */
+  | { kind: 'created'; session: number; atMs: number }
+  /** 80 ms of audio left, `slipMs` after they were due. */
+  | { kind: 'frame'; session: number; atMs: number; slipMs: number }
+  /** The last frame has left; the final commit follows at once. */
+  | { kind: 'audio_ended'; session: number; atMs: number }
+  | { kind: 'delta'; session: number; atMs: number; hasText: boolean }
+  /** `transcription.done` came. */
+  | { kind: 'done'; session: number; atMs: number }
+  | SessionEnded
+  | GaugesRead
+  | { kind: 'step_ended'; atMs: number; ending: StepEnding }
+
+/** Nothing more comes of a session; its socket is closed. */
+export interface SessionEnded {
+  kind: 'ended'
+  session: number
+  atMs: number
+  outcome: SessionOutcome
+  /** Why, for programs: an error code, `http_503`, `close_1012`; null when all is well. */
+  code: string | null
+  /** Deltas, usage and the law of steps agree; null for a session that didn't get that far. */
+  verified: boolean | null
+  textChars: number | null
+}
+
+/** One line, without its end. The two kinds that make nearly all of the file are short arrays. */
+export function encodeEvent(event: SweepEvent): string {
+  if (event.kind === 'frame') {
+    return `["f",${event.session},${tenths(event.atMs)},${tenths(event.slipMs)}]`
+  }
+  if (event.kind === 'delta') {
+    return `["d",${event.session},${tenths(event.atMs)},${event.hasText ? 1 : 0}]`
+  }
+  return JSON.stringify(renamed(event, toSnake), (key, value) => {
+    if (typeof value !== 'number') return value
+    return key.endsWith('_ms') ? tenths(value) : Math.round(value * 10_000) / 10_000
+  })
+}
+
+/** The event of a line that `encodeEvent` has written; our own file, so its shape is trusted. */
+export function decodeEvent(line: string): SweepEvent {
+  const json: unknown = JSON.parse(line)
+  if (Array.isArray(json)) {
+    const [kind, session, atMs, last] = json as [string, number, number, number]
+    if (kind === 'f') return { kind: 'frame', session, atMs, slipMs: last }
+    assert.equal(kind, 'd', 'an array is a frame or a delta')
+    return { kind: 'delta', session, atMs, hasText: last === 1 }
+  }
+  return renamed(json, toCamel) as SweepEvent
+}
+
+function renamed(value: unknown, rename: (key: string) => string): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [rename(key), renamed(inner, rename)]),
+  )
+}
+
+function toSnake(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+function toCamel(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}

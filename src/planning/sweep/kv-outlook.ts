@@ -1,0 +1,46 @@
+import { type KvModel, kvBlocksPlanned } from '../../admission/kv-model.js'
+import { STEP_MS } from '../../media/pcm.js'
+import { DELAY_STEPS } from '../../media/step-law.js'
+
+/** What the KV law says of so many sessions that are never rotated. */
+export interface KvOutlook {
+  /** What all of them hold in the end, and after how much audio. */
+  plateau_blocks: number
+  plateau_after_ms: number
+  /** After how much audio the cache is full; null: never, or nobody knows how much there is. */
+  full_after_ms: number | null
+}
+
+/** @param kvBlocksMax blocks that sessions can have; null where nobody knows */
+export function kvOutlook(model: KvModel, sessions: number, kvBlocksMax: number | null): KvOutlook {
+  const plateauDeltas = model.decoderWindowTokens + model.blockTokens * model.decoderBlockRatio
+  const plateauBlocks = kvBlocksPlanned(model, plateauDeltas)
+  const plateauFrom = firstDeltas(plateauDeltas, (deltas) => {
+    return kvBlocksPlanned(model, deltas) >= plateauBlocks
+  })
+  const fullFrom = firstDeltas(plateauDeltas, (deltas) => {
+    return kvBlocksMax !== null && sessions * kvBlocksPlanned(model, deltas) > kvBlocksMax
+  })
+  return {
+    plateau_blocks: sessions * plateauBlocks,
+    plateau_after_ms: audioMsOf(plateauFrom ?? plateauDeltas),
+    full_after_ms: fullFrom === null ? null : audioMsOf(fullFrom),
+  }
+}
+
+/** The least number up to `max` for which a condition that stays true once it is holds. */
+function firstDeltas(max: number, holds: (deltas: number) => boolean): number | null {
+  if (!holds(max)) return null
+  let low = 0
+  let high = max
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (holds(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function audioMsOf(deltas: number): number {
+  return (DELAY_STEPS + deltas) * STEP_MS
+}

@@ -1,0 +1,64 @@
+import { LatencyHistogram } from '../../latency/latency-histogram.js'
+import { STEP_MS } from '../../media/pcm.js'
+import { DELAY_STEPS } from '../../media/step-law.js'
+import type { SessionEnded } from './events.js'
+
+/** What the events of one session say, in order. Times are ms since the start of the sweep. */
+export class SessionTrace {
+  arrivedMs: number | null = null
+  openedMs: number | null = null
+  createdMs: number | null = null
+  firstTextMs: number | null = null
+  lastDeltaMs: number | null = null
+  lastTextMs: number | null = null
+  audioEndedMs: number | null = null
+  doneMs: number | null = null
+  ended: SessionEnded | null = null
+  deltas = 0
+  /** Deltas that are not empty. */
+  texts = 0
+  /** Lag of this session's deltas; see `delta`. */
+  readonly lag = new LatencyHistogram()
+  private readonly frameSentMs: number[] = []
+
+  /** Length of the audio that was sent. */
+  get audioMs(): number {
+    return this.frameSentMs.length * STEP_MS
+  }
+
+  get firstFrameMs(): number | null {
+    return this.frameSentMs[0] ?? null
+  }
+
+  get lastFrameMs(): number | null {
+    return this.frameSentMs.at(-1) ?? null
+  }
+
+  frameSent(atMs: number): void {
+    this.frameSentMs.push(atMs)
+  }
+
+  /**
+   * @returns how long after the frame that made it possible the delta came: frame 7 + i for delta
+   *   i, both 0-based. Null for the deltas of the tail, which no frame makes possible.
+   */
+  delta(atMs: number, hasText: boolean): number | null {
+    const sentMs = this.frameSentMs[DELAY_STEPS + 1 + this.deltas]
+    this.deltas += 1
+    this.lastDeltaMs = atMs
+    if (hasText) {
+      this.texts += 1
+      this.firstTextMs ??= atMs
+      this.lastTextMs = atMs
+    }
+    return sentMs === undefined ? null : atMs - sentMs
+  }
+
+  /**
+   * How long the deltas that were possible and never came had been waited for. Without them an
+   * engine that stands still would look fast, because only its quick answers were counted.
+   */
+  *missingMs(atMs: number): Iterable<number> {
+    for (const sentMs of this.frameSentMs.slice(DELAY_STEPS + 1 + this.deltas)) yield atMs - sentMs
+  }
+}
