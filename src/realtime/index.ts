@@ -48,7 +48,17 @@ export interface EngineDescription {
 
 /** The audio that one session carries: mono PCM16 at 16 kHz. */
 export interface SessionAudio {
-  readonly samples: number
-  /** Frames of 2560 bytes in order, the last one shorter. One consumer. */
+  /** Frames of 2560 bytes in order, the last one shorter. One consumer, which asks late: the end
+   * of the audio may be moved while it is sent. */
   frames(options: { signal: AbortSignal }): AsyncIterable<Uint8Array>
+}
+
+/** Says when frames may be sent, where somebody counts what the engine holds. */
+export interface SendPermission {
+  /** When the first frame is due, by the clock of the session's runner. */
+  readonly startMs: number
+  /**
+   * Called right before frame `index` is sent. Undefined: at once. A promise: when it resolves.
+   */
+  permit(index: number, nowMs: number, options: { signal: AbortSignal }): Promise<void> | undefined
 }

@@ -5,7 +5,13 @@ import { SAMPLE_BYTES, STEP_MS, samplesToMs } from '../media/pcm.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
 import { lagMs } from '../media/step-law.js'
 import { GroupAligner, type WordGroup } from '../transcript/align.js'
-import type { EngineAddress, SessionAudio, Transport, TransportOpener } from './index.js'
+import type {
+  EngineAddress,
+  SendPermission,
+  SessionAudio,
+  Transport,
+  TransportOpener,
+} from './index.js'
 import { type SessionLimits, SessionMachine, type SpeechAt } from './session-machine.js'
 import {
   encodeAppend,
@@ -18,6 +24,8 @@ import {
 
 /** How often the watchdogs look at the clock. */
 const WATCH_INTERVAL_MS = 250
+/** A session that opens later than its first frame was due by more doesn't catch up the rest. */
+const LATE_START_MAX_MS = 1_000
 /** Why the loops stop when all is well. */
 const SESSION_DONE = new StopRequested('canceled', 'The session is complete.')
 /** Bytes in the socket's own buffer above which the sender waits: 25 s of audio. */
@@ -43,6 +51,8 @@ export interface SessionRequest {
   model: string
   audio: SessionAudio
   pace: Pace
+  /** Null: the first frame is due when the session is open, and nobody is asked. */
+  permission: SendPermission | null
   /** 0-based index of the leg in its lane. */
   leg: number
   /** Where the leg starts in the recording. */
@@ -185,11 +195,12 @@ class RunningSession {
     transport.send(encodeUpdate(request.model))
     transport.send(encodeCommit(false))
     machine.started()
-    const schedule = new ReplaySchedule(request.pace, clock.monotonicMs())
+    const schedule = new ReplaySchedule(request.pace, this.firstFrameMs())
     let index = 0
     for await (const frame of request.audio.frames({ signal })) {
       await clock.sleepUntil(schedule.dueMs(index), { signal })
       await this.waitForEngine(transport, schedule, index)
+      await this.waitForPermission(schedule, index)
       signal.throwIfAborted()
       const nowMs = clock.monotonicMs()
       transport.send(encodeAppend(frame))
@@ -200,6 +211,22 @@ class RunningSession {
     signal.throwIfAborted()
     transport.send(encodeCommit(true))
     machine.finalSent(clock.monotonicMs())
+  }
+
+  /** On its own schedule, unless the session came so late that the burst would be too long. */
+  private firstFrameMs(): number {
+    const nowMs = this.clock.monotonicMs()
+    const { permission } = this.request
+    return permission === null ? nowMs : Math.max(permission.startMs, nowMs - LATE_START_MAX_MS)
+  }
+
+  private async waitForPermission(schedule: ReplaySchedule, index: number): Promise<void> {
+    const { request, clock } = this
+    const { signal } = this.stop
+    const asked = request.permission?.permit(index, clock.monotonicMs(), { signal })
+    if (asked === undefined) return
+    await asked
+    schedule.hold(index, clock.monotonicMs())
   }
 
   /** Batch never drops audio: while the engine is too far behind, the sender stands still. */

@@ -43,6 +43,7 @@ export async function warmUp(
       model,
       audio: silence(WARM_UP_SAMPLES),
       pace: 'max',
+      permission: null,
       leg: 0,
       legStartMs: 0,
       limits: {
@@ -65,7 +66,6 @@ export async function warmUp(
 
 function silence(samples: number): SessionAudio {
   return {
-    samples,
     async *frames() {
       for (let left = samples; left > 0; left -= STEP_SAMPLES) {
         yield new Uint8Array(Math.min(left, STEP_SAMPLES) * SAMPLE_BYTES)

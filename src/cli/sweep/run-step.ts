@@ -167,6 +167,7 @@ class RunningStep {
         model: ports.engine.model,
         audio: loopedAudio(ports.speech, { startFrame, frames: audioMs / STEP_MS }, { onEnd }),
         pace: plan.pace,
+        permission: null,
         leg: 0,
         legStartMs: 0,
         limits: {

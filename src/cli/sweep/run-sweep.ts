@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { type Clock, isoTime, sleepFor } from '../../kernel/clock.js'
 import { isStop, NightscribeError } from '../../kernel/errors.js'
-import { seededRandom } from '../../kernel/random.js'
+import { seededRandom } from '../../kernel/seeded-random.js'
 import { EVENTS_SCHEMA, type StepEnding } from '../../planning/sweep/events.js'
 import {
   type StepReport,

@@ -110,7 +110,6 @@ export function loopedAudio(
 ): SessionAudio {
   const framesHeld = pcm.length / FRAME_BYTES
   return {
-    samples: (frames * FRAME_BYTES) / SAMPLE_BYTES,
     async *frames() {
       for (let index = 0; index < frames; index += 1) {
         const at = ((startFrame + index) % framesHeld) * FRAME_BYTES

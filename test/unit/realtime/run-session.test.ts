@@ -15,7 +15,6 @@ import { StepClock, settle } from '../../fakes/step-clock.js'
 
 function silence(samples: number): SessionAudio {
   return {
-    samples,
     async *frames() {
       for (let left = samples; left > 0; left -= STEP_SAMPLES) {
         yield new Uint8Array(Math.min(FRAME_BYTES, left * SAMPLE_BYTES))
@@ -50,6 +49,7 @@ function begin(options: {
     model: 'm',
     audio: silence(options.samples),
     pace: options.pace ?? 1,
+    permission: null,
     leg: 0,
     legStartMs: 0,
     limits: {

@@ -23,7 +23,6 @@ function engineOf(clock: StepClock, options: Partial<InProcessOptions> = {}): In
 
 function silence(samples: number): SessionAudio {
   return {
-    samples,
     async *frames() {
       for (let left = samples; left > 0; left -= STEP_SAMPLES) {
         yield new Uint8Array(Math.min(FRAME_BYTES, left * SAMPLE_BYTES))
@@ -38,6 +37,7 @@ function requestOf(seconds: number, lags: number[] = []): SessionRequest {
     model: 'mistralai/Voxtral-Mini-4B-Realtime-2602',
     audio: silence(seconds * 16_000),
     pace: 1,
+    permission: null,
     leg: 0,
     legStartMs: 0,
     limits: {
