@@ -1,4 +1,5 @@
 import { type DestinationStream, pino } from 'pino'
+import type { KeeperEvent } from '../src/admission/engine-keeper.js'
 import { NightscribeError, reasonOf } from '../src/kernel/errors.js'
 import type { KnownEngine } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
@@ -11,6 +12,10 @@ export interface WorkerEvents {
   attemptStarted(stage: Stage, jobId: string, number: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
+  /** A keeper saw or did something. */
+  engine(url: string, event: KeeperEvent): void
+  engineHealth(url: string, state: string, reason: string | null): void
+  looksFailed(error: unknown): void
   reconciled(jobIds: readonly string[]): void
   reconcileFailed(error: unknown): void
   redisError(error: Error): void
@@ -41,7 +46,14 @@ export function workerEvents(
     attemptStarted: (stage, jobId, number) => log.info({ stage, jobId, number }, 'attempt started'),
     attemptDone: (stage, jobId) => log.info({ stage, jobId }, 'attempt done'),
     attemptEnded: (stage, jobId, how, error) =>
-      log.warn({ stage, jobId, how, code: error?.code ?? null }, 'attempt ended'),
+      log[how === 'waiting' ? 'info' : 'warn'](
+        { stage, jobId, how, code: error?.code ?? null },
+        'attempt ended',
+      ),
+    engine: (url, event) => log.info({ host: new URL(url).host, ...event }, 'engine'),
+    engineHealth: (url, state, reason) =>
+      log.warn({ host: new URL(url).host, state, reason }, 'engine health'),
+    looksFailed: (error) => log.error(facts(error), 'looking after engines failed'),
     reconciled: (jobIds) => log.warn({ count: jobIds.length, jobIds }, 'lost jobs queued again'),
     reconcileFailed: (error) => log.error(facts(error), 'looking for lost jobs failed'),
     redisError: (error) => log.error(facts(error), 'redis connection'),

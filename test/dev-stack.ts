@@ -50,6 +50,7 @@ export async function startDevStack(
     vad: { method: 'energy' },
     queue: { backoffMs: 50, backoffMaxMs: 200, attemptsMax: 3 },
     engine: { sessionsMax: 8 },
+    legs: { openAheadMs: 100 },
     ...changes,
   })
   const ports = cleanup.use(await openPorts(settings, { clock, random, signal }))

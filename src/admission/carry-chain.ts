@@ -13,6 +13,13 @@ export interface CarriedLeg<T> {
   result: T
 }
 
+/** When a leg that failed is carried again. */
+export interface RetryAfter {
+  delayMs: number
+  /** Earlier, once a session of the engine has ended. */
+  orFewerLeases: boolean
+}
+
 /** How a lane is carried. */
 export interface CarryOptions<T> {
   /** Carries one leg to its end. Throws when that can't be; the lease is closed either way. */
@@ -21,7 +28,7 @@ export interface CarryOptions<T> {
    * A leg failed. @returns how long to wait before it is carried again, from its beginning
    * @throws to give the lane up
    */
-  onFailure(error: unknown, failed: { fromFrame: number; failures: number }): number
+  onFailure(error: unknown, failed: { fromFrame: number; failures: number }): RetryAfter
   /** A leg is complete; called in order. */
   onLeg(leg: CarriedLeg<T>): void
   signal: AbortSignal
@@ -55,8 +62,8 @@ export async function carryChain<T>(chain: LaneChain, options: CarryOptions<T>):
       const { fromFrame } = failed.lease
       failures = fromFrame > progress ? 1 : failures + 1
       progress = Math.max(progress, fromFrame)
-      const delayMs = options.onFailure(failed.error, { fromFrame, failures })
-      await chain.restart({ fromFrame, delayMs, signal: options.signal })
+      const retry = options.onFailure(failed.error, { fromFrame, failures })
+      await chain.restart({ fromFrame, ...retry, signal: options.signal })
     }
   } finally {
     // Also when stopped, for others wait for what it holds; the store bounds the time. Where this

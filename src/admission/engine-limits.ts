@@ -14,14 +14,12 @@ export function learnedPlan(
   options: { nowMs: number; liveBlocks: number },
 ): EnginePlan {
   const { nowMs, liveBlocks } = options
-  const { knee, penaltiesUntilMs, correctionBlocks } = ledger.limit
-  const penalties = penaltiesUntilMs.filter((untilMs) => untilMs > nowMs).length
-  const lanes = Math.min(plan.limits.lanes, knee ?? Number.POSITIVE_INFINITY)
-  const base = Number.isFinite(lanes) ? lanes : ledger.chains.length + penalties
-  const penalized = penalties > 0 ? Math.max(1, base - penalties) : lanes
+  const { knee, penalties, correctionBlocks } = ledger.limit
+  const inForce = penalties.filter(({ untilMs }) => untilMs > nowMs).map(({ lanes }) => lanes)
+  const lanes = Math.min(plan.limits.lanes, knee ?? Number.POSITIVE_INFINITY, ...inForce)
   const kept = liveBlocks === 0 ? 0 : Math.max(0, liveBlocks - liveLoad(plan, ledger, nowMs))
   const kvBlocks = Math.max(0, plan.limits.kvBlocks - correctionBlocks - kept)
-  return { ...plan, limits: { ...plan.limits, kvBlocks, lanes: penalized } }
+  return { ...plan, limits: { ...plan.limits, kvBlocks, lanes } }
 }
 
 function liveLoad(plan: EnginePlan, ledger: Ledger, nowMs: number): number {

@@ -4,7 +4,15 @@ import type { EngineDesk, LedgerStep } from './engine-desk.js'
 import { type EnginePlan, frameMsOf } from './engine-plan.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
-import { withChain, withLegBehind, withLegClosed, withoutChain } from './ledger-changes.js'
+import {
+  lanesHolding,
+  leasesOf,
+  withChain,
+  withLegBehind,
+  withLegClosed,
+  withoutChain,
+} from './ledger-changes.js'
+import { FRAME_MS } from './leg-curve.js'
 import { type LeaseOwner, LegLease, SLIP_MAX_MS } from './leg-lease.js'
 import type { CutOption, PlannedStretch } from './leg-planner.js'
 
@@ -15,6 +23,8 @@ const REPLAN_PRESSED_MS = 4_000
 const ASK_AGAIN_MS = 500
 /** A parked lane takes what is free now, whatever others have planned, after so long. */
 const PARKED_MAX_MS = 5_000
+/** How often a lane without a pace looks how far it has come. */
+const UNPACED_LOOK_MS = 50
 /** A cut that is nearer than this isn't moved: the change-over begins. */
 const FIX_AHEAD_MS = 300
 
@@ -53,6 +63,8 @@ export class LaneChain implements LeaseOwner {
   private parkedSinceMs: number | null = null
   /** Monotonic; before it no leg is opened. */
   private notBeforeMs = 0
+  /** With fewer leases on the engine it may be opened earlier. */
+  private openBelowLeases = 0
   /** @param admitted the legs that the ledger grants already; null: it stands in none yet */
   constructor(
     options: LaneChainOptions,
@@ -103,9 +115,12 @@ export class LaneChain implements LeaseOwner {
   async restart(options: {
     fromFrame: number
     delayMs: number
+    /** Not so long, if fewer sessions run on the engine by then than now. */
+    orFewerLeases: boolean
     signal: AbortSignal
   }): Promise<void> {
     await this.end(options)
+    this.openBelowLeases = options.orFewerLeases ? leasesOf(this.desk.ledger).length : 0
     this.fromFrame = options.fromFrame
     this.restFrames = framesLeft(this.options.cuts, options.fromFrame)
     this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
@@ -180,7 +195,14 @@ export class LaneChain implements LeaseOwner {
   private lease(granted: { leg: PlannedLeg; stretch: PlannedStretch }): LegLease {
     const { desk } = this
     const plan = desk.planOf(desk.ledger, desk.nowMs())
-    const lease = new LegLease({ ...granted, desk, plan, owner: this, pace: this.options.pace })
+    const lease = new LegLease({
+      ...granted,
+      chainId: this.chainId,
+      desk,
+      plan,
+      owner: this,
+      pace: this.options.pace,
+    })
     this.leases.push(lease)
     this.nextIndex = lease.index + 1
     return lease
@@ -201,22 +223,38 @@ export class LaneChain implements LeaseOwner {
     for (;;) {
       const changeMs = this.changeMs(running)
       const nowMs = clock.monotonicMs()
-      if (nowMs >= changeMs) return
+      if (nowMs >= changeMs || running.ended.aborted) return
       if (changeMs - nowMs <= FIX_AHEAD_MS) {
-        await clock.sleepUntil(changeMs, { signal })
-      } else if (nowMs >= replanMs) {
+        await this.sleep(running, changeMs, signal)
+      } else if (nowMs >= replanMs && this.options.pace > 0) {
         await this.replan(running, { signal })
         replanMs = soonMs()
       } else {
-        await clock.sleepUntil(Math.min(changeMs - FIX_AHEAD_MS, replanMs), { signal })
+        const wakeMs = Math.min(changeMs - FIX_AHEAD_MS, replanMs)
+        const isPaced = this.options.pace > 0
+        await this.sleep(running, isPaced ? wakeMs : nowMs + UNPACED_LOOK_MS, signal)
       }
+    }
+  }
+
+  /** Wakes early when the session has ended. */
+  private async sleep(running: LegLease, dueMs: number, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, running.ended])
+    try {
+      await this.options.clock.sleepUntil(dueMs, { signal: either })
+    } catch (error) {
+      if (signal.aborted) throw error
     }
   }
 
   /** When the next session is to be opened. */
   private changeMs(running: LegLease): number {
     const { openAheadMs } = this.desk.planOf(this.desk.ledger, this.desk.nowMs())
-    return running.dueMs(this.overFrame(running)) - openAheadMs
+    if (this.options.pace > 0) return running.dueMs(this.overFrame(running)) - openAheadMs
+    // As fast as the engine goes, nobody knows when: shortly before its end, by what was sent.
+    const leftFrames = this.overFrame(running) - running.fromFrame - running.sentFrames
+    const isNear = leftFrames * FRAME_MS <= openAheadMs
+    return isNear ? this.options.clock.monotonicMs() : Number.POSITIVE_INFINITY
   }
 
   /** The frame of the running leg at whose time the next leg's first one is due. */
@@ -294,7 +332,12 @@ export class LaneChain implements LeaseOwner {
     mustFit = false,
   ): LedgerStep<LegPlan | null> {
     const plan = this.desk.planOf(ledger, nowMs)
-    const request = { ...this.request(), first, isOpen: true, held: this.openLegs() }
+    const held = this.openLegs()
+    // A change-over counts once; who begins anew needs a place of his own.
+    if (held.length === 0 && lanesHolding(ledger, this.chainId) >= plan.limits.lanes) {
+      return NO_CHANGE
+    }
+    const request = { ...this.request(), first, isOpen: true, held }
     const context = { nowMs, waitingLanes: this.options.waitingLanes() }
     const legPlan = planLegs(plan, ledger, request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
@@ -313,8 +356,10 @@ export class LaneChain implements LeaseOwner {
       const granted = await this.desk.change(options, (ledger, nowMs) => {
         const { openAheadMs } = this.desk.planOf(ledger, nowMs)
         const dueMs = this.desk.toStore(this.notBeforeMs)
-        if (dueMs > nowMs + openAheadMs) return this.parkStep(ledger, nowMs)
-        const startMs = Math.max(nowMs + openAheadMs, dueMs)
+        const isEarly = dueMs > nowMs + openAheadMs
+        const mayBeEarly = leasesOf(ledger).length < this.openBelowLeases
+        if (isEarly && !mayBeEarly) return this.parkStep(ledger, nowMs)
+        const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
         const first = { openMs: nowMs, startMs, fromFrame: this.fromFrame }
         const opened = this.openStep(ledger, nowMs, first, !isPressing)
         return opened.value ? opened : this.parkStep(ledger, nowMs)

@@ -54,6 +54,12 @@ export function lanesCarried(ledger: Ledger): number {
   return ledger.chains.length
 }
 
+/** Lanes other than one that hold a session. */
+export function lanesHolding(ledger: Ledger, exceptId: string): number {
+  return ledger.chains.filter(({ id, legs }) => id !== exceptId && legs.some((leg) => leg.open))
+    .length
+}
+
 /** Leases: sessions that are open, or may be. */
 export function leasesOf(ledger: Ledger): { chain: Chain; leg: PlannedLeg }[] {
   return ledger.chains.flatMap((chain) =>

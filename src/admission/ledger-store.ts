@@ -83,6 +83,10 @@ export interface EnginePulse {
   readonly oldestDueMs: number | null
   /** Sessions that have an open socket. */
   readonly sessions: number
+  /** Blocks that they hold by the law, from the deltas received. */
+  readonly kvBlocksPredicted: number
+  /** When one of them was last opened or closed; null before the first. */
+  readonly changedMs: number | null
   /** p99 of lag over the last seconds; null without deltas. */
   readonly lagP99Ms: number | null
 }

@@ -52,8 +52,8 @@ export interface SessionLimit {
   readonly knee: number | null
   /** When the knee was last moved. */
   readonly kneeMovedMs: number
-  /** Ends of the penalties of deadlocks that were freed: each takes one lane off, until then. */
-  readonly penaltiesUntilMs: readonly number[]
+  /** Of deadlocks that were freed: no more lanes than this hold sessions until then. */
+  readonly penalties: readonly { readonly lanes: number; readonly untilMs: number }[]
   /** KV blocks that the law was found to be short of, over the whole engine. */
   readonly correctionBlocks: number
 }
@@ -61,5 +61,5 @@ export interface SessionLimit {
 /** Nobody on the engine, nothing known against it. */
 export const EMPTY_LEDGER: Ledger = {
   chains: [],
-  limit: { knee: null, kneeMovedMs: 0, penaltiesUntilMs: [], correctionBlocks: 0 },
+  limit: { knee: null, kneeMovedMs: 0, penalties: [], correctionBlocks: 0 },
 }

@@ -7,6 +7,9 @@ import type { PlannedStretch } from './leg-planner.js'
 /** A sender that is behind its planned curve by more asks before it takes a new block. */
 export const SLIP_MAX_MS = 1_000
 
+/** Frames that must have been sent before the first delta is due, less one. */
+const FRAMES_BEFORE_DELTA = 7
+
 /** What a lease needs of the chain that it belongs to. */
 export interface LeaseOwner {
   /** Resolves when a new block may be taken by a sender that is so far behind. */
@@ -22,6 +25,7 @@ export interface LeaseOwner {
  */
 export class LegLease {
   readonly index: number
+  readonly chainId: string
   readonly desk: EngineDesk
   readonly fromFrame: number
   /** When the first frame is due, on this process's monotonic clock. */
@@ -32,6 +36,8 @@ export class LegLease {
   sentFrames = 0
   /** How late the newest frame was. */
   lateMs = 0
+  /** Aborted once the session has ended, well or not. */
+  private readonly over = new AbortController()
   private readonly plan: EnginePlan
   private readonly pace: number
   private readonly owner: LeaseOwner
@@ -41,6 +47,7 @@ export class LegLease {
   private borderFrame = 0
 
   constructor(options: {
+    chainId: string
     desk: EngineDesk
     plan: EnginePlan
     owner: LeaseOwner
@@ -48,6 +55,7 @@ export class LegLease {
     leg: PlannedLeg
     stretch: PlannedStretch
   }) {
+    this.chainId = options.chainId
     this.desk = options.desk
     this.plan = options.plan
     this.owner = options.owner
@@ -58,6 +66,11 @@ export class LegLease {
     this.fromFrame = options.stretch.fromFrame
     this.startMs = options.desk.toMonotonic(options.leg.startMs)
     this.findBorder()
+  }
+
+  /** Aborted once the lease is being given back. */
+  get ended(): AbortSignal {
+    return this.over.signal
   }
 
   /** Frames of the leg, as planned now. */
@@ -109,6 +122,13 @@ export class LegLease {
     return this.owner.ask(this, Math.round(this.lateMs), options).then(() => this.passBorder(frame))
   }
 
+  /** The most blocks that it may hold, and did hold once so many deltas were received. */
+  kvBlocks(deltas: number): { granted: number; held: number } {
+    const { curve } = this.plan
+    const framesHeard = deltas + FRAMES_BEFORE_DELTA
+    return { granted: curve.peakBlocks(this.frames), held: curve.blocksAfter(framesHeard) }
+  }
+
   /** The first frame from one on with which the session's curve takes blocks. */
   borderAfter(frame: number): number {
     for (const step of this.plan.curve.steps) if (step.frame >= frame) return step.frame
@@ -117,6 +137,7 @@ export class LegLease {
 
   /** The session has ended and holds nothing any more. */
   async close(options: { signal: AbortSignal }): Promise<void> {
+    this.over.abort()
     await this.owner.closed(this, options)
   }
 

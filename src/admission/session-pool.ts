@@ -97,7 +97,8 @@ export class SessionPool {
       reason: up.length === 0 ? 'engines' : 'turn',
       earliestMs: null,
     }
-    if (up.length > 0 && ahead < this.room(up)) {
+    // The first one is always tried: it may be that it can never fit.
+    if (up.length > 0 && (place === 0 || ahead < this.room(up))) {
       const tried = await this.tryDesks(up, demand, options)
       if (tried.kind === 'admitted') {
         await this.options.waiting.remove(demand.jobId, options)

@@ -35,8 +35,12 @@ function addressRules({ redisUrl }: Settings): BrokenRule[] {
   return [{ path: 'redisUrl', sentence: 'must begin with redis://, rediss:// or unix:///' }]
 }
 
-function lengthRules({ queue, subtitles }: Settings): BrokenRule[] {
+function lengthRules({ queue, subtitles, legs }: Settings): BrokenRule[] {
   const broken: BrokenRule[] = []
+  if (legs.floorMs > legs.ceilingMs) {
+    const sentence = `must be at most legs.ceilingMs (${legs.ceilingMs})`
+    broken.push({ path: 'legs.floorMs', sentence })
+  }
   if (queue.stalledIntervalMs > queue.lockDurationMs) {
     const sentence = `must be at most queue.lockDurationMs (${queue.lockDurationMs})`
     broken.push({ path: 'queue.stalledIntervalMs', sentence })

@@ -66,6 +66,9 @@ export async function writeEnd(
     case 'handed-back':
       await ports.board.update(jobId, { status: 'queued' })
       return
+    case 'waiting':
+      await ports.board.update(jobId, { status: 'queued', waiting: end.waiting })
+      return
     case 'retrying':
       await ports.board.update(jobId, { status: 'queued', error: end.error })
       return

@@ -3,14 +3,18 @@ import { metricsDocument } from '../latency/job-metrics.js'
 import { STEP_MS, samplesToMs } from '../media/pcm.js'
 import { DELAY_STEPS } from '../media/step-law.js'
 import type { JobCard } from '../queue/index.js'
-import { assembleTranscript, type TranscriptLane } from '../transcript/assemble.js'
+import {
+  assembleTranscript,
+  type TranscriptLane,
+  type TranscriptLeg,
+} from '../transcript/assemble.js'
 import { transcriptFiles } from '../transcript/formats.js'
 import {
   type EngineFacts,
   type SourceFacts,
   transcriptDocument,
 } from '../transcript/transcript-document.js'
-import type { CarriedLane } from './carry-lanes.js'
+import type { CarriedLane, CarriedLegResult } from './carry-lane.js'
 import type { ResultFile } from './commit-result.js'
 import type { WorkPorts } from './index.js'
 import type { Transcription } from './transcription.js'
@@ -42,15 +46,15 @@ export function renderResult(
   const assembled = assembleTranscript({ lanes, durationMs, stepMs: STEP_MS, subtitles })
   const warnings = [
     ...work.analysis.warnings,
-    ...(carried.some(({ result }) => !result.verified) ? [WARNING_TIMING] : []),
+    ...(legsOf(carried).some(({ result }) => !result.verified) ? [WARNING_TIMING] : []),
     ...(assembled.coverage.holes.length > 0 ? [WARNING_HOLES] : []),
   ]
-  const metrics = metricsOf(work, carried, measures)
+  const metrics = metricsOf(ports, work, carried, measures)
   const document = transcriptDocument({
     jobId: work.attempt.jobId,
     createdAt: isoTime(ports.clock.wallMs()),
     source: sourceFacts(work),
-    engine: engineFacts(work, carried),
+    engine: engineFacts(ports, work, carried),
     assembled,
     stepMs: STEP_MS,
     warnings,
@@ -70,24 +74,35 @@ function jsonFile(name: string, document: object): ResultFile {
   return { name, contentType: 'application/json', body }
 }
 
+/** The legs as they were sent; where they overlap the transcript decides who said what. */
 function transcriptLane(work: Transcription, carried: CarriedLane, index: number): TranscriptLane {
-  const { channel, result } = carried
+  const { samples, lanes } = work.analysis
+  const legs = carried.legs.map(({ stretch, result }, at): TranscriptLeg => {
+    const startMs = stretch.fromFrame * STEP_MS
+    return {
+      index: at,
+      startMs,
+      endMs: Math.min(startMs + samplesToMs(result.samples), samplesToMs(samples)),
+      // A silence that is left out is a pause to the reader.
+      cut: stretch.cut === 'skip' ? 'pause' : stretch.cut,
+      deltas: result.deltas,
+      timing: result.verified ? 'token-step' : 'estimated',
+      attempt: work.fence,
+    }
+  })
   return {
-    channel,
-    legs: [
-      {
-        index: 0,
-        startMs: 0,
-        endMs: samplesToMs(result.samples),
-        cut: 'end',
-        deltas: result.deltas,
-        timing: result.verified ? 'token-step' : 'estimated',
-        attempt: work.fence,
-      },
-    ],
-    groups: result.groups,
-    speechMs: work.analysis.lanes[index]?.speech.segments_ms ?? [],
+    channel: carried.channel,
+    legs,
+    // A leg that was carried again has another number in its sessions than in the result.
+    groups: carried.legs.flatMap(({ result }, leg) =>
+      result.groups.map((each) => ({ ...each, leg })),
+    ),
+    speechMs: lanes[index]?.speech.segments_ms ?? [],
   }
+}
+
+function legsOf(carried: readonly CarriedLane[]): CarriedLegResult[] {
+  return carried.flatMap(({ legs }) => legs)
 }
 
 function sourceFacts({ job, analysis }: Transcription): SourceFacts {
@@ -107,26 +122,41 @@ function sourceFacts({ job, analysis }: Transcription): SourceFacts {
   }
 }
 
-function engineFacts({ job }: Transcription, carried: readonly CarriedLane[]): EngineFacts {
-  const first = carried[0]?.engine.description
+function engineFacts(
+  ports: WorkPorts,
+  { job }: Transcription,
+  carried: readonly CarriedLane[],
+): EngineFacts {
+  const first = legsOf(carried)[0]?.engine.description
   return {
     model: first?.model ?? '',
     revision: null,
     serverVersion: first?.version ?? null,
     delayMs: DELAY_STEPS * STEP_MS,
     pace: job.options.pace,
-    rotationPolicy: 'none',
+    rotationPolicy: ports.limits.rotationPolicy,
     language: null,
     isStandin: isStandin(carried),
   }
 }
 
 function isStandin(carried: readonly CarriedLane[]): boolean {
-  return carried.some(({ engine }) => engine.description.isStandin)
+  return legsOf(carried).some(({ engine }) => engine.description.isStandin)
 }
 
-function metricsOf(work: Transcription, carried: readonly CarriedLane[], measures: JobMeasures) {
+function metricsOf(
+  ports: WorkPorts,
+  work: Transcription,
+  carried: readonly CarriedLane[],
+  measures: JobMeasures,
+) {
   const { analysis, job, meter, attempt, startedAtMs } = work
+  const { pricePerHour } = ports.limits
+  // An engine's time is shared by all lanes that it carries.
+  const gpuSecondsShare = legsOf(carried).reduce(
+    (sum, { heldMs, lanesRunning }) => sum + heldMs / 1000 / Math.max(1, lanesRunning),
+    0,
+  )
   const reached = measures.card?.reachedAtMs ?? {}
   const waitedMs = reached.queued === undefined ? null : Math.max(0, startedAtMs - reached.queued)
   const probedMs =
@@ -145,11 +175,25 @@ function metricsOf(work: Transcription, carried: readonly CarriedLane[], measure
     resumedFromMs: [],
     isResumed: false,
     figures: meter.figures(),
-    kvBlocks: { grantedMax: null, heldMax: null },
-    sessionsRunning: { atStart: measures.sessionsAtStart, max: null },
-    preemptionsSeen: null,
-    gpuSecondsShare: null,
-    cost: null,
+    kvBlocks: {
+      grantedMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.granted),
+      heldMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.held),
+    },
+    sessionsRunning: {
+      atStart: measures.sessionsAtStart,
+      max: Math.max(...legsOf(carried).map(({ lanesRunning }) => lanesRunning)),
+    },
+    preemptionsSeen: null, // streaming sessions are never preempted
+    gpuSecondsShare,
+    cost: pricePerHour === null ? null : (gpuSecondsShare / 3600) * pricePerHour,
     engineIsStandin: isStandin(carried),
   })
+}
+
+/** Of all lanes at a time, at the most. */
+function sumOfMaxima(
+  carried: readonly CarriedLane[],
+  of: (leg: CarriedLegResult) => number,
+): number {
+  return carried.reduce((sum, { legs }) => sum + Math.max(0, ...legs.map(of)), 0)
 }

@@ -1,4 +1,6 @@
-import { InputError, UpstreamError } from '../kernel/errors.js'
+import type { WaitReason } from '../admission/decide.js'
+import type { LaneChain } from '../admission/lane-chain.js'
+import { CapacityError, InputError } from '../kernel/errors.js'
 import { JobMeter } from '../latency/job-meter.js'
 import { STEP_MS } from '../media/pcm.js'
 import type { Attempt } from '../queue/index.js'
@@ -8,14 +10,13 @@ import { analysisKey, audioKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { readJob } from './analyse-recording.js'
 import { nextFence } from './attempt-fence.js'
-import { type CarriedLane, carryLanes } from './carry-lanes.js'
+import type { CarriedLane } from './carry-lane.js'
+import { carryLanes } from './carry-lanes.js'
 import { commitResult, readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
+import { laneCuts } from './lane-cuts.js'
 import { renderResult } from './render-result.js'
 import type { Transcription } from './transcription.js'
-
-/** Share of an engine's context that a session may fill: it is never to reach the end. */
-const CONTEXT_SHARE_MAX = 0.8
 
 /** Time in which the decoded audio of a finished job should be gone. */
 const TIDY_TIMEOUT_MS = 30_000
@@ -26,36 +27,99 @@ const TIDY_TIMEOUT_MS = 30_000
  */
 export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
-  const { board, clock, gate, store } = ports
+  const { board, clock, store } = ports
   const standing = await readManifest(store, jobId, { signal })
   if (standing) {
     await board.update(jobId, { status: 'completed', warnings: standing.warnings })
+    await ports.sessions.leave(jobId, { signal })
     return
   }
   const job = await readJob(ports, jobId, signal)
   const analysis = await readAnalysis(ports, jobId, signal)
   const startedAtMs = clock.wallMs()
-  const fence = await nextFence(ports, jobId, { signal })
-  await board.update(jobId, { fence, attempts: fence })
-  refuseTooLong(ports, job, analysis)
-  const work = { attempt, fence, job, analysis, meter: new JobMeter(), startedAtMs }
   const askedMs = clock.monotonicMs()
-  using lease = await gate.acquire({ jobId, sessions: analysis.lanes.length }, { signal })
-  const admissionWaitMs = clock.monotonicMs() - askedMs
-  const sessionsAtStart = gate.running
-  const engines = lease.engines.map((index) => engineAt(ports, index))
-  const engineIsStandin = engines.some(({ description }) => description.isStandin)
-  await board.update(jobId, { status: 'admitted', engineIsStandin, error: null })
-  const lanes = await carryLanes(ports, work, engines)
-  lease[Symbol.dispose]()
-  await board.update(jobId, { status: 'finalizing' })
-  await commit(ports, work, lanes, { admissionWaitMs, sessionsAtStart })
+  const chains = await letIn(ports, { job, analysis }, signal)
+  try {
+    const admissionWaitMs = clock.monotonicMs() - askedMs
+    // Drawn now, because a try that only waited is none.
+    const fence = await nextFence(ports, jobId, { signal })
+    const work = { attempt, fence, job, analysis, meter: new JobMeter(), startedAtMs }
+    const engines = chains.map(({ engine }) => ports.engines.engine(engine))
+    const engineIsStandin = engines.some(({ description }) => description.isStandin)
+    const sessionsAtStart = ports.sessions.running
+    await board.update(jobId, {
+      ...{ fence, attempts: fence, status: 'admitted', engineIsStandin, error: null },
+    })
+    const lanes = await carryLanes(ports, work, chains)
+    await board.update(jobId, { status: 'finalizing' })
+    await commit(ports, work, lanes, { admissionWaitMs, sessionsAtStart })
+  } finally {
+    await Promise.allSettled(chains.map((chain) => chain.end({ signal: NEVER })))
+  }
 }
 
-function engineAt(ports: WorkPorts, index: number) {
-  const engine = ports.engines[index]
-  if (engine) return engine
-  throw new UpstreamError('engine_unavailable', `There is no engine number ${index}.`)
+/** Nothing stops the giving back of what others wait for; the ledger's store bounds its time. */
+const NEVER = new AbortController().signal
+
+/**
+ * Asks for the sessions of all lanes.
+ * @throws CapacityError when the job has to wait: it stands in line then, and holds nothing else;
+ *   InputError when it can never fit
+ */
+async function letIn(
+  ports: WorkPorts,
+  { job, analysis }: { job: JobDocument; analysis: AnalysisDocument },
+  signal: AbortSignal,
+): Promise<LaneChain[]> {
+  const pace = job.options.pace === 'max' ? 0 : job.options.pace
+  const lanes = await Promise.all(
+    analysis.lanes.map(async (lane) => {
+      const map = {
+        pausesMs: lane.pauses_ms,
+        peaks: await readPeaks(ports, lane.peaks.key, signal),
+        samples: analysis.samples,
+      }
+      const { fromFrame, cuts, frames } = laneCuts(map, ports.limits.cuts)
+      return { pace, fromFrame, cuts, remainingMs: (frames * STEP_MS) / Math.max(1, pace) }
+    }),
+  )
+  const { priority, deadline_at: deadlineAt } = job.options
+  const admission = await ports.sessions.admit(
+    {
+      ...{ jobId: job.job_id, name: job.name, priority, lanes, live: false },
+      deadlineMs: deadlineAt === null ? null : Date.parse(deadlineAt),
+    },
+    { signal },
+  )
+  if (admission.kind === 'admitted') return admission.lanes
+  const { place, reason, expectedStartMs, retryAfterMs } = admission
+  throw new CapacityError('engine_overloaded', WAITING_FOR[reason], {
+    retryAfterMs,
+    place,
+    expectedStartAtMs: expectedStartMs,
+  })
+}
+
+const WAITING_FOR: Readonly<Record<WaitReason, string>> = {
+  turn: 'Other recordings are before it.',
+  lanes: 'As many recordings run as may at a time.',
+  parked: 'Recordings that have begun wait for room themselves.',
+  kv: "The engine's KV cache has no room for it yet.",
+  'step-time': "The engine's steps would take too long with one more session.",
+  engines: 'No engine is up.',
+}
+
+/** The waveform of a lane; empty where it is gone, for it only makes cuts in unbroken talk better. */
+async function readPeaks(ports: WorkPorts, key: string, signal: AbortSignal): Promise<Uint8Array> {
+  try {
+    const { body } = await ports.store.get(key, { signal })
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  } catch (error) {
+    if (error instanceof InputError) return new Uint8Array(0)
+    throw error
+  }
 }
 
 async function readAnalysis(
@@ -67,27 +131,6 @@ async function readAnalysis(
   const analysis = await readJson(ports.store, key, analysisDocument, { signal })
   if (analysis) return analysis
   throw new InputError('job_not_found', `${key} is gone; submit the recording again.`)
-}
-
-/**
- * One session carries the whole recording, so it must fit the ceiling and every engine's context.
- */
-function refuseTooLong(ports: WorkPorts, job: JobDocument, analysis: AnalysisDocument): void {
-  const { legCeilingMs } = ports.limits
-  const contexts = ports.engines.flatMap(({ description }) => description.maxModelLen ?? [])
-  const contextMs = Math.min(...contexts) * CONTEXT_SHARE_MAX * STEP_MS
-  const longestMs = Math.min(legCeilingMs, contextMs)
-  if (analysis.duration_ms <= longestMs) return
-  const seconds = (durationMs: number) => `${Math.round(durationMs / 1000)} s`
-  const limit =
-    contextMs < legCeilingMs
-      ? `80 % of the engine's context (its --max-model-len)`
-      : 'the setting legs.ceilingMs'
-  throw new InputError(
-    'media_too_long',
-    `${job.name} is ${seconds(analysis.duration_ms)} long, and one session carries ${seconds(longestMs)} at most: ${limit}. Split the recording, or raise that limit.`,
-    { facts: { durationMs: analysis.duration_ms, longestMs } },
-  )
 }
 
 function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocument) {

@@ -28,42 +28,30 @@ export interface SimulatedSession {
 /** Why a simulated leg has failed. */
 export class SimulatedFailure extends Error {}
 
+/** What a leg is simulated with. */
+export interface LegParts {
+  clock: Clock
+  random: Random
+  trouble: LegTrouble
+  session: SimulatedSession
+  frameMs: number
+}
+
 /**
  * Carries one leg without audio: one event per block border, which is where plans and ledger see
- * anything of it. The lease is asked as a real sender asks it.
+ * anything of it. The lease is asked as a real sender asks it, and like a real one this sender
+ * catches up what it slipped, unless it was held back.
+ * @throws SimulatedFailure where the trouble says so; the signal's reason
  */
 export async function simulateLeg(
   lease: LegLease,
-  parts: {
-    clock: Clock
-    random: Random
-    trouble: LegTrouble
-    session: SimulatedSession
-    frameMs: number
-  },
+  parts: LegParts,
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
-  const { clock, random, trouble, session, frameMs } = parts
+  const { clock, random, trouble, session } = parts
   const failsAt = random.uniform() < trouble.failShare ? random.uniform() * lease.frames : null
-  let slipMs = 0
   try {
-    let frame = 0
-    while (frame < lease.frames) {
-      const border = Math.min(lease.borderAfter(frame), lease.frames - 1)
-      const dueMs = lease.startMs + border * frameMs + slipMs
-      if (!(await reached(lease, clock, dueMs, signal))) continue
-      if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
-      if (random.uniform() < trouble.slipShare) {
-        const moreMs = random.uniform() * trouble.slipMaxMs
-        slipMs += moreMs
-        await sleepFor(clock, moreMs, { signal })
-      }
-      const beforeMs = clock.monotonicMs()
-      await lease.permit(border, beforeMs, { signal })
-      slipMs += clock.monotonicMs() - beforeMs
-      frame = border + 1
-      session.heard(frame)
-    }
+    await sendFrames(lease, parts, failsAt, signal)
     // The end may have moved on while the last permission was waited for.
     session.finished(lease.frames)
     await sleepFor(clock, random.uniform() * trouble.tailMaxMs, { signal })
@@ -72,6 +60,32 @@ export async function simulateLeg(
     }
   } finally {
     session.closed()
+  }
+}
+
+async function sendFrames(
+  lease: LegLease,
+  { clock, random, trouble, session, frameMs }: LegParts,
+  failsAt: number | null,
+  signal: AbortSignal,
+): Promise<void> {
+  let heldMs = 0
+  let sent = 0
+  while (sent < lease.frames) {
+    const border = Math.min(lease.borderAfter(sent), lease.frames - 1)
+    const dueMs = lease.startMs + border * frameMs + heldMs
+    if (!(await reached(lease, clock, dueMs, signal))) continue
+    if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
+    if (random.uniform() < trouble.slipShare) {
+      await sleepFor(clock, random.uniform() * trouble.slipMaxMs, { signal })
+    }
+    const asked = lease.permit(border, clock.monotonicMs(), { signal })
+    if (asked) {
+      await asked
+      heldMs = Math.max(heldMs, clock.monotonicMs() - lease.startMs - border * frameMs)
+    }
+    sent = border + 1
+    session.heard(sent)
   }
 }
 

@@ -2,23 +2,42 @@ import { setMaxListeners } from 'node:events'
 import { carryChain } from '../admission/carry-chain.js'
 import { EngineDesk } from '../admission/engine-desk.js'
 import { type EnginePlan, frameMsOf } from '../admission/engine-plan.js'
+import type { LaneChain } from '../admission/lane-chain.js'
 import type { LedgerStore, WaitingList } from '../admission/ledger-store.js'
 import type { LegLease } from '../admission/leg-lease.js'
 import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
+import { allOrNone } from '../kernel/all-or-none.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
-import { StopRequested } from '../kernel/errors.js'
+import { InputError, isStop, StopRequested, UpstreamError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
-import { type LegTrouble, type SimulatedSession, simulateLeg } from './simulated-leg.js'
+import {
+  type LegTrouble,
+  SimulatedFailure,
+  type SimulatedSession,
+  simulateLeg,
+} from './simulated-leg.js'
 
 /** How often a worker looks at line and ledgers. */
 const LOOK_INTERVAL_MS = 1_000
 /** A leg that fails is carried again after so long. */
 const RETRY_MS = 2_000
+/** A job whose worker has died, or lost the store, is taken by another one after so long. */
+const RETAKE_MS = 30_000
 
 /** A job of a simulated night. */
 export interface NightJob extends SessionDemand {
   /** When it is ready to be carried. */
   arrivalMs: number
+}
+
+/** One worker process of a simulated night. */
+export interface NightWorker {
+  name: string
+  /** The night's own, or one that stands still while the worker hangs. */
+  clock: Clock
+  store: LedgerStore
+  /** Aborts with a StopRequested when the worker is killed; a store of a dead worker must throw. */
+  killed: AbortSignal
 }
 
 /** What a simulated night is made of. */
@@ -30,6 +49,8 @@ export interface NightOptions {
   store: LedgerStore
   waiting: WaitingList
   trouble: LegTrouble
+  /** Left out: one, that lives all night. */
+  workers?: readonly NightWorker[]
   /** The engine's own view of a session, for who wants to count what it holds. */
   openSession(lease: LegLease): SimulatedSession
   /** A job has begun, or ended; `onLeg` once a leg is complete. */
@@ -39,6 +60,8 @@ export interface NightOptions {
     leg: { lane: number; fromFrame: number; endFrame: number; engine: string },
   ): void
   onFinish?(jobId: string, atMs: number): void
+  /** A job that can never fit; left out: such a job ends the night with its InputError. */
+  onRefuse?(jobId: string, sentence: string): void
   agingMs: number
   signal: AbortSignal
 }
@@ -48,25 +71,38 @@ export interface NightOptions {
  * clock it is given. Only audio, sockets and queue are left out.
  */
 export async function simulateNight(options: NightOptions): Promise<void> {
-  const { clock, random, store, waiting, engines, agingMs } = options
-  const desks = engines.map(({ id: engine, plan }) => {
-    return new EngineDesk({ engine, store, clock, random, plan, liveBlocks: 0 })
-  })
-  const pool = new SessionPool({
-    ...{ desks, waiting, clock, random, agingMs },
-    worker: 'night',
-    isUp: () => true,
-  })
-  const calls = new Calls()
+  const { clock, store, signal } = options
   const stop = new AbortController()
-  const signal = AbortSignal.any([options.signal, stop.signal])
-  setMaxListeners(0, options.signal) // every job of the night listens
-  const looking = lookOut(pool, calls, options, signal)
+  setMaxListeners(0, signal) // every job of the night listens
+  const alone = { name: 'night', clock, store, killed: new AbortController().signal }
+  const workers = (options.workers ?? [alone]).map((worker) => new Worker(worker, options))
+  const calls = new Calls()
+  const over = AbortSignal.any([signal, stop.signal])
+  const looking = Promise.all(workers.map((worker) => lookOut(worker, calls, over)))
   try {
-    await Promise.all(options.jobs.map((job) => runJob(job, pool, calls, options)))
+    await Promise.all(options.jobs.map((job) => runJob(job, workers, calls, options)))
   } finally {
     stop.abort(new StopRequested('internal', 'The night is over.'))
     await looking
+  }
+}
+
+/** A worker process: its own view of the ledgers, its own pool. */
+class Worker {
+  readonly clock: Clock
+  readonly killed: AbortSignal
+  readonly pool: SessionPool
+
+  constructor({ name, clock, store, killed }: NightWorker, options: NightOptions) {
+    const { engines, random, waiting, agingMs } = options
+    this.clock = clock
+    this.killed = killed
+    setMaxListeners(0, killed)
+    const desks = engines.map(({ id: engine, plan }) => {
+      return new EngineDesk({ engine, store, clock, random, plan, liveBlocks: 0 })
+    })
+    const isUp = () => true
+    this.pool = new SessionPool({ desks, waiting, clock, random, agingMs, worker: name, isUp })
   }
 }
 
@@ -84,60 +120,93 @@ class Calls {
     try {
       await sleepFor(clock, waitMs, { signal: AbortSignal.any([signal, called.signal]) })
     } catch (error) {
-      if (!called.signal.aborted) throw error
+      if (!called.signal.aborted || signal.aborted) throw error
     } finally {
       this.sleeping.delete(jobId)
     }
   }
 }
 
-async function lookOut(
-  pool: SessionPool,
-  calls: Calls,
-  { clock }: NightOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    for (;;) {
-      await sleepFor(clock, LOOK_INTERVAL_MS, { signal })
-      for (const jobId of await pool.look({ signal })) calls.call(jobId)
+async function lookOut(worker: Worker, calls: Calls, over: AbortSignal): Promise<void> {
+  const signal = AbortSignal.any([over, worker.killed])
+  while (!signal.aborted) {
+    try {
+      await sleepFor(worker.clock, LOOK_INTERVAL_MS, { signal })
+      for (const jobId of await worker.pool.look({ signal })) calls.call(jobId)
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof UpstreamError)) throw error
     }
-  } catch (error) {
-    if (!signal.aborted) throw error
   }
 }
 
 async function runJob(
   job: NightJob,
-  pool: SessionPool,
+  workers: readonly Worker[],
   calls: Calls,
   options: NightOptions,
 ): Promise<void> {
-  const { clock, signal, random, trouble } = options
+  const { clock, signal, random } = options
   await clock.sleepUntil(job.arrivalMs, { signal })
   for (;;) {
-    const admission = await pool.admit(job, { signal })
-    if (admission.kind === 'waiting') {
-      await calls.wait(job.jobId, clock, admission.retryAfterMs, signal)
-      continue
+    const living = workers.filter(({ killed }) => !killed.aborted)
+    const chosen = living.length > 1 ? Math.floor(random.uniform() * living.length) : 0
+    const worker = living[chosen]
+    if (worker === undefined) throw new Error('No worker is left to end the night.')
+    try {
+      const waitMs = await tryJob(job, worker, options)
+      if (waitMs === null) return
+      await calls.wait(job.jobId, clock, waitMs, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof InputError && options.onRefuse) {
+        options.onRefuse(job.jobId, error.message)
+        return
+      }
+      const isLost = isStop(error) && worker.killed.aborted
+      if (!isLost && !(error instanceof UpstreamError)) throw error
+      await sleepFor(clock, RETAKE_MS * (0.5 + random.uniform()), { signal })
     }
-    options.onStart?.(job.jobId, clock.monotonicMs())
-    await Promise.all(
-      admission.lanes.map(async (chain, lane) => {
-        const frameMs = frameMsOf(job.lanes[lane]?.pace ?? 1)
-        await carryChain<void>(chain, {
-          runLeg: async (lease, inner) => {
-            const session = options.openSession(lease)
-            await simulateLeg(lease, { clock, random, trouble, session, frameMs }, inner)
-          },
-          onFailure: () => RETRY_MS * (0.5 + random.uniform()),
-          onLeg: ({ stretch: { fromFrame, endFrame }, engine }) =>
-            options.onLeg?.(job.jobId, { lane, fromFrame, endFrame, engine }),
-          signal,
-        })
-      }),
-    )
-    options.onFinish?.(job.jobId, clock.monotonicMs())
-    return
   }
+}
+
+/** Lets a worker take a job. @returns null once it is done; how long it waits else */
+async function tryJob(
+  job: NightJob,
+  worker: Worker,
+  options: NightOptions,
+): Promise<number | null> {
+  const signal = AbortSignal.any([options.signal, worker.killed])
+  const admission = await worker.pool.admit(job, { signal })
+  if (admission.kind === 'waiting') return admission.retryAfterMs
+  const { clock } = worker
+  options.onStart?.(job.jobId, clock.monotonicMs())
+  const carrying = admission.lanes.map((chain, lane) => (inner: AbortSignal) => {
+    return carryLane(chain, { job, lane, clock }, options, inner)
+  })
+  await allOrNone(signal, carrying)
+  options.onFinish?.(job.jobId, clock.monotonicMs())
+  return null
+}
+
+async function carryLane(
+  chain: LaneChain,
+  { job, lane, clock }: { job: NightJob; lane: number; clock: Clock },
+  options: NightOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { random, trouble } = options
+  const frameMs = frameMsOf(job.lanes[lane]?.pace ?? 1)
+  await carryChain<void>(chain, {
+    runLeg: async (lease, inner) => {
+      const session = options.openSession(lease)
+      await simulateLeg(lease, { clock, random, trouble, session, frameMs }, inner)
+    },
+    onFailure: (error) => {
+      if (!(error instanceof SimulatedFailure || error instanceof UpstreamError)) throw error
+      return { delayMs: RETRY_MS * (0.5 + random.uniform()), orFewerLeases: false }
+    },
+    onLeg: ({ stretch: { fromFrame, endFrame }, engine }) =>
+      options.onLeg?.(job.jobId, { lane, fromFrame, endFrame, engine }),
+    signal,
+  })
 }

@@ -53,6 +53,8 @@ export interface SessionRequest {
   pace: Pace
   /** Null: the first frame is due when the session is open, and nobody is asked. */
   permission: SendPermission | null
+  /** True while the whole engine is silent: then whoever watches over it decides, not the session. */
+  isExcused(): boolean
   /** 0-based index of the leg in its lane. */
   leg: number
   /** Where the leg starts in the recording. */
@@ -253,6 +255,7 @@ class RunningSession {
   private async watch(): Promise<void> {
     while (!this.stop.signal.aborted) {
       await sleepFor(this.clock, WATCH_INTERVAL_MS, { signal: this.stop.signal })
+      if (this.request.isExcused()) this.machine.excuse(this.clock.monotonicMs())
       this.machine.check(this.clock.monotonicMs())
       if (this.machine.failure) this.end(this.machine.failure)
     }

@@ -144,6 +144,12 @@ export class SessionMachine {
     }
   }
 
+  /** What is due counts from now on: the silence of a whole engine isn't this session's fault. */
+  excuse(nowMs: number): void {
+    if (this.dueSinceMs !== null) this.dueSinceMs = nowMs
+    if (this.completeSinceMs !== null) this.completeSinceMs = nowMs
+  }
+
   get over(): boolean {
     return this.state === 'done' || this.state === 'failed'
   }

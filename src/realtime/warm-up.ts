@@ -44,6 +44,7 @@ export async function warmUp(
       audio: silence(WARM_UP_SAMPLES),
       pace: 'max',
       permission: null,
+      isExcused: () => false,
       leg: 0,
       legStartMs: 0,
       limits: {

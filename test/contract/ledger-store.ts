@@ -58,7 +58,7 @@ export function numberedLedger(knee: number): Ledger {
     restFrames: 7,
     parkedSinceMs: null,
   }
-  const limit = { knee, kneeMovedMs: 3, penaltiesUntilMs: [1, 2], correctionBlocks: 4 }
+  const limit = { knee, kneeMovedMs: 3, penalties: [{ lanes: 5, untilMs: 1 }], correctionBlocks: 4 }
   return { chains: [chain], limit }
 }
 
@@ -250,6 +250,8 @@ function pulseTests(current: Current): void {
     worker,
     atMs,
     newestDeltaMs: atMs - 80,
+    kvBlocksPredicted: 4,
+    changedMs: null,
     oldestDueMs: null,
     sessions,
     lagP99Ms: 12.5,

@@ -4,14 +4,22 @@ import type { SimulatedSession } from '../../src/planning/simulated-leg.js'
 
 /** What one session holds, as the engine itself sees it. */
 interface TrueSession {
-  openedMs: number
   heardFrames: number
   blocks: number
 }
 
+/** What an engine has; what its plan gives out may be less. */
+export interface TrueEngine {
+  plan: EnginePlan
+  /** Blocks that may be held at a time. */
+  blocksMax: number
+  /** Of every step. */
+  baseMs: number
+}
+
 /**
  * The engine's own count of what its sessions hold, by the law and by nothing that was planned.
- * Counts the moments at which it was asked for more than it has.
+ * Tells of every moment at which it was asked for more than it has.
  */
 export class EngineTruth {
   blocksMax = 0
@@ -20,15 +28,12 @@ export class EngineTruth {
   overflows = 0
   private blocks = 0
   private readonly sessions = new Set<TrueSession>()
-  private readonly plan: EnginePlan
-  private readonly capacity: number
-  private readonly baseMs: number
+  private readonly engine: TrueEngine
+  private readonly onOverflow: (sentence: string) => void
 
-  /** @param options.capacity usable blocks, before any safety */
-  constructor(plan: EnginePlan, options: { capacity: number; baseMs: number }) {
-    this.plan = plan
-    this.capacity = options.capacity
-    this.baseMs = options.baseMs
+  constructor(engine: TrueEngine, onOverflow: (sentence: string) => void) {
+    this.engine = engine
+    this.onOverflow = onOverflow
   }
 
   get holding(): number {
@@ -40,36 +45,38 @@ export class EngineTruth {
   }
 
   /** A session was opened; it holds nothing before its first audio. */
-  open(nowMs: () => number): SimulatedSession {
-    const session: TrueSession = { openedMs: nowMs(), heardFrames: 0, blocks: 0 }
+  open(): SimulatedSession {
+    const session: TrueSession = { heardFrames: 0, blocks: 0 }
+    const { curve } = this.engine.plan
     this.sessions.add(session)
     this.sessionsMax = Math.max(this.sessionsMax, this.sessions.size)
-    const hold = (blocks: number) => {
-      this.blocks += blocks - session.blocks
-      session.blocks = blocks
-      this.blocksMax = Math.max(this.blocksMax, this.blocks)
-      if (this.blocks > this.capacity) this.overflows += 1
-    }
     return {
       heard: (frames) => {
         session.heardFrames = frames
-        hold(this.plan.curve.blocksAfter(frames))
+        this.hold(session, curve.blocksAfter(frames))
         this.noteStep()
       },
-      finished: (frames) => {
-        hold(this.plan.curve.peakBlocks(frames))
-      },
+      finished: (frames) => this.hold(session, curve.peakBlocks(frames)),
       closed: () => {
-        hold(0)
+        this.hold(session, 0)
         this.sessions.delete(session)
       },
     }
   }
 
+  private hold(session: TrueSession, blocks: number): void {
+    this.blocks += blocks - session.blocks
+    session.blocks = blocks
+    this.blocksMax = Math.max(this.blocksMax, this.blocks)
+    if (this.blocks <= this.engine.blocksMax || blocks === 0) return
+    this.overflows += 1
+    this.onOverflow(`${this.blocks} blocks are held, of ${this.engine.blocksMax}`)
+  }
+
   private noteStep(): void {
-    const { stepModel } = this.plan
+    const { stepModel } = this.engine.plan
     if (stepModel === null) return
-    let stepMs = this.baseMs
+    let stepMs = this.engine.baseMs
     for (const { heardFrames } of this.sessions) {
       if (heardFrames > 0) stepMs += stepCostMs(stepModel, heardFrames)
     }

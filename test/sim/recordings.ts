@@ -6,31 +6,55 @@ const FRAMES = 12.5
 /** In speech without a pause a quiet point is found about so often. */
 const QUIET_EVERY_FRAMES = 125
 const OVERLAP_FRAMES = 25
+/** A silence that is skipped. */
+const SKIP_FRAMES_MAX = 3_000
+
+/** How a recording is made up. */
+export interface RecordingShape {
+  durationS: number
+  pauseEveryS: number
+  /** Chance of a pause to be a long silence that isn't replayed. */
+  skipShare?: number
+}
 
 /** The cuts of a recording whose pauses come at random, so many seconds apart on average. */
-export function randomCuts(
-  random: Random,
-  options: { durationS: number; pauseEveryS: number },
-): CutOption[] {
-  const endFrame = Math.max(1, Math.round(options.durationS * FRAMES))
+export function randomCuts(random: Random, shape: RecordingShape): CutOption[] {
+  const { durationS, pauseEveryS, skipShare = 0 } = shape
+  const end = Math.max(1, Math.round(durationS * FRAMES))
   const cuts: CutOption[] = []
-  let lastFrame = 0
+  let last = 0
   let frame = 0
   for (;;) {
-    const gapS = -Math.log(1 - random.uniform()) * options.pauseEveryS
+    const gapS = -Math.log(1 - random.uniform()) * pauseEveryS
     frame += Math.max(5, Math.round(gapS * FRAMES))
-    const until = Math.min(frame, endFrame)
-    while (until - lastFrame > 1.5 * QUIET_EVERY_FRAMES) {
-      lastFrame += QUIET_EVERY_FRAMES
+    const until = Math.min(frame, end)
+    while (until - last > 1.5 * QUIET_EVERY_FRAMES) {
+      last += QUIET_EVERY_FRAMES
       const half = Math.floor(OVERLAP_FRAMES / 2)
-      cuts.push({ endFrame: lastFrame + half, nextFrame: lastFrame - half, kind: 'quiet' })
+      cuts.push({ endFrame: last + half, nextFrame: last - half, kind: 'quiet' })
     }
-    if (frame >= endFrame) break
-    cuts.push({ endFrame: frame, nextFrame: frame, kind: 'pause' })
-    lastFrame = frame
+    if (frame >= end) break
+    const silence = skipShare > 0 && random.uniform() < skipShare
+    const after = frame + Math.round(random.uniform() * SKIP_FRAMES_MAX)
+    const isSkipped = silence && after > frame && after < end - 5
+    cuts.push({ endFrame: frame, nextFrame: isSkipped ? after : frame, kind: kindOf(isSkipped) })
+    frame = isSkipped ? after : frame
+    last = frame
   }
-  cuts.push({ endFrame, nextFrame: endFrame, kind: 'end' })
+  cuts.push({ endFrame: end, nextFrame: end, kind: 'end' })
   return cuts
+}
+
+function kindOf(isSkipped: boolean): 'skip' | 'pause' {
+  return isSkipped ? 'skip' : 'pause'
+}
+
+/** Frames that are replayed of a recording with such cuts, overlaps not counted. */
+export function framesOf(cuts: readonly CutOption[]): number {
+  const end = cuts.at(-1)?.endFrame ?? 0
+  return cuts.reduce((left, { kind, endFrame, nextFrame }) => {
+    return kind === 'skip' ? left - (nextFrame - endFrame) : left
+  }, end)
 }
 
 /** A standard normal number. */

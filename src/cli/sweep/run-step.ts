@@ -168,6 +168,7 @@ class RunningStep {
         audio: loopedAudio(ports.speech, { startFrame, frames: audioMs / STEP_MS }, { onEnd }),
         pace: plan.pace,
         permission: null,
+      isExcused: () => false,
         leg: 0,
         legStartMs: 0,
         limits: {

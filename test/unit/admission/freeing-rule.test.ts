@@ -16,6 +16,8 @@ const pulse = (changes: Partial<EnginePulse> = {}): EnginePulse => ({
   worker: 'w1',
   atMs: 10_000,
   newestDeltaMs: 7_999,
+  kvBlocksPredicted: 0,
+  changedMs: null,
   oldestDueMs: 7_999,
   sessions: 3,
   lagP99Ms: null,
@@ -126,7 +128,7 @@ function pulsesOf(rows: readonly Row[], worker: string, ids: readonly number[]):
     const overdue = open.map(({ due, deltas: got }) => atMs - (due - got) * 80)
     const isBehind = open.some(({ due, deltas: got }) => due > got + 1)
     oldestDueMs = isBehind ? Math.min(oldestDueMs ?? Infinity, ...overdue) : null
-    return { worker, atMs, newestDeltaMs, oldestDueMs, sessions: open.length, lagP99Ms: null }
+    return { worker, atMs, newestDeltaMs, oldestDueMs, sessions: open.length, kvBlocksPredicted: 0, changedMs: null, lagP99Ms: null }
   })
 }
 

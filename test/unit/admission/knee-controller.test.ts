@@ -96,14 +96,14 @@ describe('the knee', () => {
   })
 
   it('leaves the rest of the limit alone', () => {
-    const limit = { ...limitOf(null), penaltiesUntilMs: [1], correctionBlocks: 7 }
-    const { penaltiesUntilMs, correctionBlocks } = seen(
+    const limit = { ...limitOf(null), penalties: [{ lanes: 3, untilMs: 1 }], correctionBlocks: 7 }
+    const { penalties, correctionBlocks } = seen(
       limit,
       { lagP99Ms: BROKEN_MS, lanes: 8 },
       60,
     )
-    expect({ penaltiesUntilMs, correctionBlocks }).toEqual({
-      penaltiesUntilMs: [1],
+    expect({ penalties, correctionBlocks }).toEqual({
+      penalties: [{ lanes: 3, untilMs: 1 }],
       correctionBlocks: 7,
     })
   })

@@ -1,0 +1,227 @@
+import { legFramesByContext, requireContext } from '../src/admission/engine-capacity.js'
+import { EngineDesk } from '../src/admission/engine-desk.js'
+import { EngineKeeper, type KeeperGauges } from '../src/admission/engine-keeper.js'
+import type { EnginePlan } from '../src/admission/engine-plan.js'
+import type { EnginePulses, LedgerStore, SignsOfLife } from '../src/admission/ledger-store.js'
+import { FRAME_MS, LegCurve } from '../src/admission/leg-curve.js'
+import { SessionPulses } from '../src/admission/session-pulses.js'
+import { STEP_BUDGET_MS } from '../src/admission/step-model.js'
+import { type EngineFacts, readEngine, requireUsable } from '../src/cli/examine-engine.js'
+import { projectRoot } from '../src/cli/project-root.js'
+import type { Settings } from '../src/config/schema.js'
+import type { Clock } from '../src/kernel/clock.js'
+import { ConfigError, isStop, UpstreamError } from '../src/kernel/errors.js'
+import type { Random } from '../src/kernel/random.js'
+import { TAIL_STEPS } from '../src/media/step-law.js'
+import type { EngineRoster, KnownEngine } from '../src/pipeline/index.js'
+import { SILENT_OUT_MS } from '../src/realtime/engine-health.js'
+import { readEngineGauges } from '../src/realtime/engine-metrics.js'
+import { checkHealth } from '../src/realtime/engine-probe.js'
+import { EngineWatch } from '../src/realtime/engine-watch.js'
+import type { SessionRunner } from '../src/realtime/run-session.js'
+import { warmUp } from '../src/realtime/warm-up.js'
+import type { WorkerEvents } from './events.js'
+
+/** Lanes at a time with the policy `fixed`, where no setting says. */
+const FIXED_LANES = 8
+/** An engine's page of figures must come within this, for one is asked for every second. */
+const GAUGES_TIMEOUT_MS = 900
+
+/** What the engines of a worker are opened with. */
+export interface EnginePoolOptions {
+  settings: Settings
+  clock: Clock
+  random: Random
+  runSession: SessionRunner
+  store: LedgerStore
+  pulses: EnginePulses
+  signs: SignsOfLife
+  worker: string
+  events: WorkerEvents
+}
+
+/** One engine as this worker deals with it. */
+interface PooledEngine {
+  url: string
+  known: KnownEngine
+  desk: EngineDesk
+  sessions: SessionPulses
+  keeper: EngineKeeper
+  watch: EngineWatch<EngineFacts>
+}
+
+/** All engines of a worker: what they can carry, whether they are well, who is on them. */
+export class EnginePool implements EngineRoster {
+  private readonly engines: readonly PooledEngine[]
+  private readonly clock: Clock
+
+  private constructor(engines: readonly PooledEngine[], clock: Clock) {
+    this.engines = engines
+    this.clock = clock
+  }
+
+  /**
+   * Asks every engine what it is.
+   * @throws ConfigError when one isn't what the settings say; UpstreamError when none is there
+   */
+  static async open(
+    options: EnginePoolOptions,
+    { signal }: { signal: AbortSignal },
+  ): Promise<EnginePool> {
+    const { settings, clock } = options
+    if (settings.engines.length === 0) {
+      throw new ConfigError(
+        'config_invalid',
+        'No engine is named: set NIGHTSCRIBE_ENGINES, such as ws://gpu-node:8000/v1/realtime.',
+      )
+    }
+    const root = projectRoot()
+    const asked = await Promise.allSettled(
+      settings.engines.map((url) => readEngine(settings, { url, root }, { signal })),
+    )
+    const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+    const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
+    if (wrong ?? (refused.length === asked.length && refused[0])) throw wrong ?? refused[0]
+    const engines = asked.flatMap((each) => {
+      return each.status === 'fulfilled' ? [pooledEngine(options, each.value)] : []
+    })
+    return new EnginePool(engines, clock)
+  }
+
+  get known(): readonly KnownEngine[] {
+    return this.engines.map(({ known }) => known)
+  }
+
+  get desks(): readonly EngineDesk[] {
+    return this.engines.map(({ desk }) => desk)
+  }
+
+  isUp(desk: EngineDesk): boolean {
+    return this.engines.some((each) => each.desk === desk && each.watch.isUp)
+  }
+
+  engine(id: string): KnownEngine {
+    return this.at(id).known
+  }
+
+  session(lease: { desk: EngineDesk; chainId: string }) {
+    return this.at(lease.desk.engine).sessions.open(lease.chainId, this.clock.monotonicMs())
+  }
+
+  isSilent(id: string): boolean {
+    return this.at(id).keeper.isSilent
+  }
+
+  suspect(id: string): void {
+    this.at(id).watch.suspect()
+  }
+
+  /** Looks after the engines' health until the signal aborts. @throws a bug */
+  async watch({ signal }: { signal: AbortSignal }): Promise<void> {
+    await Promise.all(
+      this.engines.map(async ({ watch }) => {
+        try {
+          await watch.run({ signal })
+        } catch (error) {
+          if (!signal.aborted && !isStop(error)) throw error
+        }
+      }),
+    )
+  }
+
+  /** One round of every keeper. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  async round(options: { signal: AbortSignal }): Promise<void> {
+    await Promise.all(
+      this.engines.map(async ({ keeper, watch }) => {
+        await keeper.round(options)
+        if (keeper.silentMs > SILENT_OUT_MS) watch.reportSilence()
+      }),
+    )
+  }
+
+  private at(id: string): PooledEngine {
+    const found = this.engines.find(({ url }) => url === id)
+    if (found) return found
+    throw new UpstreamError('engine_unavailable', `There is no engine ${id} any more.`)
+  }
+}
+
+function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEngine {
+  const { settings, clock, random, store, pulses, signs, worker, events } = options
+  const { address, description, kvModel } = facts
+  const { url } = address
+  const { plan, liveBlocks } = planOf(settings, facts)
+  const desk = new EngineDesk({ engine: url, store, clock, random, plan, liveBlocks })
+  const sessions = new SessionPulses(kvModel)
+  const deltaDelayMs = settings.engine.deltaDelayMs + description.deltaDelayMs
+  const keeper = new EngineKeeper({
+    ...{ desk, pulses, signs, sessions, worker, deltaDelayMs },
+    readGauges: (inner) => gaugesOf(facts, inner),
+    kneeLagMs: settings.admission.kneeLagMs + deltaDelayMs,
+    nowMs: () => clock.monotonicMs(),
+    onEvent: (event) => events.engine(url, event),
+  })
+  const watch: EngineWatch<EngineFacts> = new EngineWatch({
+    looks: {
+      examine: async ({ signal }) => {
+        const found = await readEngine(settings, { url, root: projectRoot() }, { signal })
+        // It may have been started again with another cache.
+        desk.setPlan(planOf(settings, found).plan)
+        return found
+      },
+      warmUp: async (found, { signal }) => {
+        const { model } = found.description
+        await warmUp(options.runSession, { engine: address, model, deltaDelayMs }, { signal })
+      },
+      check: ({ signal }) =>
+        checkHealth(address, { timeoutMs: settings.engine.connectTimeoutMs }, { signal }),
+    },
+    clock,
+    random,
+    onChange: ({ health: { state, reason } }) => events.engineHealth(url, state, reason),
+  })
+  return { url, known: { address, description }, desk, sessions, keeper, watch }
+}
+
+/** What an engine can carry, by its own figures, its profile and the settings. */
+function planOf(settings: Settings, facts: EngineFacts): { plan: EnginePlan; liveBlocks: number } {
+  const { admission, legs, engine } = settings
+  const { description, kvModel, gpu, address } = facts
+  const { policy } = admission
+  const { maxModelLen } = description
+  const isFixed = policy === 'fixed'
+  requireContext(address.url, { maxModelLen, floorMs: legs.floorMs })
+  const capacity = isFixed ? null : requireUsable(settings, facts)
+  const kvBlocksLive = capacity?.kvBlocksLive ?? 0
+  const kvBlocks = capacity ? capacity.kvBlocksBatch + kvBlocksLive : Number.POSITIVE_INFINITY
+  const stepModel = gpu?.stepModel ?? null
+  const stepMs = stepModel
+    ? STEP_BUDGET_MS * admission.stepShare - stepModel.baseMs
+    : Number.POSITIVE_INFINITY
+  const lanes = engine.sessionsMax ?? (isFixed ? FIXED_LANES : Number.POSITIVE_INFINITY)
+  const contextFrames = maxModelLen === null ? Infinity : legFramesByContext(maxModelLen)
+  const plan: EnginePlan = {
+    policy,
+    limits: { kvBlocks, stepMs, sessions: Number.POSITIVE_INFINITY, lanes },
+    curve: new LegCurve(kvModel),
+    stepModel,
+    floorFrames: Math.ceil(legs.floorMs / FRAME_MS),
+    ceilingFrames: Math.min(Math.floor(legs.ceilingMs / FRAME_MS), contextFrames),
+    openAheadMs: legs.openAheadMs,
+    tailMs: TAIL_STEPS * FRAME_MS + engine.deltaDelayMs + description.deltaDelayMs,
+  }
+  return { plan, liveBlocks: kvBlocksLive }
+}
+
+async function gaugesOf(
+  { address }: EngineFacts,
+  { signal }: { signal: AbortSignal },
+): Promise<KeeperGauges | null> {
+  try {
+    return await readEngineGauges(address, { timeoutMs: GAUGES_TIMEOUT_MS }, { signal })
+  } catch {
+    // The watch over its health finds out what is wrong; without figures the models decide.
+    signal.throwIfAborted()
+    return null
+  }
+}

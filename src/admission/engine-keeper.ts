@@ -1,0 +1,217 @@
+import type { EngineDesk } from './engine-desk.js'
+import {
+  chainToFree,
+  deadlocked,
+  type FreeableChain,
+  SILENCE_MAX_MS,
+  type StalledGauges,
+  silenceMs,
+} from './freeing-rule.js'
+import { nextKnee } from './knee-controller.js'
+import { type KvCorrection, NO_CORRECTION, nextCorrection } from './kv-correction.js'
+import type { Ledger } from './ledger.js'
+import { lanesHolding, leasesOf, withoutWorkers } from './ledger-changes.js'
+import type { EnginePulse, EnginePulses, SignsOfLife } from './ledger-store.js'
+import { FRAME_MS } from './leg-curve.js'
+import type { SessionPulses } from './session-pulses.js'
+
+/** A worker is suspected dead so long after its last sign, and dead for certain when it expires. */
+const SUSPECT_AFTER_MS = 10_000
+/** One lane less for so long, after a deadlock was freed. */
+const PENALTY_MS = 600_000
+/** Freeing waits so long for what it has done to show. */
+const FREE_HOLD_MS = 2_500
+/** How often the knee is looked at. */
+const KNEE_HOLD_MS = 4_500
+/** An engine that is silent for so long decides over its sessions itself; their watchdogs wait. */
+const SILENT_MS = 1_000
+
+/** What an engine's own gauges tell; null for what isn't known. */
+export interface KeeperGauges extends StalledGauges {
+  readonly kvBlocksHeld: number | null
+  readonly websocketConnections: number | null
+}
+
+/** What a keeper works with. */
+export interface EngineKeeperOptions {
+  desk: EngineDesk
+  pulses: EnginePulses
+  signs: SignsOfLife
+  sessions: SessionPulses
+  worker: string
+  /** Null where the engine can't be asked. Never rejects but with the signal's reason. */
+  readGauges(options: { signal: AbortSignal }): Promise<KeeperGauges | null>
+  /** Lag bound of the knee, with what the engine holds back added. */
+  kneeLagMs: number
+  deltaDelayMs: number
+  /** Our monotonic clock. */
+  nowMs(): number
+  onEvent(event: KeeperEvent): void
+}
+
+/** What a keeper has seen or done; for logs and metrics. */
+export type KeeperEvent =
+  | { kind: 'kv_error'; errorBlocks: number; correctionBlocks: number }
+  | { kind: 'knee_moved'; knee: number | null }
+  | { kind: 'deadlock_freed'; chainId: string }
+  | { kind: 'workers_reclaimed'; workers: readonly string[] }
+
+/**
+ * Looks after one engine for this worker, once a second: tells how its sessions fare, and does what
+ * only one worker should do at a time when it gets the lock for it.
+ */
+export class EngineKeeper {
+  /** For how long no session of any worker has heard from the engine although it should have. */
+  silentMs = 0
+  private readonly options: EngineKeeperOptions
+  private correction: KvCorrection = NO_CORRECTION
+  private gauges: KeeperGauges | null = null
+
+  constructor(options: EngineKeeperOptions) {
+    this.options = options
+  }
+
+  /** Measured less predicted blocks at the last comparison; a metric. */
+  get kvErrorBlocks(): number | null {
+    return this.correction.errorBlocks
+  }
+
+  /** The last answer of the engine. */
+  get lastGauges(): KeeperGauges | null {
+    return this.gauges
+  }
+
+  /** Whether the whole engine is silent: then one session's own watchdog has nothing to say. */
+  get isSilent(): boolean {
+    return this.silentMs > SILENT_MS + this.options.deltaDelayMs
+  }
+
+  /** One round. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  async round(options: { signal: AbortSignal }): Promise<void> {
+    const { desk, pulses, sessions, worker, nowMs } = this.options
+    const { engine } = desk
+    const own = sessions.take(worker, nowMs(), (atMs) => desk.toStore(atMs))
+    await pulses.publish(engine, own, options)
+    const all = await pulses.list(engine, options)
+    this.silentMs = silenceMs(all)
+    this.gauges = await this.options.readGauges(options)
+    for (const chainId of await pulses.takeToldToFree(worker, options)) sessions.free(chainId)
+    await this.correct(all, options)
+    await this.moveKnee(all, options)
+    await this.freeIfDeadlocked(all, options)
+    await this.reclaim(all, options)
+  }
+
+  private async correct(
+    all: readonly EnginePulse[],
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { desk, onEvent } = this.options
+    const measuredBlocks = this.gauges?.kvBlocksHeld ?? null
+    const connections = this.gauges?.websocketConnections ?? null
+    const ours = sum(all, ({ sessions }) => sessions)
+    this.correction = nextCorrection(this.correction, {
+      atMs: desk.nowMs(),
+      predictedBlocks: sum(all, ({ kvBlocksPredicted }) => kvBlocksPredicted),
+      measuredBlocks,
+      changedMs: Math.max(0, ...all.map(({ changedMs }) => changedMs ?? 0)),
+      foreignSessions: connections === null ? null : Math.max(0, connections - ours),
+    })
+    const { correctionBlocks, errorBlocks } = this.correction
+    if (correctionBlocks === desk.ledger.limit.correctionBlocks) return
+    await desk.change(options, (ledger) => {
+      const limit = { ...ledger.limit, correctionBlocks }
+      return { ledger: { ...ledger, limit }, value: undefined }
+    })
+    onEvent({ kind: 'kv_error', errorBlocks: errorBlocks ?? 0, correctionBlocks })
+  }
+
+  private async moveKnee(
+    all: readonly EnginePulse[],
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { desk, pulses, kneeLagMs, onEvent } = this.options
+    const lags = all.flatMap(({ lagP99Ms }) => lagP99Ms ?? [])
+    if (lags.length === 0) return
+    const holdMs = KNEE_HOLD_MS
+    if (!(await pulses.tryLock(desk.engine, 'knee', { holdMs, ...options }))) return
+    const sight = (ledger: Ledger, nowMs: number) => {
+      return { lagP99Ms: Math.max(...lags), lanes: lanesHolding(ledger, ''), nowMs }
+    }
+    const moved = await desk.change(options, (ledger, nowMs) => {
+      const limit = nextKnee(ledger.limit, sight(ledger, nowMs), { boundMs: kneeLagMs })
+      if (limit === ledger.limit) return { ledger: null, value: null }
+      return { ledger: { ...ledger, limit }, value: { knee: limit.knee, from: ledger.limit.knee } }
+    })
+    if (moved && moved.knee !== moved.from) onEvent({ kind: 'knee_moved', knee: moved.knee })
+  }
+
+  private async freeIfDeadlocked(
+    all: readonly EnginePulse[],
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { desk, pulses, deltaDelayMs, onEvent } = this.options
+    const boundMs = SILENCE_MAX_MS + deltaDelayMs
+    if (!deadlocked(all, this.gauges, { boundMs })) return
+    const holdMs = FREE_HOLD_MS
+    if (!(await pulses.tryLock(desk.engine, 'free', { holdMs, ...options }))) return
+    const chain = chainToFree(freeable(await desk.read(options), desk))
+    if (!chain) return
+    await desk.change(options, (ledger, nowMs) => {
+      const untilMs = Math.round(nowMs + PENALTY_MS)
+      const penalty = { lanes: Math.max(1, lanesHolding(ledger, chain.id)), untilMs }
+      const inForce = ledger.limit.penalties.filter((each) => each.untilMs > nowMs)
+      const limit = { ...ledger.limit, penalties: [...inForce, penalty] }
+      return { ledger: { ...ledger, limit }, value: undefined }
+    })
+    const { worker, id: chainId } = chain
+    await pulses.tellToFree(desk.engine, { worker, chainId }, options)
+    onEvent({ kind: 'deadlock_freed', chainId })
+  }
+
+  /** Takes out the leases of workers that are dead, once the engine has freed their blocks. */
+  private async reclaim(
+    all: readonly EnginePulse[],
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { desk, signs, worker, onEvent } = this.options
+    const others = [...new Set(desk.ledger.chains.map((chain) => chain.worker))].filter(
+      (each) => each !== worker,
+    )
+    if (others.length === 0) return
+    const ages = await signs.ages(others, options)
+    const certain = others.filter((each) => (ages.get(each) ?? null) === null)
+    const suspects = others.filter((each) => (ages.get(each) ?? 0) > SUSPECT_AFTER_MS)
+    const gone = new Set([...certain, ...suspects])
+    const living = sum(
+      all.filter((pulse) => !gone.has(pulse.worker)),
+      ({ sessions }) => sessions,
+    )
+    const connections = this.gauges?.websocketConnections ?? null
+    const isFreed = connections !== null && connections <= living
+    const dead = new Set([...certain, ...(isFreed ? suspects : [])])
+    if (dead.size === 0) return
+    await desk.change(options, (ledger) => ({
+      ledger: withoutWorkers(ledger, dead),
+      value: undefined,
+    }))
+    onEvent({ kind: 'workers_reclaimed', workers: [...dead] })
+  }
+}
+
+/** Chains that hold a session, with what they would lose and what they hold by their plans. */
+function freeable(ledger: Ledger, desk: EngineDesk): FreeableChain[] {
+  const nowMs = desk.nowMs()
+  const { curve } = desk.planOf(ledger, nowMs)
+  return leasesOf(ledger).map(({ chain: { id, worker, live, pace }, leg }) => {
+    const frameMs = pace === 0 ? FRAME_MS : FRAME_MS / pace
+    const heardMs = nowMs - leg.startMs - leg.behindMs
+    const redoFrames = Math.max(0, Math.min(leg.frames, Math.floor(heardMs / frameMs)))
+    const kvBlocksHeld = redoFrames > 7 ? curve.blocksAfter(redoFrames) : 0
+    return { id, worker, live, redoFrames, kvBlocksHeld }
+  })
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0)
+}

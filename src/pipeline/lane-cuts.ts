@@ -1,0 +1,65 @@
+import type { CutOption } from '../admission/leg-planner.js'
+import { cutCandidates } from '../media/cut-candidates.js'
+import type { MsRange } from '../media/index.js'
+import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
+import { skippableFrames } from '../media/silence.js'
+
+/** What is known of a lane before it is replayed. */
+export interface LaneMap {
+  pausesMs: readonly MsRange[]
+  /** 20 a second; may be empty. */
+  peaks: Uint8Array
+  /** Of the whole lane, at 16 kHz. */
+  samples: number
+}
+
+/** How a lane may be cut. */
+export interface CutSettings {
+  pauseMinMs: number
+  overlapMs: number
+  /** Null: every silence is replayed. */
+  skipSilenceMs: number | null
+}
+
+/** A lane's way from its first frame to its end. */
+export interface LaneCuts {
+  /** Where the replay begins: after a long silence at the start, if those are skipped. */
+  fromFrame: number
+  /** In order; the last one is the end. */
+  cuts: readonly CutOption[]
+  /** Frames that are replayed, overlaps not counted. */
+  frames: number
+}
+
+/** A skipped silence this near to an edge of the recording is cut off there: no leg of a second. */
+const EDGE_FRAMES = 25
+
+/** In unbroken talk a cut is possible about so often. */
+const QUIET_EVERY_MS = 10_000
+
+/** All places at which a lane may change sessions. Pure. */
+export function laneCuts(lane: LaneMap, settings: CutSettings): LaneCuts {
+  const frameCount = Math.ceil(lane.samples / STEP_SAMPLES)
+  const { pausesMs, peaks } = lane
+  const durationMs = samplesToMs(lane.samples)
+  const skips = skippableFrames(pausesMs, settings.skipSilenceMs)
+  const lead = skips.find(([start]) => start <= EDGE_FRAMES)
+  const tail = skips.find(([, end]) => end >= frameCount - EDGE_FRAMES)
+  const fromFrame = lead && lead !== tail ? lead[1] : 0
+  const endFrame = tail && tail !== lead ? tail[0] : frameCount
+  const inner = skips.filter((skip) => skip !== lead && skip !== tail)
+  const overlapFrames = Math.round(settings.overlapMs / STEP_MS)
+  const options = { pauseMinMs: settings.pauseMinMs, everyMs: QUIET_EVERY_MS }
+  const cuts: CutOption[] = []
+  for (const { atFrame, kind } of cutCandidates({ pausesMs, peaks, durationMs }, options)) {
+    const until = kind === 'quiet' ? atFrame + overlapFrames : atFrame
+    const isInside = atFrame > fromFrame && until < endFrame
+    if (!isInside || inner.some(([start, end]) => until >= start && atFrame <= end)) continue
+    cuts.push({ endFrame: until, nextFrame: atFrame, kind })
+  }
+  for (const [start, end] of inner) cuts.push({ endFrame: start, nextFrame: end, kind: 'skip' })
+  cuts.sort((one, other) => one.endFrame - other.endFrame)
+  cuts.push({ endFrame, nextFrame: endFrame, kind: 'end' })
+  const skipped = inner.reduce((sum, [start, end]) => sum + end - start, 0)
+  return { fromFrame, cuts, frames: endFrame - fromFrame - skipped }
+}

@@ -1,0 +1,72 @@
+import type { EnginePlan } from '../../src/admission/engine-plan.js'
+import { staysWithin } from '../../src/admission/lane-plan.js'
+import type { Ledger } from '../../src/admission/ledger.js'
+import { leasesOf } from '../../src/admission/ledger-changes.js'
+import { isUneasy, loadOf, releaseMs } from '../../src/admission/ledger-load.js'
+import type { LedgerReading, LedgerStore } from '../../src/admission/ledger-store.js'
+import type { Clock } from '../../src/kernel/clock.js'
+import { UpstreamError } from '../../src/kernel/errors.js'
+
+/** A time in which the store doesn't answer. */
+export interface Outage {
+  fromMs: number
+  untilMs: number
+}
+
+/**
+ * One worker's way to the ledgers. Nothing passes in an outage, or once the worker is dead. Looks
+ * at everything that is written: while nobody is late, all that is held must fit until it is released.
+ */
+export class WatchedStore implements LedgerStore {
+  private readonly parts: {
+    store: LedgerStore
+    clock: Clock
+    plans: ReadonlyMap<string, EnginePlan>
+    outages: readonly Outage[]
+    killed: AbortSignal
+    onOverbooked(sentence: string): void
+  }
+
+  constructor(parts: WatchedStore['parts']) {
+    this.parts = parts
+  }
+
+  async read(engine: string, options: { signal: AbortSignal }): Promise<LedgerReading> {
+    this.requireUp()
+    return await this.parts.store.read(engine, options)
+  }
+
+  async write(
+    engine: string,
+    ledger: Ledger,
+    options: { revision: number; signal: AbortSignal },
+  ): Promise<number | null> {
+    this.requireUp()
+    const written = await this.parts.store.write(engine, ledger, options)
+    if (written !== null) this.check(engine, ledger)
+    return written
+  }
+
+  private requireUp(): void {
+    const { clock, outages, killed } = this.parts
+    const nowMs = clock.monotonicMs()
+    const isOut = outages.some(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs)
+    if (!isOut && !killed.aborted) return
+    throw new UpstreamError('queue_unavailable', 'The store is out.', { effect: 'none' })
+  }
+
+  private check(engine: string, ledger: Ledger): void {
+    const { plans, clock, onOverbooked } = this.parts
+    const plan = plans.get(engine)
+    const nowMs = clock.wallMs()
+    if (!plan || plan.policy === 'fixed' || isUneasy(plan, ledger, nowMs)) return
+    const leases = leasesOf(ledger)
+    const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace))
+    const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
+    // Coarser than what is decided by would find too much; much finer would cost too much.
+    const cellMs = Math.max(50, horizonMs / 4_000)
+    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
+    if (staysWithin(plan, loadOf(plan, ledger, scope))) return
+    onOverbooked(`the ledger of ${engine} has more open than fits`)
+  }
+}
