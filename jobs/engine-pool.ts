@@ -1,18 +1,14 @@
-import { legFramesByContext, requireContext } from '../src/admission/engine-capacity.js'
 import { EngineDesk } from '../src/admission/engine-desk.js'
 import { EngineKeeper, type KeeperGauges } from '../src/admission/engine-keeper.js'
-import type { EnginePlan } from '../src/admission/engine-plan.js'
 import type { EnginePulses, LedgerStore, SignsOfLife } from '../src/admission/ledger-store.js'
-import { FRAME_MS, LegCurve } from '../src/admission/leg-curve.js'
 import { SessionPulses } from '../src/admission/session-pulses.js'
-import { STEP_BUDGET_MS } from '../src/admission/step-model.js'
-import { type EngineFacts, readEngine, requireUsable } from '../src/cli/examine-engine.js'
+import { planOf } from '../src/cli/engine-plan-of.js'
+import { type EngineFacts, readEngine } from '../src/cli/examine-engine.js'
 import { projectRoot } from '../src/cli/project-root.js'
 import type { Settings } from '../src/config/schema.js'
 import type { Clock } from '../src/kernel/clock.js'
 import { ConfigError, isStop, UpstreamError } from '../src/kernel/errors.js'
 import type { Random } from '../src/kernel/random.js'
-import { TAIL_STEPS } from '../src/media/step-law.js'
 import type { EngineRoster, KnownEngine } from '../src/pipeline/index.js'
 import { SILENT_OUT_MS } from '../src/realtime/engine-health.js'
 import { readEngineGauges } from '../src/realtime/engine-metrics.js'
@@ -22,8 +18,6 @@ import type { SessionRunner } from '../src/realtime/run-session.js'
 import { warmUp } from '../src/realtime/warm-up.js'
 import type { WorkerEvents } from './events.js'
 
-/** Lanes at a time with the policy `fixed`, where no setting says. */
-const FIXED_LANES = 8
 /** An engine's page of figures must come within this, for one is asked for every second. */
 const GAUGES_TIMEOUT_MS = 900
 
@@ -109,7 +103,9 @@ export class EnginePool implements EngineRoster {
   }
 
   isSilent(id: string): boolean {
-    return this.at(id).keeper.isSilent
+    const { keeper, watch } = this.at(id)
+    // One that was taken out keeps nobody: its sessions' own watchdogs end them.
+    return watch.isUp && keeper.isSilent
   }
 
   suspect(id: string): void {
@@ -134,7 +130,8 @@ export class EnginePool implements EngineRoster {
     await Promise.all(
       this.engines.map(async ({ keeper, watch }) => {
         await keeper.round(options)
-        if (keeper.silentMs > SILENT_OUT_MS) watch.reportSilence()
+        if (keeper.hungMs > SILENT_OUT_MS) watch.reportSilence()
+        if (!watch.isUp) keeper.takenOut()
       }),
     )
   }
@@ -181,36 +178,6 @@ function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEng
     onChange: ({ health: { state, reason } }) => events.engineHealth(url, state, reason),
   })
   return { url, known: { address, description }, desk, sessions, keeper, watch }
-}
-
-/** What an engine can carry, by its own figures, its profile and the settings. */
-function planOf(settings: Settings, facts: EngineFacts): { plan: EnginePlan; liveBlocks: number } {
-  const { admission, legs, engine } = settings
-  const { description, kvModel, gpu, address } = facts
-  const { policy } = admission
-  const { maxModelLen } = description
-  const isFixed = policy === 'fixed'
-  requireContext(address.url, { maxModelLen, floorMs: legs.floorMs })
-  const capacity = isFixed ? null : requireUsable(settings, facts)
-  const kvBlocksLive = capacity?.kvBlocksLive ?? 0
-  const kvBlocks = capacity ? capacity.kvBlocksBatch + kvBlocksLive : Number.POSITIVE_INFINITY
-  const stepModel = gpu?.stepModel ?? null
-  const stepMs = stepModel
-    ? STEP_BUDGET_MS * admission.stepShare - stepModel.baseMs
-    : Number.POSITIVE_INFINITY
-  const lanes = engine.sessionsMax ?? (isFixed ? FIXED_LANES : Number.POSITIVE_INFINITY)
-  const contextFrames = maxModelLen === null ? Infinity : legFramesByContext(maxModelLen)
-  const plan: EnginePlan = {
-    policy,
-    limits: { kvBlocks, stepMs, sessions: Number.POSITIVE_INFINITY, lanes },
-    curve: new LegCurve(kvModel),
-    stepModel,
-    floorFrames: Math.ceil(legs.floorMs / FRAME_MS),
-    ceilingFrames: Math.min(Math.floor(legs.ceilingMs / FRAME_MS), contextFrames),
-    openAheadMs: legs.openAheadMs,
-    tailMs: TAIL_STEPS * FRAME_MS + engine.deltaDelayMs + description.deltaDelayMs,
-  }
-  return { plan, liveBlocks: kvBlocksLive }
 }
 
 async function gaugesOf(

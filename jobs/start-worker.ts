@@ -2,7 +2,6 @@ import type { SignsOfLife } from '../src/admission/ledger-store.js'
 import { RedisEnginePulses } from '../src/admission/redis-engine-pulses.js'
 import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
 import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
-import { RedisWaitingList } from '../src/admission/redis-waiting-list.js'
 import { SessionPool } from '../src/admission/session-pool.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
 import type { Settings } from '../src/config/schema.js'
@@ -13,6 +12,7 @@ import type { Random } from '../src/kernel/random.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
+import type { TransportOpener } from '../src/realtime/index.js'
 import { sessionRunner } from '../src/realtime/run-session.js'
 import { wsTransportOpener } from '../src/realtime/ws-transport.js'
 import { startAnalyse } from './analyse.js'
@@ -41,6 +41,8 @@ export interface WorkerOptions {
   clock: Clock
   random: Random
   events: WorkerEvents
+  /** Opens the sockets of its sessions; by default to where the settings say, and nothing else. */
+  opener?: TransportOpener
   /** Ends the start. */
   signal: AbortSignal
 }
@@ -101,13 +103,13 @@ function runningWorker(stages: readonly JobWorker[], cleanup: CleanupStack): Run
 /** The parts that carry sessions: engines, their ledgers in Redis, the line before them. */
 async function openEngines(settings: Settings, ports: OpenPorts, options: WorkerOptions) {
   const { clock, random, events, signal } = options
-  const { redis } = ports
+  const { redis, waiting } = ports
   const { prefix } = settings.queue
   const store = new RedisLedgerStore({ redis, prefix })
   const pulses = new RedisEnginePulses({ redis, prefix })
   const signs = new RedisSignsOfLife({ redis, prefix })
-  const waiting = new RedisWaitingList({ redis, prefix })
-  const runSession = sessionRunner({ opener: wsTransportOpener(settings.engine), clock })
+  const { opener = wsTransportOpener(settings.engine) } = options
+  const runSession = sessionRunner({ opener, clock })
   const worker = `${process.pid}-${random.hexId(4)}`
   const parts = { clock, random, runSession, store, pulses, signs, worker, events }
   const pool = await EnginePool.open({ settings, ...parts }, { signal })
@@ -136,8 +138,8 @@ function startStages(
   ]
 }
 
-function portsOf({ store, sourceStore, queue, board, clock }: OpenPorts) {
-  return { store, sourceStore, queue, board, clock }
+function portsOf({ store, sourceStore, queue, board, waiting, clock }: OpenPorts) {
+  return { store, sourceStore, queue, board, waiting, clock }
 }
 
 function limitsOf({ engine, admission, legs, vad, subtitles, queue }: Settings) {

@@ -1,6 +1,7 @@
 import { type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
+import { heldFits } from './held-load.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
-import type { Chain, Ledger } from './ledger.js'
+import { type Chain, EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { lanesCarried, withChain } from './ledger-changes.js'
 import { restStartMs } from './ledger-load.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
@@ -65,23 +66,54 @@ export function decide(
   const waits = (reason: WaitReason): Decision => {
     return { kind: 'wait', reason, earliestMs: earliestMs(ledger, lanes.length, nowMs) }
   }
-  if (lanesCarried(ledger) + lanes.length > plan.limits.lanes) return waits('lanes')
+  // On an empty engine a job begins even so: else one with many lanes would wait for ever.
+  const carried = lanesCarried(ledger)
+  if (carried > 0 && carried + lanes.length > plan.limits.lanes) return waits('lanes')
   if (plan.policy !== 'fixed') {
     if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
-    const total = lanesCarried(ledger) + lanes.length
-    if (plan.policy === 'elastic' && legFramesFor(plan, total, FILL_SHARE) === null) {
+    const total = carried + lanes.length
+    // On an empty engine the plan itself tells.
+    const isCrowded = plan.policy === 'elastic' && carried > 0
+    if (isCrowded && legFramesFor(plan, total, FILL_SHARE) === null) {
       return waits(bindingResource(plan, total))
     }
   }
-  let after = ledger
+  const begun = begin(plan, ledger, lanes, context)
+  if (begun !== null) return { kind: 'admit', ...begun }
+  // What doesn't fit on an empty engine never does.
+  if (!mayFitAlone(plan, ledger, lanes, context))
+    return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
+  return waits(bindingResource(plan, lanesCarried(ledger) + lanes.length))
+}
+
+/** Lanes that may choose their cuts always fit; where they can't, only the whole plan tells. */
+function mayFitAlone(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): boolean {
+  if (lanesCarried(ledger) === 0) return false
+  const canChoose = plan.policy === 'elastic' && lanes.every(({ pace }) => pace > 0)
+  return canChoose || begin(plan, EMPTY_LEDGER, lanes, context) !== null
+}
+
+/** The ledger with all lanes of a job in it; null where they don't fit. */
+function begin(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): { ledger: Ledger; plans: readonly LegPlan[] } | null {
   const plans: LegPlan[] = []
+  let after = ledger
   for (const lane of lanes) {
-    const legPlan = planLegs(plan, after, firstRequest(plan, lane, nowMs), context)
-    if (!legPlan.fits) return waits(bindingResource(plan, lanesCarried(ledger) + lanes.length))
+    const legPlan = planLegs(plan, after, firstRequest(plan, lane, context.nowMs), context)
+    if (!legPlan.fits) return null
     plans.push(legPlan)
     after = withChain(after, firstChain(lane, legPlan, context))
   }
-  return { kind: 'admit', ledger: after, plans }
+  return heldFits(plan, after, context.nowMs) ? { ledger: after, plans } : null
 }
 
 /** Whether a chain has begun and waits for its next leg. */
@@ -98,8 +130,7 @@ function firstRequest(plan: EnginePlan, lane: CandidateLane, nowMs: number): Lan
     earliestEndFrame: 0,
     cuts: lane.cuts,
     firstIndex: 0,
-    isOpen: true,
-    behindMs: 0,
+    running: null,
     held: [],
   }
 }

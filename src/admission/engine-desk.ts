@@ -5,11 +5,11 @@ import { UpstreamError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import { learnedPlan } from './engine-limits.js'
 import { type EnginePlan, RELEASE_GRACE_MS } from './engine-plan.js'
-import { staysWithin } from './lane-plan.js'
+import { heldFits } from './held-load.js'
+import { isUneasy } from './lease-times.js'
 import { EMPTY_LEDGER, type Ledger } from './ledger.js'
-import { leasesOf } from './ledger-changes.js'
-import { isUneasy, loadOf, releaseMs } from './ledger-load.js'
 import type { LedgerReading, LedgerStore } from './ledger-store.js'
+import { type BlockRequest, isSafeToTake } from './safe-state.js'
 import { StoreTime } from './store-time.js'
 
 /** How often a change is tried again that somebody else's came before. */
@@ -21,8 +21,6 @@ const RETRY_MS_MAX = 40
  * already be late. Shorter than the shortest life of a lease.
  */
 const COPY_MAX_AGE_MS = RELEASE_GRACE_MS * 2
-/** Cells of the check of what is held. */
-const HELD_CELL_MS = 250
 
 /** What a desk works with. */
 export interface DeskOptions {
@@ -72,6 +70,11 @@ export class EngineDesk {
     this.basePlan = plan
   }
 
+  /** Lanes that it may ever carry at a time, whatever was learned about it. */
+  get lanesMax(): number {
+    return this.basePlan.limits.lanes
+  }
+
   /** The copy; empty before the first read. */
   get ledger(): Ledger {
     return this.reading.ledger
@@ -110,27 +113,34 @@ export class EngineDesk {
   /**
    * Reads, lets `step` decide on what stands there, and writes if nobody has since. Changes of this
    * process come one after the other, so that each sees what the one before has done.
+   * @param settle takes over what was decided, before anybody else reads or decides
    * @throws UpstreamError when others come first all the time; what the store throws
    */
   async change<T>(
     options: { signal: AbortSignal },
     step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle: (value: T) => void = () => {},
   ): Promise<T> {
-    return await this.turn(() => this.compareAndSet(options, step))
+    return await this.turn(() => this.compareAndSet(options, step, settle))
   }
 
   private async compareAndSet<T>(
     { signal }: { signal: AbortSignal },
     step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle: (value: T) => void,
   ): Promise<T> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const ledger = await this.read({ signal })
       const { revision, nowMs } = this.reading
       const result = step(ledger, nowMs)
-      if (result.ledger === null) return result.value
+      if (result.ledger === null) {
+        settle(result.value)
+        return result.value
+      }
       const written = await this.store.write(this.engine, result.ledger, { revision, signal })
       if (written !== null) {
         this.reading = { ledger: result.ledger, revision: written, nowMs }
+        settle(result.value)
         return result.value
       }
       await sleepFor(this.clock, this.random.uniform() * RETRY_MS_MAX, { signal })
@@ -149,21 +159,14 @@ export class EngineDesk {
     return !isUneasy(this.basePlan, ledger, this.nowMs())
   }
 
-  /**
-   * Whether everything that is held stays within the engine until all of it is released: the
-   * promise that is never broken. Legs that are only planned don't count.
-   */
+  /** Whether a lease may take its next block: by what all have planned, or else by what all hold. */
+  mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
+    if (this.holds(ledger, nowMs)) return true
+    return isSafeToTake(this.planOf(ledger, nowMs), ledger, request, nowMs)
+  }
+
+  /** Whether everything that is held fits until it is released; see `heldFits`. */
   holds(ledger: Ledger, nowMs: number): boolean {
-    const plan = this.planOf(ledger, nowMs)
-    if (plan.policy === 'fixed') return true
-    const leases = leasesOf(ledger)
-    const lastMs = Math.max(
-      nowMs,
-      ...leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace)),
-    )
-    const horizonMs = lastMs - nowMs + HELD_CELL_MS
-    const cellMs = Math.max(HELD_CELL_MS, horizonMs / 10_000)
-    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
-    return staysWithin(plan, loadOf(plan, ledger, scope))
+    return heldFits(this.planOf(ledger, nowMs), ledger, nowMs)
   }
 }

@@ -23,6 +23,8 @@ const PENALTY_MS = 600_000
 const FREE_HOLD_MS = 2_500
 /** How often the knee is looked at. */
 const KNEE_HOLD_MS = 4_500
+/** The correction is lowered by one worker at a time, and not more often. */
+const LOWER_HOLD_MS = 9_000
 /** An engine that is silent for so long decides over its sessions itself; their watchdogs wait. */
 const SILENT_MS = 1_000
 
@@ -62,7 +64,12 @@ export type KeeperEvent =
  */
 export class EngineKeeper {
   /** For how long no session of any worker has heard from the engine although it should have. */
-  silentMs = 0
+  private silentMs = 0
+  /**
+   * Since when it has been silent beyond the bound, by the store's clock: until a delta comes, also
+   * while its sessions are closed one after the other, and opened again.
+   */
+  private hungSinceMs: number | null = null
   private readonly options: EngineKeeperOptions
   private correction: KvCorrection = NO_CORRECTION
   private gauges: KeeperGauges | null = null
@@ -86,6 +93,17 @@ export class EngineKeeper {
     return this.silentMs > SILENT_MS + this.options.deltaDelayMs
   }
 
+  /** How long the engine has given nothing, whoever asked; what it holds back is taken off. */
+  get hungMs(): number {
+    if (this.hungSinceMs === null) return 0
+    return this.options.desk.nowMs() - this.hungSinceMs - this.options.deltaDelayMs
+  }
+
+  /** The engine was taken out: what was before says nothing of what comes back. */
+  takenOut(): void {
+    this.hungSinceMs = null
+  }
+
   /** One round. @throws UpstreamError `queue_unavailable`; the signal's reason */
   async round(options: { signal: AbortSignal }): Promise<void> {
     const { desk, pulses, sessions, worker, nowMs } = this.options
@@ -93,24 +111,37 @@ export class EngineKeeper {
     const own = sessions.take(worker, nowMs(), (atMs) => desk.toStore(atMs))
     await pulses.publish(engine, own, options)
     const all = await pulses.list(engine, options)
-    this.silentMs = silenceMs(all)
+    this.noteSilence(all)
     this.gauges = await this.options.readGauges(options)
-    for (const chainId of await pulses.takeToldToFree(worker, options)) sessions.free(chainId)
+    const told = await pulses.takeToldToFree(engine, worker, options)
+    for (const chainId of told) sessions.free(chainId)
     await this.correct(all, options)
     await this.moveKnee(all, options)
     await this.freeIfDeadlocked(all, options)
     await this.reclaim(all, options)
   }
 
+  private noteSilence(all: readonly EnginePulse[]): void {
+    const { desk, deltaDelayMs } = this.options
+    const heardMs = Math.max(...all.map(({ newestDeltaMs }) => newestDeltaMs ?? 0))
+    if (this.hungSinceMs !== null && heardMs > this.hungSinceMs) this.hungSinceMs = null
+    this.silentMs = silenceMs(all)
+    if (this.silentMs <= SILENCE_MAX_MS + deltaDelayMs) return
+    this.hungSinceMs ??= desk.nowMs() - this.silentMs
+  }
+
   private async correct(
     all: readonly EnginePulse[],
     options: { signal: AbortSignal },
   ): Promise<void> {
-    const { desk, onEvent } = this.options
+    const { desk, pulses, onEvent } = this.options
     const measuredBlocks = this.gauges?.kvBlocksHeld ?? null
     const connections = this.gauges?.websocketConnections ?? null
     const ours = sum(all, ({ sessions }) => sessions)
-    this.correction = nextCorrection(this.correction, {
+    // What others have found out counts as well, most of all for a worker that has just come.
+    const knownBlocks = desk.ledger.limit.correctionBlocks
+    const known = { ...this.correction, correctionBlocks: knownBlocks }
+    this.correction = nextCorrection(known, {
       atMs: desk.nowMs(),
       predictedBlocks: sum(all, ({ kvBlocksPredicted }) => kvBlocksPredicted),
       measuredBlocks,
@@ -118,10 +149,15 @@ export class EngineKeeper {
       foreignSessions: connections === null ? null : Math.max(0, connections - ours),
     })
     const { correctionBlocks, errorBlocks } = this.correction
-    if (correctionBlocks === desk.ledger.limit.correctionBlocks) return
+    if (correctionBlocks === knownBlocks) return
+    const isLower = correctionBlocks < knownBlocks
+    const hold = { holdMs: LOWER_HOLD_MS, ...options }
+    if (isLower && !(await pulses.tryLock(desk.engine, 'correction', hold))) return
     await desk.change(options, (ledger) => {
+      const standing = ledger.limit.correctionBlocks
+      const isNews = isLower ? standing === knownBlocks : standing < correctionBlocks
       const limit = { ...ledger.limit, correctionBlocks }
-      return { ledger: { ...ledger, limit }, value: undefined }
+      return { ledger: isNews ? { ...ledger, limit } : null, value: undefined }
     })
     onEvent({ kind: 'kv_error', errorBlocks: errorBlocks ?? 0, correctionBlocks })
   }

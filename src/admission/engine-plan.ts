@@ -63,9 +63,10 @@ export function meanStepMs(plan: EnginePlan, legFrames: number, pace: number): n
   if (plan.stepModel === null) return 0
   const { perSessionMs, perFrameMs } = plan.stepModel
   const legMs = legFrames * frameMsOf(pace)
-  const twice = (plan.openAheadMs + plan.tailMs + RELEASE_GRACE_MS) / legMs
-  const youngOrOld = perSessionMs + perFrameMs * legFrames
-  return perSessionMs + (perFrameMs * legFrames) / 2 + twice * youngOrOld
+  // An open session takes part in no step before it hears anything; an old one does to its end.
+  const twice = (plan.tailMs + RELEASE_GRACE_MS) / legMs
+  const oldMs = perSessionMs + perFrameMs * legFrames
+  return perSessionMs + (perFrameMs * legFrames) / 2 + twice * oldMs
 }
 
 /**
@@ -77,9 +78,8 @@ export function legFramesFor(plan: EnginePlan, lanes: number, share: number): nu
     lanes * meanBlocks(plan, frames, 1) <= plan.limits.kvBlocks * share &&
     lanes * meanStepMs(plan, frames, 1) <= plan.limits.stepMs * share
   const longest = Math.min(plan.ceilingFrames, LEG_FRAMES_MAX)
-  // Short legs pay for their change-overs: the dearest may not be the longest.
-  let low = plan.floorFrames
-  if (!fits(low)) return null
+  let low = Math.max(plan.floorFrames, legFramesForSessions(plan, lanes))
+  if (low > longest || !fits(low)) return null
   if (fits(longest)) return longest
   let high = longest
   while (high - low > 1) {
@@ -88,6 +88,15 @@ export function legFramesFor(plan: EnginePlan, lanes: number, share: number): nu
     else high = middle
   }
   return low
+}
+
+/** The shortest legs with which change-overs leave so many lanes enough of `max_num_seqs`. */
+function legFramesForSessions(plan: EnginePlan, lanes: number): number {
+  const { sessions } = plan.limits
+  if (!Number.isFinite(sessions)) return 0
+  const twiceMs = plan.openAheadMs + plan.tailMs + RELEASE_GRACE_MS
+  if (lanes >= sessions) return sessions === 1 && lanes === 1 ? 0 : Number.POSITIVE_INFINITY
+  return Math.ceil((twiceMs * lanes) / (sessions - lanes) / FRAME_MS)
 }
 
 /** Where nothing is ever cut, legs count as two hours long on average. */

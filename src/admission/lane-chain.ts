@@ -1,30 +1,29 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
+import { UpstreamError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
+import { askForBlock } from './ask-for-block.js'
+import { ChainEntry } from './chain-entry.js'
 import type { EngineDesk, LedgerStep } from './engine-desk.js'
 import { type EnginePlan, frameMsOf } from './engine-plan.js'
+import { LaneCourse } from './lane-course.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
-import type { Chain, Ledger, PlannedLeg } from './ledger.js'
-import {
-  lanesHolding,
-  leasesOf,
-  withChain,
-  withLegBehind,
-  withLegClosed,
-  withoutChain,
-} from './ledger-changes.js'
+import { lateMs } from './lease-times.js'
+import type { Ledger, PlannedLeg } from './ledger.js'
+import { lanesHolding, leasesOf, withChain, withLegClosed, withoutChain } from './ledger-changes.js'
 import { FRAME_MS } from './leg-curve.js'
-import { type LeaseOwner, LegLease, SLIP_MAX_MS } from './leg-lease.js'
+import { type LeaseOwner, LegLease } from './leg-lease.js'
 import type { CutOption, PlannedStretch } from './leg-planner.js'
+import { changePatiently } from './patient-change.js'
 
 /** How often a lane looks for better cuts, when nobody waits for room and when somebody does. */
 const REPLAN_MS = 30_000
 const REPLAN_PRESSED_MS = 4_000
 /** How often a lane that waits for room asks again. */
-const ASK_AGAIN_MS = 500
+const ASK_AGAIN_MS = 1_000
 /** A parked lane takes what is free now, whatever others have planned, after so long. */
 const PARKED_MAX_MS = 5_000
-/** How often a lane without a pace looks how far it has come. */
-const UNPACED_LOOK_MS = 50
+/** After so long without room on one engine it tries the next one. */
+const STUCK_AFTER_MS = 30_000
 /** A cut that is nearer than this isn't moved: the change-over begins. */
 const FIX_AHEAD_MS = 300
 
@@ -42,17 +41,25 @@ export interface LaneChainOptions {
   random: Random
   /** Lanes of jobs that wait and would be let in if the others made room. */
   waitingLanes(): number
-  /** The engine for the next leg; may be another one than that of the leg before. */
-  chooseDesk(current: EngineDesk): EngineDesk
+  /**
+   * The engine for the next leg; may be another one than that of the leg before.
+   * @param isStuck there has been no room on the current one for long
+   */
+  chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk
 }
 
 /**
  * One lane on its way through an engine. Four states: *waiting* for room for a leg, with nothing
  * held; *carried*, with one lease, whose end it moves as it sees better cuts; *changing* over, with
  * two; *over*, when no audio is left or `end` was called. Only one caller may be in `next`.
+ *
+ * What it holds changes together with the ledger, in the same turn of its desk, so that nobody in
+ * this process ever decides on one that doesn't match the other.
  */
 export class LaneChain implements LeaseOwner {
   private readonly options: LaneChainOptions
+  private readonly course: LaneCourse
+  private readonly entry: ChainEntry
   private desk: EngineDesk
   private readonly leases: LegLease[] = []
   /** Planned legs after the newest lease. */
@@ -65,15 +72,20 @@ export class LaneChain implements LeaseOwner {
   private notBeforeMs = 0
   /** With fewer leases on the engine it may be opened earlier. */
   private openBelowLeases = 0
-  /** @param admitted the legs that the ledger grants already; null: it stands in none yet */
+  /** Where its session was closed for the others: elsewhere it needn't wait. */
+  private freedFrom: EngineDesk | null = null
+
+  /** @param start.admitted the legs that the ledger grants already; null: it stands in none yet */
   constructor(
     options: LaneChainOptions,
     start: { desk: EngineDesk; fromFrame: number; admitted: LegPlan | null },
   ) {
     this.options = options
+    this.course = new LaneCourse(options.cuts)
+    this.entry = new ChainEntry(options)
     this.desk = start.desk
     this.fromFrame = start.fromFrame
-    this.restFrames = framesLeft(options.cuts, start.fromFrame)
+    this.restFrames = this.course.framesLeft(start.fromFrame)
     if (start.admitted) this.grant(start.admitted)
   }
 
@@ -89,7 +101,7 @@ export class LaneChain implements LeaseOwner {
   /**
    * Waits until the next leg is to be opened, and leases it: at once for the first one, then
    * shortly before the audio of the running one ends. Null when no audio is left.
-   * @throws UpstreamError `queue_unavailable`; the signal's reason
+   * @throws UpstreamError when the ledger can't be had for a minute; the signal's reason
    */
   async next(options: { signal: AbortSignal }): Promise<LegLease | null> {
     const granted = this.takeGranted()
@@ -102,12 +114,13 @@ export class LaneChain implements LeaseOwner {
       const changed = await this.changeOver(running, options)
       if (changed) return changed
       const { endFrame } = running.planned
-      if (this.options.chooseDesk(this.desk) === this.desk) await this.replan(running, options)
+      if (this.options.chooseDesk(this.desk, false) === this.desk)
+        await this.replan(running, options)
       // No later cut is to be had either: this leg ends, and the lane waits for room.
       if (running.planned.endFrame <= endFrame) break
     }
-    this.fromFrame = this.nextFrameAfter(running)
-    this.notBeforeMs = running.dueMs(this.overFrame(running))
+    this.fromFrame = this.course.nextFrame(running.planned)
+    this.notBeforeMs = this.overMs(running)
     return await this.openAnew(options)
   }
 
@@ -119,70 +132,92 @@ export class LaneChain implements LeaseOwner {
     orFewerLeases: boolean
     signal: AbortSignal
   }): Promise<void> {
-    await this.end(options)
+    const { signal } = options
+    await this.giveBack((desk, step) => this.change(desk, { signal }, step))
     this.openBelowLeases = options.orFewerLeases ? leasesOf(this.desk.ledger).length : 0
+    this.freedFrom = options.orFewerLeases ? this.desk : null
     this.fromFrame = options.fromFrame
-    this.restFrames = framesLeft(this.options.cuts, options.fromFrame)
+    this.restFrames = this.course.framesLeft(options.fromFrame)
     this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
   }
 
   /** Gives back everything. */
   async end(options: { signal: AbortSignal }): Promise<void> {
+    await this.giveBack((desk, step) => desk.change(options, step))
+  }
+
+  private async giveBack(
+    change: (desk: EngineDesk, step: (ledger: Ledger) => LedgerStep<null>) => Promise<null>,
+  ): Promise<void> {
     const desks = new Set([this.desk, ...this.leases.map(({ desk }) => desk)])
     this.leases.length = 0
     this.ahead = []
     this.parkedSinceMs = null
     for (const desk of desks) {
-      await desk.change(options, (ledger) => {
-        const isThere = ledger.chains.some(({ id }) => id === this.chainId)
-        return { ledger: isThere ? withoutChain(ledger, this.chainId) : null, value: undefined }
+      await change(desk, (ledger) => {
+        const isOurs = this.entry.isOurs(ledger) && this.entry.find(ledger) !== undefined
+        return { ledger: isOurs ? withoutChain(ledger, this.chainId) : null, value: null }
       })
     }
   }
 
   /** See `LeaseOwner`. */
-  async ask(lease: LegLease, behindMs: number, { signal }: { signal: AbortSignal }): Promise<void> {
-    const startedMs = this.options.clock.monotonicMs()
-    for (;;) {
-      const waitedMs = this.options.clock.monotonicMs() - startedMs
-      const nowBehindMs = Math.round(behindMs + waitedMs)
-      const isGranted = await lease.desk.change({ signal }, (ledger, nowMs) =>
-        this.askStep(lease, { ledger, nowMs, behindMs: nowBehindMs }),
-      )
-      if (isGranted) return
-      await sleepFor(this.options.clock, ASK_AGAIN_MS / 2, { signal })
-    }
+  async ask(lease: LegLease, frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    const { clock, random } = this.options
+    const restore = (ledger: Ledger) => this.restored(lease, ledger)
+    await askForBlock(lease, { frame, clock, random, signal, restore })
   }
 
   /** See `LeaseOwner`. */
-  async closed(lease: LegLease, { signal }: { signal: AbortSignal }): Promise<void> {
+  stands(lease: LegLease): boolean {
+    return this.entry.has(lease.desk.ledger, lease.entry)
+  }
+
+  /** See `LeaseOwner`. */
+  async closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void> {
     const at = this.leases.indexOf(lease)
     if (at < 0) return // given back with all others
     this.leases.splice(at, 1)
-    await lease.desk.change({ signal }, (ledger, nowMs) => {
-      const options = { chainId: this.chainId, index: lease.index, nowMs }
-      return { ledger: withLegClosed(ledger, options), value: undefined }
+    const { index } = lease
+    await this.change(lease.desk, options, (ledger, nowMs) => {
+      if (!this.entry.isOurs(ledger)) return NO_CHANGE
+      const closed = withLegClosed(ledger, { chainId: this.chainId, index, nowMs })
+      return { ledger: closed === ledger ? null : closed, value: null }
     })
   }
 
-  private askStep(
-    lease: LegLease,
-    at: { ledger: Ledger; nowMs: number; behindMs: number },
-  ): LedgerStep<boolean> {
-    const { index, entry } = lease
-    const isNews = at.behindMs - entry.behindMs > SLIP_MAX_MS
-    if (isNews) lease.moved({ ...entry, behindMs: at.behindMs }, lease.planned)
-    const { behindMs } = lease.entry
-    const known = lease.desk === this.desk ? this.put(at.ledger) : at.ledger
-    const told = isNews ? withLegBehind(known, { chainId: this.chainId, index, behindMs }) : known
-    const isGranted = lease.desk.holds(told, at.nowMs)
-    return { ledger: told === at.ledger ? null : told, value: isGranted }
+  /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
+  private restored(lease: LegLease, ledger: Ledger): Ledger {
+    if (!this.entry.isOurs(ledger)) {
+      const { chainId } = this
+      throw new UpstreamError('queue_unavailable', `Another worker carries ${chainId} already.`, {
+        effect: 'none',
+      })
+    }
+    if (lease.desk !== this.desk) return this.entry.withLeg(ledger, lease.entry)
+    return this.put(ledger)
+  }
+
+  private put(ledger: Ledger): Ledger {
+    const { restFrames, parkedSinceMs } = this
+    const legs = [...this.openLegs(), ...this.ahead.map(({ leg }) => leg)]
+    return this.entry.put(ledger, { legs, restFrames, parkedSinceMs })
+  }
+
+  private async change<T>(
+    desk: EngineDesk,
+    { signal }: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle?: (value: T) => void,
+  ): Promise<T> {
+    const { clock, random } = this.options
+    return await changePatiently(desk, { clock, random, signal }, step, settle)
   }
 
   /** The first leg that an admission has granted. */
   private takeGranted(): LegLease | null {
     if (this.leases.length > 0 || !this.ahead[0]?.leg.open) return null
-    return this.lease(this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch })
+    return this.lease()
   }
 
   private grant(legPlan: LegPlan): void {
@@ -192,17 +227,13 @@ export class LaneChain implements LeaseOwner {
     this.parkedSinceMs = null
   }
 
-  private lease(granted: { leg: PlannedLeg; stretch: PlannedStretch }): LegLease {
-    const { desk } = this
+  /** Takes the first of the legs ahead, which is open. */
+  private lease(): LegLease {
+    const { desk, chainId } = this
+    const { pace } = this.options
     const plan = desk.planOf(desk.ledger, desk.nowMs())
-    const lease = new LegLease({
-      ...granted,
-      chainId: this.chainId,
-      desk,
-      plan,
-      owner: this,
-      pace: this.options.pace,
-    })
+    const granted = this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch }
+    const lease = new LegLease({ ...granted, chainId, desk, plan, owner: this, pace })
     this.leases.push(lease)
     this.nextIndex = lease.index + 1
     return lease
@@ -213,28 +244,35 @@ export class LaneChain implements LeaseOwner {
     running: LegLease,
     { signal }: { signal: AbortSignal },
   ): Promise<void> {
-    const { clock, random } = this.options
-    const soonMs = () => {
-      const pressed = this.options.waitingLanes() > 0
-      const everyMs = pressed ? REPLAN_PRESSED_MS : REPLAN_MS
-      return clock.monotonicMs() + everyMs * (0.5 + random.uniform())
-    }
-    let replanMs = soonMs()
+    const { clock, random, pace } = this.options
+    if (pace === 0) return await this.untilNearEnd(running, { signal })
+    let plannedMs = clock.monotonicMs()
+    let share = 0.5 + random.uniform()
     for (;;) {
       const changeMs = this.changeMs(running)
       const nowMs = clock.monotonicMs()
       if (nowMs >= changeMs || running.ended.aborted) return
+      // Asked anew at every look: who needs room may come at any moment.
+      const isPressed = this.options.waitingLanes() > 0
+      const replanMs = plannedMs + (isPressed ? REPLAN_PRESSED_MS : REPLAN_MS) * share
       if (changeMs - nowMs <= FIX_AHEAD_MS) {
         await this.sleep(running, changeMs, signal)
-      } else if (nowMs >= replanMs && this.options.pace > 0) {
+      } else if (nowMs >= replanMs) {
         await this.replan(running, { signal })
-        replanMs = soonMs()
+        plannedMs = clock.monotonicMs()
+        share = 0.5 + random.uniform()
       } else {
-        const wakeMs = Math.min(changeMs - FIX_AHEAD_MS, replanMs)
-        const isPaced = this.options.pace > 0
-        await this.sleep(running, isPaced ? wakeMs : nowMs + UNPACED_LOOK_MS, signal)
+        const lookMs = Math.min(replanMs, nowMs + REPLAN_PRESSED_MS)
+        await this.sleep(running, Math.min(changeMs - FIX_AHEAD_MS, lookMs), signal)
       }
     }
+  }
+
+  /** As fast as the engine goes, nobody knows when: shortly before the end, by what was sent. */
+  private async untilNearEnd(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
+    const { openAheadMs } = this.desk.planOf(this.desk.ledger, this.desk.nowMs())
+    const overFrames = this.course.overFrame(running.planned) - running.fromFrame
+    await running.arrival(Math.max(0, overFrames - Math.ceil(openAheadMs / FRAME_MS)), options)
   }
 
   /** Wakes early when the session has ended. */
@@ -250,49 +288,50 @@ export class LaneChain implements LeaseOwner {
   /** When the next session is to be opened. */
   private changeMs(running: LegLease): number {
     const { openAheadMs } = this.desk.planOf(this.desk.ledger, this.desk.nowMs())
-    if (this.options.pace > 0) return running.dueMs(this.overFrame(running)) - openAheadMs
-    // As fast as the engine goes, nobody knows when: shortly before its end, by what was sent.
-    const leftFrames = this.overFrame(running) - running.fromFrame - running.sentFrames
-    const isNear = leftFrames * FRAME_MS <= openAheadMs
-    return isNear ? this.options.clock.monotonicMs() : Number.POSITIVE_INFINITY
+    return this.overMs(running) - openAheadMs
   }
 
-  /** The frame of the running leg at whose time the next leg's first one is due. */
-  private overFrame(running: LegLease): number {
-    const { cut, endFrame } = running.planned
-    return cut === 'quiet' ? this.nextFrameAfter(running) : endFrame
-  }
-
-  private nextFrameAfter(running: LegLease): number {
-    const { endFrame } = running.planned
-    const cut = this.options.cuts.find((each) => each.endFrame === endFrame)
-    return cut?.nextFrame ?? endFrame
+  /** When the audio after a leg is due; without a pace at once, for then no frame has a time. */
+  private overMs(running: LegLease): number {
+    const { pace, clock } = this.options
+    if (pace === 0) return clock.monotonicMs()
+    return running.dueMs(this.course.overFrame(running.planned))
   }
 
   private async replan(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
-    const moved = await this.desk.change(options, (ledger, nowMs) => {
+    const step = (ledger: Ledger, nowMs: number): LedgerStep<LegPlan | null> => {
       const plan = this.desk.planOf(ledger, nowMs)
-      if (plan.policy !== 'elastic') return NO_CHANGE
+      if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
+      if (running.isSpent) return NO_CHANGE
       const context = { nowMs, waitingLanes: this.options.waitingLanes() }
-      const legPlan = planLegs(plan, ledger, this.runningRequest(running, plan), context)
-      const next = withChain(ledger, this.chainWith(this.olderLegs(running), legPlan))
+      const request = this.runningRequest(running, plan, nowMs)
+      // A frame that may come to lie behind the end waits until the ledger has decided.
+      running.fence(request.earliestEndFrame - running.fromFrame - 1)
+      const legPlan = planLegs(plan, ledger, request, context)
+      const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
       return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
-    })
-    if (moved) this.moveTo(running, moved)
+    }
+    try {
+      await this.change(this.desk, options, step, (moved) => {
+        if (moved) this.moveTo(running, moved)
+      })
+    } finally {
+      running.unfence()
+    }
   }
 
-  private runningRequest(running: LegLease, plan: EnginePlan): LaneRequest {
+  private runningRequest(running: LegLease, plan: EnginePlan, nowMs: number): LaneRequest {
     const { clock, pace } = this.options
     const { entry, fromFrame } = running
     const heardMs = clock.monotonicMs() - running.dueMs(fromFrame)
     const fixedMs = Math.max(0, heardMs) + plan.openAheadMs + FIX_AHEAD_MS
+    const startMs = entry.startMs + lateMs(entry, pace, nowMs)
     return {
       ...this.request(),
-      first: { openMs: entry.openMs, startMs: entry.startMs, fromFrame },
+      first: { openMs: entry.openMs, startMs, fromFrame },
       earliestEndFrame: fromFrame + Math.ceil(fixedMs / frameMsOf(pace)),
       firstIndex: running.index,
-      isOpen: true,
-      behindMs: entry.behindMs,
+      running: entry,
       held: this.olderLegs(running),
     }
   }
@@ -310,19 +349,25 @@ export class LaneChain implements LeaseOwner {
     options: { signal: AbortSignal },
   ): Promise<LegLease | null> {
     // On another engine it begins anew.
-    if (this.options.chooseDesk(this.desk) !== this.desk) return null
-    const overFrame = this.overFrame(running)
-    const fromFrame = this.nextFrameAfter(running)
-    const granted = await this.desk.change(options, (ledger, nowMs) => {
-      const startMs = Math.max(nowMs, this.desk.toStore(running.dueMs(overFrame)))
+    if (this.options.chooseDesk(this.desk, false) !== this.desk) return null
+    const fromFrame = this.course.nextFrame(running.planned)
+    return await this.leaseNext(options, (ledger, nowMs) => {
+      const startMs = Math.max(nowMs, this.desk.toStore(this.overMs(running)))
       return this.openStep(ledger, nowMs, { openMs: nowMs, startMs, fromFrame })
     })
-    return granted ? this.take(granted) : null
   }
 
-  private take(granted: LegPlan): LegLease {
-    this.grant(granted)
-    return this.lease(this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch })
+  private async leaseNext(
+    options: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<LegPlan | null>,
+  ): Promise<LegLease | null> {
+    let lease: LegLease | null = null
+    await this.change(this.desk, options, step, (granted) => {
+      if (!granted) return
+      this.grant(granted)
+      lease = this.lease()
+    })
+    return lease
   }
 
   private openStep(
@@ -334,87 +379,79 @@ export class LaneChain implements LeaseOwner {
     const plan = this.desk.planOf(ledger, nowMs)
     const held = this.openLegs()
     // A change-over counts once; who begins anew needs a place of his own.
-    if (held.length === 0 && lanesHolding(ledger, this.chainId) >= plan.limits.lanes) {
-      return NO_CHANGE
-    }
-    const request = { ...this.request(), first, isOpen: true, held }
+    const isFull = held.length === 0 && lanesHolding(ledger, this.chainId) >= plan.limits.lanes
+    if (isFull || !this.entry.isOurs(ledger)) return NO_CHANGE
+    const request = { ...this.request(), first, held }
     const context = { nowMs, waitingLanes: this.options.waitingLanes() }
     const legPlan = planLegs(plan, ledger, request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
-    const next = withChain(ledger, this.chainWith(this.openLegs(), legPlan))
+    const next = withChain(ledger, this.entry.chain(held, legPlan))
     return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
   }
 
   /** Leases a leg with none running: waits until there is room. */
   private async openAnew(options: { signal: AbortSignal }): Promise<LegLease> {
     const { clock } = this.options
-    const sinceMs = clock.monotonicMs()
+    let sinceMs = clock.monotonicMs()
     for (;;) {
-      const chosen = this.options.chooseDesk(this.desk)
-      if (chosen !== this.desk) await this.moveToDesk(chosen, options)
-      const isPressing = clock.monotonicMs() - sinceMs > PARKED_MAX_MS
-      const granted = await this.desk.change(options, (ledger, nowMs) => {
-        const { openAheadMs } = this.desk.planOf(ledger, nowMs)
-        const dueMs = this.desk.toStore(this.notBeforeMs)
-        const isEarly = dueMs > nowMs + openAheadMs
-        const mayBeEarly = leasesOf(ledger).length < this.openBelowLeases
-        if (isEarly && !mayBeEarly) return this.parkStep(ledger, nowMs)
-        const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
-        const first = { openMs: nowMs, startMs, fromFrame: this.fromFrame }
-        const opened = this.openStep(ledger, nowMs, first, !isPressing)
+      const waitedMs = clock.monotonicMs() - Math.max(sinceMs, this.notBeforeMs)
+      const chosen = this.options.chooseDesk(this.desk, waitedMs > STUCK_AFTER_MS)
+      if (chosen !== this.desk) {
+        await this.moveToDesk(chosen, options)
+        sinceMs = clock.monotonicMs()
+      }
+      const isPressing = waitedMs > PARKED_MAX_MS
+      const lease = await this.leaseNext(options, (ledger, nowMs) => {
+        const opened = this.openAnewStep(ledger, nowMs, isPressing)
         return opened.value ? opened : this.parkStep(ledger, nowMs)
       })
-      if (granted) return this.take(granted)
+      if (lease) return lease
       await sleepFor(clock, ASK_AGAIN_MS, options)
     }
   }
 
+  private openAnewStep(
+    ledger: Ledger,
+    nowMs: number,
+    isPressing: boolean,
+  ): LedgerStep<LegPlan | null> {
+    const { openAheadMs } = this.desk.planOf(ledger, nowMs)
+    const dueMs = this.desk.toStore(this.notBeforeMs)
+    const isEarly = dueMs > nowMs + openAheadMs
+    const isElsewhere = this.freedFrom !== null && this.freedFrom !== this.desk
+    const mayBeEarly = isElsewhere || leasesOf(ledger).length < this.openBelowLeases
+    if (isEarly && !mayBeEarly) return NO_CHANGE
+    const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
+    return this.openStep(
+      ledger,
+      nowMs,
+      { openMs: nowMs, startMs, fromFrame: this.fromFrame },
+      !isPressing,
+    )
+  }
+
   /** Stands in the ledger as one that waits, so that nobody new is let in before it. */
   private parkStep(ledger: Ledger, nowMs: number): LedgerStep<null> {
-    this.restFrames = framesLeft(this.options.cuts, this.fromFrame)
+    if (!this.entry.isOurs(ledger)) return NO_CHANGE
+    this.restFrames = this.course.framesLeft(this.fromFrame)
     this.ahead = []
     this.parkedSinceMs ??= Math.round(nowMs)
     const next = this.put(ledger)
     return { ledger: next === ledger ? null : next, value: null }
   }
 
-  private async moveToDesk(desk: EngineDesk, { signal }: { signal: AbortSignal }): Promise<void> {
-    const from = this.desk
+  private async moveToDesk(desk: EngineDesk, options: { signal: AbortSignal }): Promise<void> {
     const held = this.openLegs()
-    await from.change({ signal }, (ledger) => {
+    await this.change(this.desk, options, (ledger) => {
+      if (!this.entry.isOurs(ledger)) return NO_CHANGE
       // What is still open there is closed by its own lease.
-      const chain = { ...this.chainWith(held, NOTHING_AHEAD), restFrames: 0, parkedSinceMs: null }
-      const without = withoutChain(ledger, this.chainId)
-      return { ledger: held.length > 0 ? withChain(without, chain) : without, value: undefined }
+      const left = { legs: held, restFrames: 0, parkedSinceMs: null }
+      const next =
+        held.length > 0 ? this.entry.put(ledger, left) : withoutChain(ledger, this.chainId)
+      return { ledger: next, value: null }
     })
     this.desk = desk
     this.parkedSinceMs = null
-  }
-
-  /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
-  private put(ledger: Ledger): Ledger {
-    const legs = [...this.openLegs(), ...this.ahead.map(({ leg }) => leg)]
-    const { restFrames, parkedSinceMs } = this
-    const stands = ledger.chains.find(({ id }) => id === this.chainId)
-    const isSame =
-      stands !== undefined &&
-      stands.parkedSinceMs === parkedSinceMs &&
-      stands.restFrames === restFrames &&
-      stands.legs.length === legs.length &&
-      stands.legs.every((leg, at) => leg.index === legs[at]?.index && leg.open === legs[at]?.open)
-    return isSame ? ledger : withChain(ledger, this.chainWith(legs, { legs: [], restFrames }))
-  }
-
-  private chainWith(
-    held: readonly PlannedLeg[],
-    planned: { legs: readonly PlannedLeg[]; restFrames: number },
-  ): Chain {
-    const { chainId: id, worker, pace, live } = this.options
-    const planning = planned.legs[0]?.index ?? Number.POSITIVE_INFINITY
-    const older = held.filter((leg) => leg.index < planning)
-    const legs = [...older, ...planned.legs]
-    const parkedSinceMs = planned.legs.some((leg) => leg.open) ? null : this.parkedSinceMs
-    return { id, worker, pace, live, legs, restFrames: planned.restFrames, parkedSinceMs }
   }
 
   private openLegs(): PlannedLeg[] {
@@ -425,28 +462,14 @@ export class LaneChain implements LeaseOwner {
     return this.openLegs().filter(({ index }) => index < running.index)
   }
 
-  private request(): Omit<LaneRequest, 'first' | 'isOpen' | 'held'> {
+  private request(): Omit<LaneRequest, 'first' | 'held'> {
     const { chainId, pace, cuts } = this.options
-    const firstIndex = this.nextIndex
-    return { chainId, pace, cuts, earliestEndFrame: 0, firstIndex, behindMs: 0 }
+    return { chainId, pace, cuts, earliestEndFrame: 0, firstIndex: this.nextIndex, running: null }
   }
 }
 
 const NO_CHANGE = { ledger: null, value: null } as const
-const NOTHING_AHEAD = { legs: [], restFrames: 0 } as const
 
 function pairs({ legs, stretches }: LegPlan): { leg: PlannedLeg; stretch: PlannedStretch }[] {
   return legs.map((leg, at) => ({ leg, stretch: stretches[at] as PlannedStretch }))
-}
-
-/** Frames from one on that are still to be replayed. */
-function framesLeft(cuts: readonly CutOption[], fromFrame: number): number {
-  let end = fromFrame
-  let skipped = 0
-  for (const { endFrame, nextFrame, kind } of cuts) {
-    if (endFrame <= fromFrame) continue
-    end = endFrame
-    if (kind === 'skip') skipped += nextFrame - endFrame
-  }
-  return Math.max(0, end - fromFrame - skipped)
 }

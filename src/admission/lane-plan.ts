@@ -1,7 +1,15 @@
-import { type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
-import type { Ledger, PlannedLeg } from './ledger.js'
+import {
+  type EnginePlan,
+  frameMsOf,
+  heldMs,
+  legFramesFor,
+  meanBlocks,
+  meanStepMs,
+} from './engine-plan.js'
+import { staysWithin } from './held-load.js'
+import type { Chain, Ledger, PlannedLeg } from './ledger.js'
 import { lanesCarried } from './ledger-changes.js'
-import { isOverdue, loadOf } from './ledger-load.js'
+import { addLease, loadOf, restStartMs } from './ledger-load.js'
 import {
   type CutOption,
   FILL_SHARE,
@@ -10,7 +18,6 @@ import {
   type PlannedStretch,
   planLane,
 } from './leg-planner.js'
-import type { LoadProfile } from './load-profile.js'
 
 /** Lanes publish the cuts of so much time ahead; what comes later counts on average. */
 export const PUBLISH_MS = 600_000
@@ -28,17 +35,15 @@ const KNOWN_CELLS_MAX = 8_192
 export interface LaneRequest {
   readonly chainId: string
   readonly pace: number
-  /** The leg that runs, or the one to be opened. */
+  /** The leg that runs, its start as late as it is; or the one to be opened. */
   readonly first: LaneTask['first']
   /** See `LaneTask`. */
   readonly earliestEndFrame: number
   readonly cuts: readonly CutOption[]
   /** Index of the first leg in its chain. */
   readonly firstIndex: number
-  /** Whether the first leg holds its session. */
-  readonly isOpen: boolean
-  /** What the first leg is known to be behind. */
-  readonly behindMs: number
+  /** The first leg as it stands in the ledger; null when it is to be opened. */
+  readonly running: PlannedLeg | null
   /** Older legs of the same lane that hold their sessions still; they count beside it. */
   readonly held: readonly PlannedLeg[]
 }
@@ -69,24 +74,61 @@ export function planLegs(
   const legFrames = legFramesFor(plan, lanes, FILL_SHARE) ?? plan.floorFrames
   if (request.pace === 0) {
     // Its blocks are taken at once, so there is no curve to fit: equal legs, and see.
-    return planKnown({ ...plan, ceilingFrames: legFrames }, rest, request, context.nowMs)
+    return planUnpaced(plan, rest, request, { nowMs: context.nowMs, legFrames })
   }
+  return planElastic(plan, rest, request, { ...context, lanes, legFrames })
+}
+
+/** Legs as long as all lanes together may have, cut where they fit best. */
+function planElastic(
+  plan: EnginePlan,
+  rest: Ledger,
+  request: LaneRequest,
+  context: { nowMs: number; waitingLanes: number; lanes: number; legFrames: number },
+): LegPlan {
+  const { nowMs, waitingLanes, lanes, legFrames } = context
   const legMs = legFrames * frameMsOf(1)
   const publishMs = Math.min(PUBLISH_MS, Math.max(PUBLISH_MIN_MS, LEGS_AHEAD * legMs))
-  const horizonMs = publishMs + legMs
+  const horizonMs = Math.min(publishMs + legMs, laneEndMs(plan, request) - nowMs)
   const cellMs = clamp(horizonMs / CELLS_MAX, CELL_MS_MIN, CELL_MS_MAX)
-  const scope = { nowMs: context.nowMs, horizonMs, cellMs, restLegFrames: legFrames }
-  const load = loadOf(plan, rest, scope)
-  for (const leg of request.held) {
-    const overdue = isOverdue(plan, leg, request.pace, context.nowMs)
-    load.addLeg(leg, request.pace, { overdue })
+  const load = loadOf(plan, rest, { nowMs, horizonMs, cellMs, restLegFrames: legFrames })
+  for (const leg of request.held) addLease(plan, load, { leg, pace: request.pace }, nowMs)
+  const hasBegun = request.running !== null || request.held.length > 0
+  if (hasBegun && waitingLanes > 0) {
+    // Room for those who wait is made by planning as if they were here.
+    const blocks = waitingLanes * meanBlocks(plan, legFrames, 1)
+    const stepMs = waitingLanes * meanStepMs(plan, legFrames, 1)
+    const level = { blocks, stepMs, sessions: 0 }
+    load.addLevel(level, { fromMs: nowMs, toMs: Number.POSITIVE_INFINITY })
   }
   const price = legPrice(plan, legFrames, lanes, cellMs)
-  const firmUntilMs = context.nowMs + publishMs
-  const cuts = cutsWithin(request, context.nowMs + horizonMs, plan.ceilingFrames)
+  const firmUntilMs = nowMs + publishMs
+  const cuts = cutsWithin(request, nowMs + horizonMs, plan.ceilingFrames)
   const { stretches, fits } = planLane(plan, load, { ...request, cuts, firmUntilMs }, price)
   const published = stretches.filter((each, at) => at === 0 || each.startMs < firmUntilMs)
   return { ...asLegs(request, published), fits }
+}
+
+/** When the last leg of a lane is released, if it never waits. */
+function laneEndMs(plan: EnginePlan, { first, cuts, pace }: LaneRequest): number {
+  let frames = (cuts.at(-1)?.endFrame ?? first.fromFrame) - first.fromFrame
+  for (const { kind, endFrame, nextFrame } of cuts) {
+    if (kind === 'skip' && endFrame > first.fromFrame) frames -= nextFrame - endFrame
+  }
+  return first.startMs + heldMs(plan, frames, pace)
+}
+
+/** Equal legs; shorter ones where two of them don't fit beside each other. */
+function planUnpaced(
+  plan: EnginePlan,
+  rest: Ledger,
+  request: LaneRequest,
+  { nowMs, legFrames }: { nowMs: number; legFrames: number },
+): LegPlan {
+  const legPlan = planKnown({ ...plan, ceilingFrames: legFrames }, rest, request, nowMs)
+  if (legPlan.fits || legFrames <= plan.floorFrames) return legPlan
+  const shorter = Math.max(plan.floorFrames, Math.floor(legFrames / 2))
+  return planUnpaced(plan, rest, request, { nowMs, legFrames: shorter })
 }
 
 /** The policies without a choice: legs as long as the ceiling allows, known to the end. */
@@ -102,22 +144,8 @@ function planKnown(plan: EnginePlan, rest: Ledger, request: LaneRequest, nowMs: 
   return { ...legPlan, fits: staysWithin(plan, loadOf(plan, joint, { nowMs, horizonMs, cellMs })) }
 }
 
-/** Whether no cell of a load goes beyond what the engine can carry. */
-export function staysWithin(plan: EnginePlan, load: LoadProfile): boolean {
-  const { kvBlocks, sessions, stepMs } = plan.limits
-  for (let cell = 0; cell < load.cells; cell += 1) {
-    if ((load.blocks[cell] as number) > kvBlocks + ROUNDING) return false
-    if ((load.sessions[cell] as number) > sessions) return false
-    if (plan.stepModel !== null && (load.stepMs[cell] as number) > stepMs + ROUNDING) return false
-  }
-  return true
-}
-
-/** What sums of fractions may be off by. */
-const ROUNDING = 1e-6
-
 /** A chain as it would stand in the ledger with these legs. */
-function chainOf(request: LaneRequest, legPlan: Pick<LegPlan, 'legs' | 'restFrames'>) {
+function chainOf(request: LaneRequest, legPlan: Pick<LegPlan, 'legs' | 'restFrames'>): Chain {
   return {
     id: request.chainId,
     worker: '',
@@ -129,14 +157,8 @@ function chainOf(request: LaneRequest, legPlan: Pick<LegPlan, 'legs' | 'restFram
   }
 }
 
-function endMs(
-  chain: { legs: readonly PlannedLeg[]; restFrames: number; pace: number },
-  nowMs: number,
-) {
-  const last = chain.legs.at(-1)
-  const frameMs = frameMsOf(chain.pace)
-  const fromMs = last ? last.startMs + last.behindMs + last.frames * frameMs : nowMs
-  return fromMs + chain.restFrames * frameMs
+function endMs(chain: Chain, nowMs: number): number {
+  return restStartMs(chain, nowMs) + chain.restFrames * frameMsOf(chain.pace)
 }
 
 function longestLegs(plan: EnginePlan, request: LaneRequest): PlannedStretch[] {
@@ -168,8 +190,9 @@ function longestCut(
   for (let at = from.at; at < cuts.length; at += 1) {
     const { endFrame, kind } = cuts[at] as CutOption
     const frames = endFrame - from.fromFrame
-    if (frames <= 0 || (from.isFirst && endFrame < earliestEndFrame)) continue
     const mustEnd = kind === 'end' || kind === 'skip'
+    const isSent = from.isFirst && endFrame < earliestEndFrame && !mustEnd
+    if (frames <= 0 || isSent) continue
     if (frames > plan.ceilingFrames && best >= 0) break
     if (mustEnd) return at
     if (frames < plan.floorFrames) continue
@@ -180,29 +203,35 @@ function longestCut(
   return best >= 0 ? best : cuts.length - 1
 }
 
+/** The cuts of a lane up to the last one that a leg may have which runs at a moment. */
 function cutsWithin(request: LaneRequest, untilMs: number, ceilingFrames: number): CutOption[] {
   const { cuts, first, pace } = request
   const reachFrames = Math.ceil((untilMs - first.startMs) / frameMsOf(pace)) + ceilingFrames
   const within: CutOption[] = []
+  let skipped = 0
   for (const cut of cuts) {
     if (cut.endFrame <= first.fromFrame) continue
     within.push(cut)
-    if (cut.endFrame - first.fromFrame > reachFrames) break
+    if (cut.endFrame - first.fromFrame - skipped > reachFrames) break
+    if (cut.kind === 'skip') skipped += cut.nextFrame - cut.endFrame
   }
   return within
 }
 
 function asLegs(request: LaneRequest, stretches: readonly PlannedStretch[]): Omit<LegPlan, 'fits'> {
-  const legs = stretches.map(
-    ({ fromFrame, endFrame, openMs, startMs }, at): PlannedLeg => ({
+  const legs = stretches.map(({ fromFrame, endFrame, openMs, startMs }, at): PlannedLeg => {
+    const frames = endFrame - fromFrame
+    if (at === 0 && request.running) return { ...request.running, frames }
+    return {
       index: request.firstIndex + at,
-      open: at === 0 && request.isOpen,
+      open: at === 0,
       openMs: Math.round(openMs),
       startMs: Math.round(startMs),
-      frames: endFrame - fromFrame,
-      behindMs: at === 0 ? request.behindMs : 0,
-    }),
-  )
+      frames,
+      behindMs: 0,
+      stoppedFrame: null,
+    }
+  })
   const plannedUntil = stretches.at(-1)?.endFrame ?? request.first.fromFrame
   const end = request.cuts.at(-1)?.endFrame ?? plannedUntil
   const skipped = request.cuts

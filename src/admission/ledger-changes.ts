@@ -36,16 +36,11 @@ export function withLegClosed(
   return withChain(ledger, { ...chain, legs, parkedSinceMs })
 }
 
-/** Notes how far the sender of a lease is behind its planned curve. */
-export function withLegBehind(
-  ledger: Ledger,
-  options: { chainId: string; index: number; behindMs: number },
-): Ledger {
-  const chain = ledger.chains.find(({ id }) => id === options.chainId)
+/** Puts a leg in the place of the one with its index. */
+export function withLegAs(ledger: Ledger, chainId: string, leg: PlannedLeg): Ledger {
+  const chain = ledger.chains.find(({ id }) => id === chainId)
   if (!chain) return ledger
-  const legs = chain.legs.map((leg): PlannedLeg => {
-    return leg.index === options.index ? { ...leg, behindMs: options.behindMs } : leg
-  })
+  const legs = chain.legs.map((each) => (each.index === leg.index ? leg : each))
   return withChain(ledger, { ...chain, legs })
 }
 

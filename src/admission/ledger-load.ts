@@ -1,4 +1,6 @@
+import { chainPeak } from './chain-peak.js'
 import { type EnginePlan, frameMsOf, heldMs, meanBlocks, meanStepMs } from './engine-plan.js'
+import { isOverdue, lateMs } from './lease-times.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
 import { LoadProfile } from './load-profile.js'
 
@@ -15,32 +17,13 @@ export interface LoadScope {
   restLegFrames?: number
 }
 
-/** When a lease is released at the latest, by its plan. */
-export function releaseMs(plan: EnginePlan, leg: PlannedLeg, pace: number): number {
-  return leg.startMs + leg.behindMs + heldMs(plan, leg.frames, pace)
-}
-
-/** A lease that is still held after its planned end counts at its peak until it is closed. */
-export function isOverdue(plan: EnginePlan, leg: PlannedLeg, pace: number, nowMs: number): boolean {
-  return leg.open && nowMs >= releaseMs(plan, leg, pace)
-}
-
-/** Whether somebody may be where no plan has him: then no new block is taken without asking. */
-export function isUneasy(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
-  return ledger.chains.some((chain) =>
-    chain.legs.some(
-      (leg) => leg.open && (leg.behindMs > 0 || isOverdue(plan, leg, chain.pace, nowMs)),
-    ),
-  )
-}
-
 /** What the chains of a ledger ask of their engine from now on. */
 export function loadOf(plan: EnginePlan, ledger: Ledger, scope: LoadScope): LoadProfile {
   const { nowMs, horizonMs, cellMs } = scope
   const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, cellMs })
   for (const chain of ledger.chains) {
     if (chain.id === scope.except) continue
-    if (plan.policy === 'reserve') addReserved(plan, profile, chain, nowMs)
+    if (plan.policy === 'reserve') addReserved(plan, profile, chain, scope)
     else addChain(plan, profile, chain, scope)
   }
   return profile
@@ -50,12 +33,12 @@ function addChain(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: L
   const { nowMs } = scope
   for (const leg of chain.legs) {
     if (leg.open) {
-      const overdue = isOverdue(plan, leg, chain.pace, nowMs)
-      profile.addLeg(leg, chain.pace, { overdue })
+      addLease(plan, profile, { leg, pace: chain.pace }, nowMs)
     } else if (scope.openOnly !== true) {
       // What is late to open can't open earlier than now.
-      const lateMs = Math.max(0, nowMs - leg.openMs)
-      const times = { ...leg, openMs: leg.openMs + lateMs, startMs: leg.startMs + lateMs }
+      const lateToOpenMs = Math.max(0, nowMs - leg.openMs)
+      const startMs = leg.startMs + lateToOpenMs
+      const times = { openMs: leg.openMs + lateToOpenMs, startMs, frames: leg.frames }
       profile.addLeg(times, chain.pace, { overdue: false })
     }
   }
@@ -64,32 +47,39 @@ function addChain(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: L
   const fromMs = restStartMs(chain, nowMs)
   const toMs = fromMs + chain.restFrames * frameMsOf(chain.pace)
   const blocks = meanBlocks(plan, frames, chain.pace)
-  profile.addMean({ blocks, stepMs: meanStepMs(plan, frames, chain.pace) }, { fromMs, toMs })
+  const stepMs = meanStepMs(plan, frames, chain.pace)
+  profile.addLevel({ blocks, stepMs, sessions: 0 }, { fromMs, toMs })
+}
+
+/** Adds a leg that holds a session: where its sender truly is, as far as it has told. */
+export function addLease(
+  plan: EnginePlan,
+  profile: LoadProfile,
+  lease: { leg: PlannedLeg; pace: number },
+  nowMs: number,
+): void {
+  const { leg, pace } = lease
+  const startMs = leg.startMs + lateMs(leg, pace, nowMs)
+  const overdue = isOverdue(plan, leg, pace, nowMs)
+  profile.addLeg({ openMs: leg.openMs, startMs, frames: leg.frames }, pace, { overdue })
 }
 
 /** When the audio begins that no leg is planned for yet. */
 export function restStartMs(chain: Chain, nowMs: number): number {
   const last = chain.legs.at(-1)
   if (last === undefined) return nowMs
-  return Math.max(nowMs, last.startMs + last.behindMs + last.frames * frameMsOf(chain.pace))
+  const startMs = last.startMs + lateMs(last, chain.pace, nowMs)
+  return Math.max(nowMs, startMs + last.frames * frameMsOf(chain.pace))
 }
 
 /** The policy `reserve`: the most that a chain will ever hold, from its first moment to its end. */
-function addReserved(plan: EnginePlan, profile: LoadProfile, chain: Chain, nowMs: number): void {
-  const { curve, ceilingFrames, stepModel } = plan
+function addReserved(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: LoadScope): void {
+  const { nowMs, openOnly } = scope
+  // Who waits for a session holds nothing.
+  if (openOnly && !chain.legs.some(({ open }) => open)) return
   const restMs = chain.restFrames * frameMsOf(chain.pace)
   const endMs = restStartMs(chain, nowMs) + restMs + heldMs(plan, 0, chain.pace)
   const overdue = chain.legs.some((leg) => isOverdue(plan, leg, chain.pace, nowMs))
-  const longest = Math.max(0, ...chain.legs.map((leg) => leg.frames))
-  const frames = Math.max(longest, Math.min(ceilingFrames, chain.restFrames))
-  const rotates = chain.legs.length > 1 || chain.restFrames > 0
-  // At a change-over the old session is at its peak and the new one has begun.
-  const changeMs = plan.openAheadMs + heldMs(plan, 0, chain.pace)
-  const young = Math.ceil(changeMs / frameMsOf(chain.pace))
-  const blocks = curve.peakBlocks(frames) + (rotates ? curve.blocksAfter(young) : 0)
-  const perSessionMs = stepModel?.perSessionMs ?? 0
-  const ageMs = (stepModel?.perFrameMs ?? 0) * (frames + young)
-  const stepMs = perSessionMs * (rotates ? 2 : 1) + ageMs
   const toMs = overdue ? Number.POSITIVE_INFINITY : endMs
-  profile.addMean({ blocks, stepMs }, { fromMs: nowMs, toMs })
+  profile.addLevel(chainPeak(plan, chain, nowMs), { fromMs: nowMs, toMs })
 }

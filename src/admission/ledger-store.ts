@@ -108,8 +108,12 @@ export interface EnginePulses {
     chain: { worker: string; chainId: string },
     options: { signal: AbortSignal },
   ): Promise<void>
-  /** What this worker was told to free since it last asked. */
-  takeToldToFree(worker: string, options: { signal: AbortSignal }): Promise<string[]>
+  /** What a worker was told to free on an engine since it last asked. */
+  takeToldToFree(
+    engine: string,
+    worker: string,
+    options: { signal: AbortSignal },
+  ): Promise<string[]>
 }
 
 /** Pulses come every second: one that is older speaks of a worker that is stuck or gone. */

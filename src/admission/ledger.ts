@@ -40,10 +40,12 @@ export interface PlannedLeg {
   readonly startMs: number
   readonly frames: number
   /**
-   * How far its sender was behind its planned curve when it last told; 0 when it is on time. From
-   * then on nobody on the engine takes a new block without asking.
+   * How far its sender was behind its planned curve when it last told; 0 when it is on time. It
+   * never catches that up. From then on nobody on the engine takes a new block without asking.
    */
   readonly behindMs: number
+  /** The frame that its sender waits to be allowed to send; null while it goes on. */
+  readonly stoppedFrame: number | null
 }
 
 /** How many lanes an engine may carry, beside what its resources allow. */

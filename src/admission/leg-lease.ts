@@ -12,8 +12,10 @@ const FRAMES_BEFORE_DELTA = 7
 
 /** What a lease needs of the chain that it belongs to. */
 export interface LeaseOwner {
-  /** Resolves when a new block may be taken by a sender that is so far behind. */
-  ask(lease: LegLease, behindMs: number, options: { signal: AbortSignal }): Promise<void>
+  /** Resolves when the new block may be taken that frame `frame` of the leg needs. */
+  ask(lease: LegLease, frame: number, options: { signal: AbortSignal }): Promise<void>
+  /** Whether the lease is in the ledger as it is here, as far as the copy tells. */
+  stands(lease: LegLease): boolean
   /** Takes the lease out of the ledger; the session's blocks are free by then. */
   closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void>
 }
@@ -45,6 +47,11 @@ export class LegLease {
   private leg: PlannedLeg
   private nextStep = 0
   private borderFrame = 0
+  /** Its end is being moved and may come to be here: no further until that is known. */
+  private fenceFrame = Number.POSITIVE_INFINITY
+  /** Whoever waits for the sender to come to a frame. */
+  private awaitedFrame = Number.POSITIVE_INFINITY
+  private readonly arrivals = new Pulse()
 
   constructor(options: {
     chainId: string
@@ -96,6 +103,39 @@ export class LegLease {
     this.moves.beat()
   }
 
+  /** What the ledger says of its sender has changed. */
+  noted(leg: PlannedLeg): void {
+    this.leg = leg
+  }
+
+  /** Its last frame is on its way: the sender ends there, so nobody may move the end any more. */
+  get isSpent(): boolean {
+    return this.sentFrames >= this.frames - 1
+  }
+
+  /**
+   * Its end is about to be moved: frames from this one on are not sent before `unfence`, and its
+   * last one neither, for with that the sender is through.
+   */
+  fence(frame: number): void {
+    this.fenceFrame = Math.min(frame, this.frames - 1)
+  }
+
+  /** Whatever was about to be moved has been. */
+  unfence(): void {
+    if (this.fenceFrame === Number.POSITIVE_INFINITY) return
+    this.fenceFrame = Number.POSITIVE_INFINITY
+    this.moves.beat()
+  }
+
+  /** Resolves when the sender comes to a frame, or has ended. @throws the signal's reason */
+  async arrival(frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    while (this.sentFrames < frame && !this.ended.aborted) {
+      this.awaitedFrame = frame
+      await this.arrivals.next(signal)
+    }
+  }
+
   /** When a frame of the recording is due, by how the sender has fared so far. */
   dueMs(frame: number): number {
     return this.startMs + (frame - this.fromFrame) * frameMsOf(this.pace) + this.lateMs
@@ -111,15 +151,22 @@ export class LegLease {
     nowMs: number,
     options: { signal: AbortSignal },
   ): Promise<void> | undefined {
+    if (frame >= this.fenceFrame) return this.passFence(frame, options)
     this.sentFrames = frame
-    this.lateMs = Math.max(0, nowMs - this.startMs - frame * frameMsOf(this.pace))
+    this.lateMs = this.lateAt(frame, nowMs)
+    if (frame >= this.awaitedFrame) this.arrive()
     if (frame < this.borderFrame || this.plan.policy === 'fixed') return undefined
     const unknownMs = this.lateMs - this.leg.behindMs
-    if (unknownMs <= SLIP_MAX_MS && this.desk.isCalm) {
+    if (unknownMs <= SLIP_MAX_MS && this.desk.isCalm && this.owner.stands(this)) {
       this.passBorder(frame)
       return undefined
     }
-    return this.owner.ask(this, Math.round(this.lateMs), options).then(() => this.passBorder(frame))
+    return this.owner.ask(this, frame, options).then(() => this.passBorder(frame))
+  }
+
+  /** How late a frame is, at a moment of the monotonic clock. */
+  lateAt(frame: number, nowMs: number): number {
+    return Math.max(0, nowMs - this.startMs - frame * frameMsOf(this.pace))
   }
 
   /** The most blocks that it may hold, and did hold once so many deltas were received. */
@@ -138,7 +185,18 @@ export class LegLease {
   /** The session has ended and holds nothing any more. */
   async close(options: { signal: AbortSignal }): Promise<void> {
     this.over.abort()
+    this.arrive()
     await this.owner.closed(this, options)
+  }
+
+  private arrive(): void {
+    this.awaitedFrame = Number.POSITIVE_INFINITY
+    this.arrivals.beat()
+  }
+
+  private async passFence(frame: number, options: { signal: AbortSignal }): Promise<void> {
+    while (frame >= this.fenceFrame) await this.moves.next(options.signal)
+    await this.permit(frame, this.desk.toMonotonic(this.desk.nowMs()), options)
   }
 
   private passBorder(frame: number): void {

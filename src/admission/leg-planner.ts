@@ -1,3 +1,4 @@
+import { CellCosts, FORBIDDEN, STEEPNESS } from './cell-costs.js'
 import {
   type EnginePlan,
   frameMsOf,
@@ -48,12 +49,8 @@ export interface LegPrice {
   readonly perLeg: number
 }
 
-/** How steeply a block costs more the fuller the engine is: e-fold in 1/60 of its capacity. */
-const STEEPNESS = Number(process.env.K ?? 60)
 /** How full the engine is meant to be: the rest is for what can't be cut at the right moment. */
-export const FILL_SHARE = Number(process.env.U ?? 0.975)
-/** Cost of a cell beyond capacity: more than everything that is allowed together. */
-const FORBIDDEN = 1e9
+export const FILL_SHARE = 0.975
 /** A cut into speech costs the context of several legs. */
 const QUIET_CUT_LEGS = 4
 /** Legs longer than this multiple of the common length are not looked at. */
@@ -115,17 +112,8 @@ class LaneSearch {
   private readonly task: LaneTask
   private readonly price: LegPrice
   private readonly frameMs: number
-  private readonly otherBlocks: Float64Array
-  private readonly otherSessions: Float64Array
-  private readonly kvBlocks: number
-  private readonly sessionsMax: number
-  private readonly hasStepModel: boolean
-  private readonly firmCells: number
-  /** What a block costs by cell, before the lane's own are added. */
-  private readonly blockPrice: Float64Array
-  private readonly stepPrice: Float64Array
-  /** Factor of n blocks of its own. */
-  private readonly ownBlocks: Float64Array
+  private readonly costs: CellCosts
+  private readonly tailCells: number
   /** When the first frame after cut j is due; j = 0 is the first leg. */
   private readonly startsMs: Float64Array
   private readonly best: Float64Array
@@ -137,21 +125,9 @@ class LaneSearch {
     this.task = task
     this.price = price
     this.frameMs = frameMsOf(task.pace)
-    const { kvBlocks, stepMs, sessions } = plan.limits
-    this.otherBlocks = others.blocks
-    this.otherSessions = others.sessions
-    this.kvBlocks = kvBlocks
-    this.sessionsMax = sessions
-    this.firmCells = others.cellAt(task.firmUntilMs)
-    this.hasStepModel = plan.stepModel !== null
-    const scaled = (load: Float64Array, capacity: number) =>
-      Float64Array.from(load, (level) => Math.exp(STEEPNESS * (level / capacity - 1)))
-    this.blockPrice = scaled(others.blocks, kvBlocks)
-    this.stepPrice = plan.stepModel ? scaled(others.stepMs, stepMs) : new Float64Array(0)
-    const most = plan.curve.peakBlocks(Number.MAX_SAFE_INTEGER)
-    this.ownBlocks = Float64Array.from({ length: most + 1 }, (_, blocks) =>
-      Math.expm1((STEEPNESS * blocks) / kvBlocks),
-    )
+    this.tailCells = Math.ceil((plan.tailMs + RELEASE_GRACE_MS) / others.cellMs) + 1
+    const firmCells = others.cellAt(task.firmUntilMs)
+    this.costs = new CellCosts(plan, others, { firmCells, tailCells: this.tailCells })
     const count = task.cuts.length + 1
     this.startsMs = this.starts(count)
     this.best = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
@@ -161,7 +137,7 @@ class LaneSearch {
   run(): LanePlan {
     const { cuts } = this.task
     this.best[0] = 0
-    let last = { cost: Number.POSITIVE_INFINITY, node: 0, cut: cuts.length - 1 }
+    let last = { cost: Number.POSITIVE_INFINITY, node: 0, cut: this.firstEnd() }
     for (let node = 0; node < cuts.length; node += 1) {
       const reached = this.best[node] as number
       if (!Number.isFinite(reached)) continue
@@ -170,9 +146,17 @@ class LaneSearch {
       if (horizonCost !== null && horizonCost.cost < last.cost) last = { ...horizonCost, node }
     }
     const end = this.best[cuts.length] as number
-    if (end <= last.cost)
+    if (end < last.cost) {
       last = { cost: end, node: this.from[cuts.length] as number, cut: cuts.length - 1 }
+    }
     return { stretches: this.path(last.node, last.cut), fits: last.cost < FORBIDDEN }
+  }
+
+  /** Where the first leg ends in any case. */
+  private firstEnd(): number {
+    const { cuts } = this.task
+    const at = cuts.findIndex(({ kind }) => kind === 'end' || kind === 'skip')
+    return at < 0 ? cuts.length - 1 : at
   }
 
   private starts(count: number): Float64Array {
@@ -193,43 +177,35 @@ class LaneSearch {
    * the horizon or goes beyond it, null where the recording ends before
    */
   private extend(node: number, reached: number): { cost: number; cut: number } | null {
-    const { cuts, first } = this.task
-    const { others, plan, price, frameMs } = this
+    const { cuts, first, earliestEndFrame } = this.task
+    const { others, plan, price, frameMs, costs } = this
     const fromFrame = node === 0 ? first.fromFrame : (cuts[node - 1] as CutOption).nextFrame
     const startMs = this.startsMs[node] as number
     const openMs = node === 0 ? first.openMs : startMs - plan.openAheadMs
-    const shortest = plan.floorFrames
     const longest = Math.min(plan.ceilingFrames, Math.ceil(price.legFrames * LONGEST_LEG))
-    const startCell = others.cellAt(startMs)
-    let cost = reached
-    for (let cell = others.cellAt(openMs); cell < startCell; cell += 1) {
-      cost += this.cellCost(cell, plan.curve.openBlocks, 0)
-    }
-    const horizonMs = others.originMs + others.cells * others.cellMs
-    let cell = startCell
+    let cell = others.cellAt(startMs)
+    let cost = reached + costs.opening(others.cellAt(openMs), cell)
     let isFound = false
     for (let cut = node; cut < cuts.length; cut += 1) {
       const { endFrame, kind } = cuts[cut] as CutOption
       const frames = endFrame - fromFrame
-      if (frames <= 0 || (node === 0 && endFrame < this.task.earliestEndFrame)) continue
       const mustEnd = kind === 'end' || kind === 'skip'
-      if (frames < shortest && !mustEnd) continue
+      const isSent = node === 0 && endFrame < earliestEndFrame
+      if (frames <= 0 || (!mustEnd && (isSent || frames < plan.floorFrames))) continue
       // Too long is allowed where there is nothing else: a leg that is older than it should be.
       if (frames > longest && isFound) return null
       isFound = true
       const endMs = startMs + frames * frameMs
       const endCell = others.cellAt(endMs)
-      for (; cell < endCell; cell += 1) {
-        const cellEndMs = others.originMs + (cell + 1) * others.cellMs
-        const heard = Math.floor((cellEndMs - startMs) / frameMs) + 1
-        cost += this.cellCost(cell, plan.curve.blocksAfter(heard), heard)
-      }
+      cost += costs.hearing(cell, endCell, { startMs, frameMs })
+      cell = Math.max(cell, endCell)
       if (endCell >= others.cells) {
+        const horizonMs = others.originMs + others.cells * others.cellMs
         const share = Math.max(0, (horizonMs - startMs) / (price.legFrames * frameMs))
         return { cost: cost + price.perLeg * Math.min(1, share), cut }
       }
       const legs = kind === 'quiet' ? QUIET_CUT_LEGS : 1
-      const total = cost + this.tailCost(endMs, frames) + price.perLeg * legs
+      const total = cost + costs.tail(endCell, frames) + price.perLeg * legs
       if (total < (this.best[cut + 1] as number)) {
         this.best[cut + 1] = total
         this.from[cut + 1] = node
@@ -237,35 +213,6 @@ class LaneSearch {
       if (kind === 'skip') return null
     }
     return null
-  }
-
-  private tailCost(endMs: number, frames: number): number {
-    const { others, plan } = this
-    const peak = plan.curve.peakBlocks(frames)
-    const until = others.cellAt(endMs + plan.tailMs + RELEASE_GRACE_MS) + 1
-    let cost = 0
-    for (let cell = others.cellAt(endMs); cell < until && cell < others.cells; cell += 1) {
-      cost += this.cellCost(cell, peak, frames)
-    }
-    return cost
-  }
-
-  private cellCost(cell: number, blocks: number, ageFrames: number): number {
-    const over = (this.otherBlocks[cell] as number) + blocks - this.kvBlocks
-    let cost = (this.blockPrice[cell] as number) * (this.ownBlocks[blocks] as number)
-    if (cell < this.firmCells) {
-      if (over > 0) cost += FORBIDDEN * over
-      if ((this.otherSessions[cell] as number) >= this.sessionsMax) cost += FORBIDDEN
-    }
-    return this.hasStepModel ? cost + this.stepCost(cell, ageFrames) : cost
-  }
-
-  private stepCost(cell: number, ageFrames: number): number {
-    const { stepModel, limits } = this.plan
-    const ownMs = (stepModel?.perSessionMs ?? 0) + (stepModel?.perFrameMs ?? 0) * ageFrames
-    const overMs = (this.others.stepMs[cell] as number) + ownMs - limits.stepMs
-    const cost = ((this.stepPrice[cell] as number) * STEEPNESS * ownMs) / limits.stepMs
-    return overMs > 0 && cell < this.firmCells ? cost + FORBIDDEN * (1 + overMs) : cost
   }
 
   private path(lastNode: number, lastCut: number): PlannedStretch[] {

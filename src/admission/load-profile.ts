@@ -3,7 +3,7 @@ import type { PlannedLeg } from './ledger.js'
 import { FRAME_MS } from './leg-curve.js'
 
 /** A leg as it is added to a profile. */
-export type LegTimes = Pick<PlannedLeg, 'openMs' | 'startMs' | 'frames' | 'behindMs'>
+export type LegTimes = Pick<PlannedLeg, 'openMs' | 'startMs' | 'frames'>
 
 /**
  * What an engine is asked to carry at every moment from now on, as sums over a grid of cells. A
@@ -42,13 +42,13 @@ export class LoadProfile {
   }
 
   /**
-   * Adds a leg: its blocks rise at its planned times, and it is released late by what it is
-   * behind. A lease that is past its planned end counts at its peak to the horizon.
+   * Adds a leg; times are as late as it is. A lease that is past its planned end counts at its peak
+   * to the horizon.
    */
   addLeg(leg: LegTimes, pace: number, options: { overdue: boolean }): void {
     const { curve, tailMs } = this.plan
     const frameMs = frameMsOf(pace)
-    const endMs = leg.startMs + leg.frames * frameMs + leg.behindMs + tailMs + RELEASE_GRACE_MS
+    const endMs = leg.startMs + leg.frames * frameMs + tailMs + RELEASE_GRACE_MS
     const from = this.cellAt(leg.openMs)
     const to = options.overdue ? this.cells : this.cellAfter(endMs)
     if (to <= from) return
@@ -73,14 +73,16 @@ export class LoadProfile {
     this.addStepCost(leg, frameMs, { from, to })
   }
 
-  /** Adds a level between two moments: what is known of a lane only on average. */
-  addMean(
-    level: { blocks: number; stepMs: number },
+  /** Adds a level between two moments: an average, or a reserve. */
+  addLevel(
+    level: { blocks: number; stepMs: number; sessions: number },
     range: { fromMs: number; toMs: number },
   ): void {
     const from = this.cellAt(range.fromMs)
-    const to = this.cellAt(range.toMs)
+    const to = this.cellAfter(range.toMs)
     if (to <= from) return
+    this.sessionRises[from] = (this.sessionRises[from] as number) + level.sessions
+    this.sessionRises[to] = (this.sessionRises[to] as number) - level.sessions
     this.blockRises[from] = (this.blockRises[from] as number) + level.blocks
     this.blockRises[to] = (this.blockRises[to] as number) - level.blocks
     this.stepRises[from] = (this.stepRises[from] as number) + level.stepMs
@@ -119,12 +121,13 @@ export class LoadProfile {
     const perFrameMs = stepModel.perFrameMs * stepsAtOnce
     const { from, to } = range
     const { stepRises, stepSlopes } = this
-    const first = Math.max(from, this.cellAt(leg.startMs))
+    const first = Math.min(to, Math.max(from, this.cellAt(leg.startMs)))
     const last = Math.min(to, this.cellAfter(leg.startMs + leg.frames * frameMs))
     const perCellMs = (perFrameMs * this.cellMs) / frameMs
     const ageFrames = Math.max(0, Math.min(leg.frames, (this.originMs - leg.startMs) / frameMs))
     const startMs = perSessionMs + perFrameMs * ageFrames
-    stepRises[from] = (stepRises[from] as number) + startMs
+    // Before its first audio it takes part in no step.
+    stepRises[first] = (stepRises[first] as number) + startMs
     const grownCells = Math.max(0, last - first)
     if (grownCells > 0) {
       stepSlopes[first] = (stepSlopes[first] as number) + perCellMs

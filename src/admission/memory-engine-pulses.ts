@@ -12,7 +12,7 @@ export class MemoryEnginePulses implements EnginePulses {
   /** By engine, then by worker. */
   private readonly pulses = new Map<string, Map<string, EnginePulse>>()
   private readonly lockedUntilMs = new Map<string, number>()
-  /** By worker; told anew, all that it was told before stays with the new. */
+  /** By engine and worker; told anew, all that it was told before stays with the new. */
   private readonly told = new Map<string, { chainIds: Set<string>; untilMs: number }>()
 
   constructor(options: { clock: Clock }) {
@@ -53,24 +53,34 @@ export class MemoryEnginePulses implements EnginePulses {
   }
 
   async tellToFree(
-    _engine: string,
+    engine: string,
     { worker, chainId }: { worker: string; chainId: string },
     { signal }: { signal: AbortSignal },
   ): Promise<void> {
     signal.throwIfAborted()
-    const chainIds = new Set(this.standingFor(worker)).add(chainId)
-    this.told.set(worker, { chainIds, untilMs: this.clock.wallMs() + TOLD_TO_FREE_KEPT_MS })
+    const key = freeKey(engine, worker)
+    const chainIds = new Set(this.standingAt(key)).add(chainId)
+    this.told.set(key, { chainIds, untilMs: this.clock.wallMs() + TOLD_TO_FREE_KEPT_MS })
   }
 
-  async takeToldToFree(worker: string, { signal }: { signal: AbortSignal }): Promise<string[]> {
+  async takeToldToFree(
+    engine: string,
+    worker: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<string[]> {
     signal.throwIfAborted()
-    const chainIds = this.standingFor(worker)
-    this.told.delete(worker)
+    const key = freeKey(engine, worker)
+    const chainIds = this.standingAt(key)
+    this.told.delete(key)
     return [...chainIds]
   }
 
-  private standingFor(worker: string): Iterable<string> {
-    const told = this.told.get(worker)
+  private standingAt(key: string): Iterable<string> {
+    const told = this.told.get(key)
     return told && told.untilMs > this.clock.wallMs() ? told.chainIds : []
   }
+}
+
+function freeKey(engine: string, worker: string): string {
+  return `${worker}:${engine}`
 }

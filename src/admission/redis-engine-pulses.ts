@@ -9,7 +9,7 @@ import { answerOf, freshEntries, repliesOf } from './redis-entries.js'
 
 /**
  * Pulses in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a worker), key
- * `lock:<purpose>:<engine>`, set `free:<worker>` of chains. All of them expire by themselves.
+ * `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them expire by themselves.
  */
 export class RedisEnginePulses implements EnginePulses {
   private readonly redis: Redis
@@ -49,17 +49,21 @@ export class RedisEnginePulses implements EnginePulses {
   }
 
   async tellToFree(
-    _engine: string,
+    engine: string,
     chain: { worker: string; chainId: string },
     options: { signal: AbortSignal },
   ): Promise<void> {
-    const key = this.freeKey(chain.worker)
+    const key = this.freeKey(engine, chain.worker)
     const write = this.redis.multi().sadd(key, chain.chainId).pexpire(key, TOLD_TO_FREE_KEPT_MS)
     await answerOf(() => repliesOf(write), options)
   }
 
-  async takeToldToFree(worker: string, options: { signal: AbortSignal }): Promise<string[]> {
-    const key = this.freeKey(worker)
+  async takeToldToFree(
+    engine: string,
+    worker: string,
+    options: { signal: AbortSignal },
+  ): Promise<string[]> {
+    const key = this.freeKey(engine, worker)
     const take = this.redis.multi().smembers(key).del(key)
     const [chainIds] = await answerOf(() => repliesOf(take), options)
     return chainIds as string[]
@@ -69,7 +73,7 @@ export class RedisEnginePulses implements EnginePulses {
     return `${this.prefix}:pulses:${engine}`
   }
 
-  private freeKey(worker: string): string {
-    return `${this.prefix}:free:${worker}`
+  private freeKey(engine: string, worker: string): string {
+    return `${this.prefix}:free:${worker}:${engine}`
   }
 }

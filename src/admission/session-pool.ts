@@ -14,6 +14,8 @@ import { waitingOrder } from './waiting-order.js'
 
 /** Jobs that are told in one round that there may be room for them. */
 const CALLED_MAX = 4
+/** A job that was called and found no room isn't called again for so long. */
+const CALL_AGAIN_MS = 3_000
 /** A job that waits asks again by itself after so long at the latest, and at the earliest. */
 const ASK_AGAIN_MAX_MS = 45_000
 const ASK_AGAIN_MIN_MS = 1_000
@@ -71,6 +73,8 @@ export interface SessionPoolOptions {
 export class SessionPool {
   private readonly options: SessionPoolOptions
   private waiters: Waiter[] = []
+  /** When the jobs of this round were last called, by our clock. */
+  private calledMs = new Map<string, number>()
 
   constructor(options: SessionPoolOptions) {
     this.options = options
@@ -120,13 +124,17 @@ export class SessionPool {
     const line = await this.lineWith(null, options)
     const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
     let room = this.room(calm)
-    const called: string[] = []
+    const first: string[] = []
     for (const { jobId, lanes } of line) {
       // Who is first goes first: nobody passes a job that needs more lanes than there are.
-      if (lanes > room || called.length === CALLED_MAX) break
+      if (lanes > room || first.length === CALLED_MAX) break
       room -= lanes
-      called.push(jobId)
+      first.push(jobId)
     }
+    const nowMs = this.options.clock.monotonicMs()
+    const lastMs = (jobId: string) => this.calledMs.get(jobId) ?? Number.NEGATIVE_INFINITY
+    const called = first.filter((jobId) => nowMs - lastMs(jobId) >= CALL_AGAIN_MS)
+    this.calledMs = new Map(first.map((id) => [id, called.includes(id) ? nowMs : lastMs(id)]))
     return called
   }
 
@@ -175,9 +183,13 @@ export class SessionPool {
         (one.earliestMs ?? Number.POSITIVE_INFINITY) - (other.earliestMs ?? Number.MAX_VALUE),
     )[0]
     if (soonest) return soonest
+    // One that is out may be larger.
+    if (desks.length < this.options.desks.length) {
+      return { kind: 'wait', reason: 'engines', earliestMs: null }
+    }
     throw new InputError(
       'media_too_long',
-      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, admission.policy).`,
+      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy).`,
       { facts: { lanes: demand.lanes.length } },
     )
   }
@@ -188,12 +200,23 @@ export class SessionPool {
     ledger: Ledger,
     nowMs: number,
   ): Decision {
+    const { lanesMax } = desk
+    if (demand.lanes.length > lanesMax) {
+      const sentence = `it needs ${demand.lanes.length} sessions at once, and ${lanesMax} may run`
+      return { kind: 'refuse', sentence }
+    }
     const lanes = demand.lanes.map(({ pace, fromFrame, cuts }, lane): CandidateLane => {
       return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts }
     })
-    // A job that was here before may stand there still: a worker that died left it.
-    const stale = new Set(lanes.map((lane) => lane.chainId))
-    const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !stale.has(id)) }
+    // A job that was here before may stand there still. What another worker left may hold sessions
+    // until it is reclaimed; what this one left doesn't.
+    const { worker } = this.options
+    const ids = new Set(lanes.map((lane) => lane.chainId))
+    const left = ledger.chains.filter(({ id }) => ids.has(id))
+    if (left.some((chain) => chain.worker !== worker)) {
+      return { kind: 'wait', reason: 'turn', earliestMs: null }
+    }
+    const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !ids.has(id)) }
     return decide(desk.planOf(clean, nowMs), clean, lanes, {
       nowMs,
       worker: this.options.worker,
@@ -208,7 +231,9 @@ export class SessionPool {
       const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
       const live = demand.live
       const waitingLanes = () => this.pressing(null)
-      const chooseDesk = (current: EngineDesk) => this.chooseDesk(current)
+      const chooseDesk = (current: EngineDesk, isStuck: boolean) => {
+        return this.chooseDesk(current, isStuck)
+      }
       const admitted = plans[lane] ?? null
       return new LaneChain(
         { ...common, live, waitingLanes, chooseDesk },
@@ -228,11 +253,18 @@ export class SessionPool {
     return this.options.desks.filter((desk) => this.options.isUp(desk))
   }
 
-  /** Stays where it is, unless that engine is out or another is much emptier. */
-  private chooseDesk(current: EngineDesk): EngineDesk {
-    const best = this.byFit(this.desksUp())[0]
+  /**
+   * Stays where it is, unless that engine is out or another is much emptier; who is stuck goes
+   * round.
+   */
+  private chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk {
+    const up = this.desksUp()
+    if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
+    const best = this.byFit(up)[0]
     if (best === undefined || best === current) return current
     if (!this.options.isUp(current)) return best
+    // The others know their legs, and planned them for this engine.
+    if (current.planOf(current.ledger, current.nowMs()).policy !== 'elastic') return current
     return legFramesWith(best, 1) > legFramesWith(current, 0) * MOVE_GAIN ? best : current
   }
 

@@ -18,7 +18,8 @@ export interface SessionPulse {
   /** Aborts with `SESSION_FREED` when this session is to be closed. */
   readonly freed: AbortSignal
   frameSent(nowMs: number): void
-  deltaReceived(nowMs: number, lagMs: number): void
+  /** @param lagMs null where lag tells nothing of the engine: the sender runs ahead of it */
+  deltaReceived(nowMs: number, lagMs: number | null): void
   ended(nowMs: number): void
 }
 
@@ -66,7 +67,7 @@ export class SessionPulses {
         session.deltas += 1
         session.dueSinceMs = isDue(session) ? atMs : null
         this.newestDeltaMs = atMs
-        if (this.lagsMs.length < LAGS_MAX) this.lagsMs.push(lagMs)
+        if (lagMs !== null && this.lagsMs.length < LAGS_MAX) this.lagsMs.push(lagMs)
       },
       ended: (atMs) => {
         this.sessions.delete(session)

@@ -10,7 +10,7 @@ import { type SourceAddress, sourceAddress, sourceOf } from '../pipeline/source-
 import { storeRecording } from '../pipeline/store-recording.js'
 
 /** Endings that are taken out of a folder; a file that is named itself may have any. */
-const MEDIA_ENDINGS =
+export const MEDIA_ENDINGS =
   /\.(aac|ac3|aif|aiff|amr|avi|flac|m4a|m4b|m4v|mka|mkv|mov|mp2|mp3|mp4|mpeg|mpg|oga|ogg|opus|wav|weba|webm|wma|wmv)$/i
 
 /** One recording that an argument stands for. */

@@ -49,8 +49,10 @@ export function waitingText(waiting: JobWaiting, nowMs: number): string {
   return parts.join(', ')
 }
 
-/** In the time zone of whoever reads it. */
-function timeText(atMs: number, nowMs: number): string {
+/**
+ * `at 02:40`, with the date where that is a day ahead or more; in the time zone of whoever reads it.
+ */
+export function timeText(atMs: number, nowMs: number): string {
   const at = new Date(atMs)
   const two = (value: number) => String(value).padStart(2, '0')
   const time = `at ${two(at.getHours())}:${two(at.getMinutes())}`

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { commandContext, type GlobalOptions, type RunCommand } from './command-context.js'
 import { addDoctor } from './commands/doctor.js'
 import { addJobs } from './commands/jobs.js'
+import { addPlan } from './commands/plan.js'
 import { addRoles } from './commands/roles.js'
 import { addSubmit } from './commands/submit.js'
 import { addSweep } from './commands/sweep.js'
@@ -36,8 +37,17 @@ export async function main(argv: readonly string[]): Promise<void> {
       }
     }
   }
-  for (const add of [addUp, addTranscribe, addSubmit, addJobs, addRoles, addDoctor, addSweep])
-    add(program, run)
+  const commands = [
+    addUp,
+    addTranscribe,
+    addSubmit,
+    addJobs,
+    addPlan,
+    addSweep,
+    addRoles,
+    addDoctor,
+  ]
+  for (const add of commands) add(program, run)
   try {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {

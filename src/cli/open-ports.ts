@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { RedisWaitingList } from '../admission/redis-waiting-list.js'
 import type { Settings } from '../config/schema.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
@@ -47,6 +48,7 @@ export async function openPorts(
     },
     queue,
     board: new RedisJobBoard({ redis, prefix, keptMs, clock }),
+    waiting: new RedisWaitingList({ redis, prefix }),
     clock,
     redis,
     async [Symbol.asyncDispose]() {

@@ -24,6 +24,9 @@ export interface Stack extends AsyncDisposable {
   abort(): Promise<void>
 }
 
+/** The stand-in recognizes on the CPU: more at a time would be late. */
+const STANDIN_SESSIONS_MAX = 4
+
 /**
  * Starts what the settings don't name.
  * @throws InputError when a stack already runs on this state folder; what a part says when it can't
@@ -50,6 +53,8 @@ export async function startStack(
     if (standin) {
       const child = stack.use(await startStandin(settings, stack, signal))
       own.engines = [String(child.ready.url)]
+      const sessionsMax = settings.engine.sessionsMax ?? STANDIN_SESSIONS_MAX
+      own.engine = { ...settings.engine, sessionsMax }
       parts.push(`Engine: stand-in on the CPU (no GPU), ${String(child.ready.url)}`)
     } else parts.push(`Engine: ${settings.engines.join(', ')}`)
     const resolved = { ...settings, ...own }
@@ -132,6 +137,7 @@ async function startWorker(
       NIGHTSCRIBE_STORAGE: settings.storage,
       NIGHTSCRIBE_STATE_DIR: settings.stateDir,
       NIGHTSCRIBE_ENGINES: settings.engines.join(','),
+      NIGHTSCRIBE_ENGINE_SESSIONS_MAX: String(settings.engine.sessionsMax ?? 'none'),
       NIGHTSCRIBE_REDIS_URL: settings.redisUrl ?? '',
     },
     readyEvent: 'ready',

@@ -58,8 +58,17 @@ function parsePriority(text: string): number {
   throw wrong('--priority', text, `a whole number from 0 to ${PRIORITY_MAX}`)
 }
 
-/** `06:00` is the next time that the local clock shows it. */
 function parseDeadline(text: string, nowMs: number): string {
+  const at = deadlineOf(text, nowMs)
+  if (at !== null) return at
+  throw wrong('--by', text, 'a time such as 06:00 or 2026-11-22T06:00')
+}
+
+/**
+ * ISO 8601 of `06:00`, the next time that the local clock shows it, or of an ISO date and time; null
+ * for anything else.
+ */
+export function deadlineOf(text: string, nowMs: number): string | null {
   const [, hours, minutes] = /^(\d{1,2}):(\d{2})$/.exec(text) ?? []
   if (hours !== undefined && Number(hours) < 24 && Number(minutes) < 60) {
     const due = new Date(nowMs)
@@ -68,8 +77,7 @@ function parseDeadline(text: string, nowMs: number): string {
     return due.toISOString()
   }
   const atMs = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isFinite(atMs)) return new Date(atMs).toISOString()
-  throw wrong('--by', text, 'a time such as 06:00 or 2026-11-22T06:00')
+  return Number.isFinite(atMs) ? new Date(atMs).toISOString() : null
 }
 
 function wrong(option: string, text: string, wanted: string): InputError {

@@ -167,7 +167,11 @@ function limited(
   }
 }
 
-async function countedDuration(
+/**
+ * Length in ms that the head of a wav or mp3 counts, which ffprobe loses when the file is cut; null
+ * where it says nothing, and for other containers.
+ */
+export async function countedDuration(
   reader: PinnedReader,
   { container, head, signal }: { container: string; head: Uint8Array; signal: AbortSignal },
 ): Promise<number | null> {

@@ -27,6 +27,28 @@ export function oggTail(tail: Uint8Array): OggTail {
   return 'none'
 }
 
+/**
+ * Length in ms out of the position of the last page in the end of the file: samples since the
+ * beginning, which Opus always counts at 48 kHz. Null when no page says one. Pure.
+ */
+export function oggLengthMs(
+  tail: Uint8Array,
+  { codec, sampleRate }: { codec: string; sampleRate: number },
+): number | null {
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length)
+  const rate = codec === 'opus' ? 48_000 : sampleRate
+  for (let at = bytes.lastIndexOf(CAPTURE); at >= 0; at = bytes.lastIndexOf(CAPTURE, at - 1)) {
+    const isPage = (bytes[at + 4] ?? 1) === 0 && (bytes[at + 5] ?? 8) <= 7
+    if (isPage && at + 14 <= bytes.length) {
+      // All ones: no packet ends on this page.
+      const position = bytes.readBigInt64LE(at + 6)
+      if (position > 0n) return (Number(position) * 1000) / rate
+    }
+    if (at === 0) break
+  }
+  return null
+}
+
 /** Whole length of the page at `at`; null when its header isn't complete. */
 function pageLength(bytes: Buffer, at: number): number | null {
   if (at + 27 > bytes.length) return null

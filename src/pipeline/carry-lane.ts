@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { carryChain, type RetryAfter } from '../admission/carry-chain.js'
 import type { LaneChain } from '../admission/lane-chain.js'
 import { lanesCarried } from '../admission/ledger-changes.js'
@@ -6,12 +7,13 @@ import type { PlannedStretch } from '../admission/leg-planner.js'
 import { SESSION_FREED, type SessionPulse } from '../admission/session-pulses.js'
 import { NightscribeError } from '../kernel/errors.js'
 import { type LaneFrames, openLane, STEP_BACK_FRAMES } from '../media/lane-reader.js'
-import { STEP_MS, samplesToMs } from '../media/pcm.js'
+import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { speechLookup } from '../media/speech-lookup.js'
 import type { SessionAudio } from '../realtime/index.js'
 import type { SessionMeter, SessionResult } from '../realtime/run-session.js'
 import type { ObjectHead } from '../storage/index.js'
 import type { KnownEngine, WorkPorts } from './index.js'
+import { LaneOrder, type LegTurn } from './lane-order.js'
 import type { LiveReport } from './live-report.js'
 import { storedMedia } from './stored-media.js'
 import type { Transcription } from './transcription.js'
@@ -88,6 +90,7 @@ class LaneReplay implements AsyncDisposable {
   private readonly request: LaneRequest
   private readonly signal: AbortSignal
   private frames: LaneFrames | null = null
+  private readonly order = new LaneOrder()
   /** The furthest frame that was read: the reader doesn't go far back. */
   private readFrame = 0
   /** A leg that came back blank over speech: the next time it is taken as it comes. */
@@ -106,6 +109,8 @@ class LaneReplay implements AsyncDisposable {
     const { clock } = this.ports
     const leasedMs = clock.monotonicMs()
     const result = await this.runSession(lease, signal)
+    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+    assert.equal(result.samples, this.samplesOf(lease.planned), 'a leg ends where it was sent to')
     return {
       result,
       kvBlocks: lease.kvBlocks(result.deltas),
@@ -126,12 +131,13 @@ class LaneReplay implements AsyncDisposable {
     const audioMs = samplesToMs(analysis.samples)
     const frames = await this.framesFrom(lease.fromFrame)
     const pulse = ports.engines.session(lease)
+    const turn = this.order.enter(lease.fromFrame)
     try {
       return await ports.runSession(
         {
           engine: engine.address,
           model: engine.description.model,
-          audio: this.audioOf(lease, frames),
+          audio: this.audioOf(lease, { frames, turn }),
           pace: job.options.pace,
           permission: lease,
           isExcused: () => ports.engines.isSilent(lease.desk.engine),
@@ -152,6 +158,7 @@ class LaneReplay implements AsyncDisposable {
         { signal: AbortSignal.any([signal, pulse.freed]) },
       )
     } finally {
+      turn.leave()
       pulse.ended(ports.clock.monotonicMs())
     }
   }
@@ -176,6 +183,11 @@ class LaneReplay implements AsyncDisposable {
     await this.frames?.[Symbol.asyncDispose]()
   }
 
+  private samplesOf({ fromFrame, endFrame }: PlannedStretch): number {
+    const { samples } = this.request.work.analysis
+    return Math.min(endFrame * STEP_SAMPLES, samples) - fromFrame * STEP_SAMPLES
+  }
+
   /** Opened with the first lease only: a lane that waits for a session takes no room in the spool. */
   private async framesFrom(frame: number): Promise<LaneFrames> {
     if (this.frames && frame >= this.readFrame - STEP_BACK_FRAMES) return this.frames
@@ -189,10 +201,14 @@ class LaneReplay implements AsyncDisposable {
     return this.frames
   }
 
-  private audioOf(lease: LegLease, frames: LaneFrames): SessionAudio {
-    const read = (index: number, options: { signal: AbortSignal }) => {
+  private audioOf(
+    lease: LegLease,
+    { frames, turn }: { frames: LaneFrames; turn: LegTurn },
+  ): SessionAudio {
+    const read = async (index: number, options: { signal: AbortSignal }) => {
+      await turn.reach(index, options)
       this.readFrame = Math.max(this.readFrame, index)
-      return frames.frame(index, options)
+      return await frames.frame(index, options)
     }
     return {
       async *frames(options) {
@@ -200,6 +216,7 @@ class LaneReplay implements AsyncDisposable {
         for (let index = 0; index < lease.frames; index += 1) {
           yield await read(lease.fromFrame + index, options)
         }
+        turn.leave()
       },
     }
   }
@@ -207,8 +224,10 @@ class LaneReplay implements AsyncDisposable {
   /** The first frame of the first lane makes the job a running one. */
   private meterOf(pulse: SessionPulse): SessionMeter {
     const { ports, request } = this
-    const { attempt, meter } = request.work
+    const { attempt, meter, job } = request.work
     const marks = meter.session()
+    // Without a pace the sender is as far ahead of the engine as it may be.
+    const isPaced = job.options.pace !== 'max'
     return {
       ...marks,
       connected: (durationMs) => {
@@ -222,7 +241,7 @@ class LaneReplay implements AsyncDisposable {
       },
       deltaReceived: (nowMs, lagMs, hasText) => {
         marks.deltaReceived(nowMs, lagMs, hasText)
-        pulse.deltaReceived(nowMs, lagMs)
+        pulse.deltaReceived(nowMs, isPaced ? lagMs : null)
       },
     }
   }

@@ -80,6 +80,8 @@ export async function writeEnd(
       const own = fence ?? (await nextFence(ports, jobId, options))
       await recordFailure(ports, { jobId, fence: own, code, detail }, options)
       await ports.board.update(jobId, { status: end.kind, error })
+      // Nobody behind it shall wait for one that never comes.
+      await ports.waiting.remove(jobId, options)
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { WaitingList } from '../admission/ledger-store.js'
 import type { LegLease } from '../admission/leg-lease.js'
 import type { SessionPool } from '../admission/session-pool.js'
 import type { SessionPulse } from '../admission/session-pulses.js'
@@ -19,6 +20,8 @@ export interface IntakePorts {
   sourceStore(bucket: string): Promise<ObjectStore>
   queue: JobQueue
   board: JobBoard
+  /** Jobs that wait for room; one that ends leaves it. */
+  waiting: WaitingList
   clock: Clock
 }
 

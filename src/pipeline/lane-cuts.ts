@@ -1,5 +1,5 @@
 import type { CutOption } from '../admission/leg-planner.js'
-import { cutCandidates } from '../media/cut-candidates.js'
+import { type CutCandidate, cutCandidates } from '../media/cut-candidates.js'
 import type { MsRange } from '../media/index.js'
 import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { skippableFrames } from '../media/silence.js'
@@ -51,10 +51,13 @@ export function laneCuts(lane: LaneMap, settings: CutSettings): LaneCuts {
   const overlapFrames = Math.round(settings.overlapMs / STEP_MS)
   const options = { pauseMinMs: settings.pauseMinMs, everyMs: QUIET_EVERY_MS }
   const cuts: CutOption[] = []
-  for (const { atFrame, kind } of cutCandidates({ pausesMs, peaks, durationMs }, options)) {
+  const candidates = cutCandidates({ pausesMs, peaks, durationMs }, options)
+  for (const [at, { atFrame, kind }] of candidates.entries()) {
     const until = kind === 'quiet' ? atFrame + overlapFrames : atFrame
     const isInside = atFrame > fromFrame && until < endFrame
     if (!isInside || inner.some(([start, end]) => until >= start && atFrame <= end)) continue
+    // Where both legs would hear a pause, that is the place to cut.
+    if (kind === 'quiet' && isPauseNear(candidates, at, until)) continue
     cuts.push({ endFrame: until, nextFrame: atFrame, kind })
   }
   for (const [start, end] of inner) cuts.push({ endFrame: start, nextFrame: end, kind: 'skip' })
@@ -62,4 +65,14 @@ export function laneCuts(lane: LaneMap, settings: CutSettings): LaneCuts {
   cuts.push({ endFrame, nextFrame: endFrame, kind: 'end' })
   const skipped = inner.reduce((sum, [start, end]) => sum + end - start, 0)
   return { fromFrame, cuts, frames: endFrame - fromFrame - skipped }
+}
+
+/** Whether a pause comes after a candidate and not later than a frame. */
+function isPauseNear(candidates: readonly CutCandidate[], at: number, untilFrame: number): boolean {
+  for (let later = at + 1; later < candidates.length; later += 1) {
+    const { atFrame, kind } = candidates[later] as CutCandidate
+    if (atFrame > untilFrame) return false
+    if (kind === 'pause') return true
+  }
+  return false
 }

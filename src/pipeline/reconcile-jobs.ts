@@ -26,8 +26,8 @@ export async function reconcileJobs(
 }
 
 /** Ids of jobs that have a document and no end. One pass over the keys, which come in order. */
-async function* openJobs(
-  ports: IntakePorts,
+export async function* openJobs(
+  ports: Pick<IntakePorts, 'store'>,
   options: { signal: AbortSignal },
 ): AsyncIterable<string> {
   let current: string | null = null

@@ -20,6 +20,9 @@ export function sourceAddress(store: ObjectStore, key: string): SourceAddress {
 }
 
 /** The store in which recordings of a bucket are read. */
-export async function sourceOf(ports: IntakePorts, bucket: string): Promise<ObjectStore> {
+export async function sourceOf(
+  ports: Pick<IntakePorts, 'store' | 'sourceStore'>,
+  bucket: string,
+): Promise<ObjectStore> {
   return bucket === FOLDER ? ports.store : await ports.sourceStore(bucket)
 }

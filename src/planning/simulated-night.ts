@@ -8,7 +8,13 @@ import type { LegLease } from '../admission/leg-lease.js'
 import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
 import { allOrNone } from '../kernel/all-or-none.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
-import { InputError, isStop, StopRequested, UpstreamError } from '../kernel/errors.js'
+import {
+  InputError,
+  isStop,
+  NightscribeError,
+  StopRequested,
+  UpstreamError,
+} from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import {
   type LegTrouble,
@@ -40,6 +46,14 @@ export interface NightWorker {
   killed: AbortSignal
 }
 
+/** Who carries a leg, and how fast. */
+export interface CarriedBy {
+  /** Multiple of real time; 0 for as fast as it goes. */
+  pace: number
+  clock: Clock
+  signal: AbortSignal
+}
+
 /** What a simulated night is made of. */
 export interface NightOptions {
   engines: readonly { id: string; plan: EnginePlan }[]
@@ -53,6 +67,8 @@ export interface NightOptions {
   workers?: readonly NightWorker[]
   /** The engine's own view of a session, for who wants to count what it holds. */
   openSession(lease: LegLease): SimulatedSession
+  /** Carries a leg in another way than `simulateLeg`, such as frame by frame. */
+  carryLeg?(lease: LegLease, leg: CarriedBy): Promise<void>
   /** A job has begun, or ended; `onLeg` once a leg is complete. */
   onStart?(jobId: string, atMs: number): void
   onLeg?(
@@ -194,19 +210,28 @@ async function carryLane(
   options: NightOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { random, trouble } = options
-  const frameMs = frameMsOf(job.lanes[lane]?.pace ?? 1)
+  const { random } = options
+  const pace = job.lanes[lane]?.pace ?? 1
   await carryChain<void>(chain, {
-    runLeg: async (lease, inner) => {
-      const session = options.openSession(lease)
-      await simulateLeg(lease, { clock, random, trouble, session, frameMs }, inner)
-    },
+    runLeg: (lease, inner) => runLeg(lease, { pace, clock, signal: inner.signal }, options),
     onFailure: (error) => {
-      if (!(error instanceof SimulatedFailure || error instanceof UpstreamError)) throw error
+      const mayHelp = error instanceof NightscribeError && error.retryable
+      if (!(error instanceof SimulatedFailure) && !mayHelp) throw error
       return { delayMs: RETRY_MS * (0.5 + random.uniform()), orFewerLeases: false }
     },
     onLeg: ({ stretch: { fromFrame, endFrame }, engine }) =>
       options.onLeg?.(job.jobId, { lane, fromFrame, endFrame, engine }),
     signal,
   })
+}
+
+async function runLeg(lease: LegLease, by: CarriedBy, options: NightOptions): Promise<void> {
+  if (options.carryLeg) {
+    await options.carryLeg(lease, by)
+    return
+  }
+  const { random, trouble } = options
+  const session = options.openSession(lease)
+  const parts = { clock: by.clock, random, trouble, session, frameMs: frameMsOf(by.pace) }
+  await simulateLeg(lease, parts, { signal: by.signal })
 }

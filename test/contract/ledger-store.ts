@@ -48,6 +48,7 @@ export function numberedLedger(knee: number): Ledger {
     startMs: 5,
     frames: 9,
     behindMs: 0,
+    stoppedFrame: null,
   }
   const chain = {
     id: 'job/0',
@@ -299,16 +300,17 @@ function freeingTests(current: Current): void {
     for (const chainId of ['x/0', 'x/1', 'x/0']) {
       await one.pulses.tellToFree(ENGINE, { worker: 'b', chainId }, options)
     }
-    expect(await one.pulses.takeToldToFree('a', options)).toEqual([])
-    expect((await other.pulses.takeToldToFree('b', options)).sort()).toEqual(['x/0', 'x/1'])
-    expect(await other.pulses.takeToldToFree('b', options)).toEqual([])
+    expect(await one.pulses.takeToldToFree(ENGINE, 'a', options)).toEqual([])
+    expect(await one.pulses.takeToldToFree('elsewhere', 'b', options)).toEqual([])
+    expect((await other.pulses.takeToldToFree(ENGINE, 'b', options)).sort()).toEqual(['x/0', 'x/1'])
+    expect(await other.pulses.takeToldToFree(ENGINE, 'b', options)).toEqual([])
   })
 
   it('drops a word that nobody takes', async () => {
     const { one, state } = current()
     await one.pulses.tellToFree(ENGINE, { worker: 'b', chainId: 'x/0' }, options)
     await state.elapse(TOLD_TO_FREE_KEPT_MS)
-    expect(await one.pulses.takeToldToFree('b', options)).toEqual([])
+    expect(await one.pulses.takeToldToFree(ENGINE, 'b', options)).toEqual([])
   })
 }
 
@@ -328,7 +330,7 @@ async function stopTest(current: Current): Promise<void> {
     one.pulses.list(ENGINE, stopped),
     one.pulses.tryLock(ENGINE, 'free', { holdMs: 1_000, ...stopped }),
     one.pulses.tellToFree(ENGINE, { worker: 'a', chainId: 'x/0' }, stopped),
-    one.pulses.takeToldToFree('a', stopped),
+    one.pulses.takeToldToFree(ENGINE, 'a', stopped),
   ]
   for (const call of calls) expect(await call.catch((error) => error)).toBe(reason)
   expect(await one.ledgers.read(ENGINE, options)).toMatchObject({ revision: 0 })

@@ -1,5 +1,16 @@
 import { writeFile } from 'node:fs/promises'
 
+/** Samples as they stand in the file; typed arrays are little-endian wherever Node runs. */
+function interleaved(channels: readonly Int16Array[], frames: number): Int16Array {
+  const samples = new Int16Array(frames * channels.length)
+  for (const [index, channel] of channels.entries()) {
+    for (let frame = 0; frame < frames; frame++) {
+      samples[frame * channels.length + index] = channel[frame] as number
+    }
+  }
+  return samples
+}
+
 /**
  * Writes 16-bit PCM as a RIFF/WAVE file, one array per channel.
  * @throws RangeError when there is no channel, or they differ in length
@@ -27,9 +38,6 @@ export async function writeWav(
   wav.writeUInt16LE(16, 34)
   wav.write('data', 36, 'latin1')
   wav.writeUInt32LE(frames * frameBytes, 40)
-  let at = 44
-  for (let frame = 0; frame < frames; frame++) {
-    for (const channel of channels) at = wav.writeInt16LE(channel[frame] as number, at)
-  }
+  wav.set(new Uint8Array(interleaved(channels, frames).buffer), 44)
   await writeFile(path, wav)
 }

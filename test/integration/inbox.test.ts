@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { WaitingList } from '../../src/admission/ledger-store.js'
 import { watchInbox } from '../../src/cli/inbox.js'
 import { systemClock } from '../../src/kernel/clock.js'
 import { StopRequested } from '../../src/kernel/errors.js'
@@ -29,7 +30,9 @@ async function newInbox() {
     enqueue: async (_stage, jobId) => void queued.push(jobId),
     has: async (jobId) => queued.includes(jobId),
   }
-  const ports = { store, board, queue, clock, sourceStore: async () => store } as IntakePorts
+  const waiting: Partial<WaitingList> = {}
+  const sourceStore = async () => store
+  const ports = { store, board, queue, waiting, clock, sourceStore } as IntakePorts
   const stop = new AbortController()
   const submitted: string[] = []
   const refused: string[] = []

@@ -6,10 +6,16 @@ import { MemoryLedgerStore } from '../../src/admission/memory-ledger-store.js'
 import { MemoryWaitingList } from '../../src/admission/memory-waiting-list.js'
 import { type Clock, sleepFor } from '../../src/kernel/clock.js'
 import { StopRequested } from '../../src/kernel/errors.js'
+import type { Random } from '../../src/kernel/random.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import { SimulatedClock } from '../../src/kernel/simulated-clock.js'
 import type { LegTrouble, SimulatedSession } from '../../src/planning/simulated-leg.js'
-import { type NightJob, type NightWorker, simulateNight } from '../../src/planning/simulated-night.js'
+import {
+  type NightJob,
+  type NightOptions,
+  type NightWorker,
+  simulateNight,
+} from '../../src/planning/simulated-night.js'
 import { EngineTruth } from './engine-truth.js'
 import { type Hang, HangingClock } from './hanging-clock.js'
 import { type Outage, WatchedStore } from './watched-store.js'
@@ -62,7 +68,12 @@ export interface NightRun {
   agingMs?: number
   /** Ends the night then, whatever still runs; for what never ends by itself. */
   untilMs?: number
+  /** Carries legs by other means, on the clock of the night. */
+  carrier?(clock: SimulatedClock, random: Random): LegCarrier
 }
+
+/** See `NightOptions.carryLeg`. */
+export type LegCarrier = NonNullable<NightOptions['carryLeg']>
 
 /** What a simulated night gave. */
 export interface NightResult {
@@ -143,6 +154,7 @@ class Night {
     await simulateNight({
       ...{ engines, jobs, clock, random, store, trouble, workers, agingMs },
       waiting: new MemoryWaitingList({ clock }),
+      ...(options.carrier ? { carryLeg: options.carrier(clock, random) } : {}),
       openSession: (lease) => this.openSession(lease),
       onStart: (jobId, atMs) => {
         if (!result.startedMs.has(jobId)) result.startedMs.set(jobId, atMs)

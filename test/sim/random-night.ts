@@ -33,12 +33,20 @@ export interface NightWish {
 /** A night of jobs and troubles, all of it by its seed. */
 export function randomNight(seed: number, wish: NightWish): NightRun {
   const random = seededRandom(seed * 7_919 + 17)
-  const policy = wish.policy ?? pick(random, ['elastic', 'elastic', 'elastic', 'profile', 'reserve'])
+  const policy =
+    wish.policy ?? pick(random, ['elastic', 'elastic', 'elastic', 'profile', 'reserve'])
   const engines = Array.from({ length: between(random, 1, 3) }, (_, at) => {
     return randomEngine(random, `engine-${at}`, policy)
   })
   const isTroubled = random.uniform() < 0.6
-  const jobs = randomJobs(random)
+  const spreadMs = random.uniform() < 0.5 ? 0 : random.uniform() * 1_800_000
+  const jobs = randomJobs(random, {
+    countMin: 1,
+    countMax: 60,
+    hoursMax: 3,
+    longestS: 900,
+    spreadMs,
+  })
   const lastArrivalMs = Math.max(...jobs.map(({ arrivalMs }) => arrivalMs))
   const workers = random.uniform() < 0.5 ? 1 : between(random, 2, 3)
   const within = lastArrivalMs + 600_000
@@ -94,25 +102,42 @@ function randomEngine(random: Random, id: string, policy: Policy): NightEngine {
   return { id, plan, capacity, baseMs }
 }
 
-function randomJobs(random: Random): NightJob[] {
-  const count = Math.round(logBetween(random, 1, 60))
-  const spreadMs = random.uniform() < 0.5 ? 0 : random.uniform() * 1_800_000
-  // Enough of long recordings, and no night of days.
-  let leftS = between(random, 1, 8) * HOUR_S
+/** What the jobs of a night are like. */
+export interface JobShape {
+  countMin: number
+  countMax: number
+  /** Audio in all lanes together. */
+  hoursMax: number
+  /** Most recordings are shorter; a few may be of four hours. */
+  longestS: number
+  /** They arrive within so long. */
+  spreadMs: number
+}
+
+/** Recordings of all kinds, by chance. */
+export function randomJobs(random: Random, shape: JobShape): NightJob[] {
+  const count = Math.round(logBetween(random, shape.countMin, shape.countMax))
+  let leftS = (0.2 + 0.8 * random.uniform()) * shape.hoursMax * HOUR_S
   const jobs: NightJob[] = []
   for (let at = 0; at < count && leftS > 0; at += 1) {
-    const longestS = random.uniform() < 0.03 ? 4 * HOUR_S : 1_200
-    const durationS = Math.min(Math.max(10, leftS), logBetween(random, 10, longestS))
+    const isLong = shape.hoursMax > 1 && random.uniform() < 0.03
+    const drawnS = logBetween(random, 10, isLong ? 4 * HOUR_S : shape.longestS)
+    const durationS = Math.min(Math.max(10, leftS), drawnS)
     const lanes = random.uniform() < 0.8 ? 1 : between(random, 2, 3)
     leftS -= durationS * lanes
-    jobs.push(randomJob(random, { at, durationS, lanes, spreadMs }))
+    jobs.push(randomJob(random, { at, durationS, lanes, spreadMs: shape.spreadMs }))
   }
   return jobs
 }
 
 function randomJob(
   random: Random,
-  { at, durationS, lanes, spreadMs }: { at: number; durationS: number; lanes: number; spreadMs: number },
+  {
+    at,
+    durationS,
+    lanes,
+    spreadMs,
+  }: { at: number; durationS: number; lanes: number; spreadMs: number },
 ): NightJob {
   const pace = pick(random, [1, 1, 1, 1, 1.5, 0])
   const pauseEveryS = random.uniform() < 0.1 ? 600 : 3 + random.uniform() * 27
@@ -155,14 +180,17 @@ function randomFate(
   return { killedMs, hangs: [{ fromMs, untilMs: fromMs + random.uniform() * 30_000 }] }
 }
 
-function pick<T>(random: Random, items: readonly T[]): T {
+/** One of several. */
+export function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random.uniform() * items.length)] as T
 }
 
-function between(random: Random, least: number, most: number): number {
+/** A whole number. */
+export function between(random: Random, least: number, most: number): number {
   return least + Math.floor(random.uniform() * (most - least + 1))
 }
 
-function logBetween(random: Random, least: number, most: number): number {
+/** Evenly spread over orders of magnitude. */
+export function logBetween(random: Random, least: number, most: number): number {
   return least * (most / least) ** random.uniform()
 }

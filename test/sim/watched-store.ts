@@ -1,8 +1,9 @@
 import type { EnginePlan } from '../../src/admission/engine-plan.js'
-import { staysWithin } from '../../src/admission/lane-plan.js'
+import { staysWithin } from '../../src/admission/held-load.js'
+import { isUneasy, releaseMs } from '../../src/admission/lease-times.js'
 import type { Ledger } from '../../src/admission/ledger.js'
 import { leasesOf } from '../../src/admission/ledger-changes.js'
-import { isUneasy, loadOf, releaseMs } from '../../src/admission/ledger-load.js'
+import { loadOf } from '../../src/admission/ledger-load.js'
 import type { LedgerReading, LedgerStore } from '../../src/admission/ledger-store.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import { UpstreamError } from '../../src/kernel/errors.js'
@@ -12,6 +13,9 @@ export interface Outage {
   fromMs: number
   untilMs: number
 }
+
+/** Step times rise all the while: by how much cells of another length may tell them apart. */
+const STEP_TOLERANCE = 1.01
 
 /**
  * One worker's way to the ledgers. Nothing passes in an outage, or once the worker is dead. Looks
@@ -61,12 +65,14 @@ export class WatchedStore implements LedgerStore {
     const nowMs = clock.wallMs()
     if (!plan || plan.policy === 'fixed' || isUneasy(plan, ledger, nowMs)) return
     const leases = leasesOf(ledger)
-    const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace))
+    const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace, nowMs))
     const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
     // Coarser than what is decided by would find too much; much finer would cost too much.
     const cellMs = Math.max(50, horizonMs / 4_000)
     const scope = { nowMs, horizonMs, cellMs, openOnly: true }
-    if (staysWithin(plan, loadOf(plan, ledger, scope))) return
+    const { limits } = plan
+    const allowed = { ...plan, limits: { ...limits, stepMs: limits.stepMs * STEP_TOLERANCE } }
+    if (staysWithin(allowed, loadOf(plan, ledger, scope))) return
     onOverbooked(`the ledger of ${engine} has more open than fits`)
   }
 }

@@ -4,11 +4,14 @@ import type { SweepReport } from '../../planning/sweep/report.js'
 import { sessionRunner } from '../../realtime/run-session.js'
 import { wsTransportOpener } from '../../realtime/ws-transport.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
+import { readEngine } from '../examine-engine.js'
 import { EXIT } from '../exit-code.js'
+import { openRunning } from '../open-running.js'
 import { productVersion } from '../product-version.js'
 import { audioSource } from '../sweep/audio-source.js'
 import { compareReports } from '../sweep/compare-command.js'
 import { type Ask, overfillRisk, requireConsent, terminalAsk } from '../sweep/consent.js'
+import { letInByLedger } from '../sweep/let-in-by-ledger.js'
 import {
   addSweepOptions,
   parseSweepOptions,
@@ -63,14 +66,15 @@ export async function sweep(
   const source = await audioSource(context, options.audio, { signal })
   const speech = await readSpeech(context, source, { speechOnly: options.audio === null, signal })
   await using folder = await openSweepFolder(context, { sweepId, out: options.out })
+  await using limiter = options.admit ? await openLimiter(context, found.address.url) : null
   const { connectTimeoutMs, createdTimeoutMs, doneTimeoutMs } = settings.engine
   const { report, failure } = await runSweep(
     {
       ...{ clock, found, speech, ask, sweepId },
       runSession: sessionRunner({ opener: wsTransportOpener({ connectTimeoutMs }), clock }),
       limits: { createdTimeoutMs, doneTimeoutMs },
-      letIn: letAllIn,
-      limiter: 'none',
+      letIn: limiter?.letIn ?? letAllIn,
+      limiter: limiter?.name ?? 'none',
       view: sweepView(terminal, { clock, json: options.json }),
       eventsPath: folder.eventsPath,
       nightscribe: productVersion(),
@@ -82,6 +86,17 @@ export async function sweep(
   say(context, report, { place, json: options.json })
   if (failure !== null) throw failure
   return report.steps[0]?.verdict === 'fails' ? EXIT.tryLater : EXIT.done
+}
+
+/** The limiter of the workers of this installation. */
+async function openLimiter(context: CommandContext, url: string) {
+  const { settings, root, stop } = context
+  const signal = stop.drain
+  const facts = await readEngine(settings, { url, root }, { signal })
+  const ports = await openRunning(context, signal)
+  const letIn = letInByLedger(context, ports, facts)
+  const close = () => ports[Symbol.asyncDispose]()
+  return { letIn, name: settings.admission.policy, [Symbol.asyncDispose]: close }
 }
 
 const STANDIN_WARNING =

@@ -17,6 +17,8 @@ export interface SweepOptions {
   /** A file or `s3://bucket/key`; null: the speech of a sample. */
   audio: string | null
   seed: number
+  /** Through the limiter that the workers share, instead of straight at the engine. */
+  admit: boolean
   /** Go on after a step that fails. */
   all: boolean
   /** Overfill the engine without asking. */
@@ -34,6 +36,7 @@ export interface RawSweepOptions {
   engine?: string
   out?: string
   audio?: string
+  admit?: boolean
   all?: boolean
   yes?: boolean
   json?: boolean
@@ -51,6 +54,7 @@ export function addSweepOptions(command: Command): Command {
     .option('--sla-ms <number>', 'p99 of delta lag that a step must keep', '2000')
     .option('--audio <source>', 'a file or s3://bucket/key, looped, instead of a sample’s speech')
     .option('--seed <number>', 'of the times at which sessions start', '1')
+    .option('--admit', 'let sessions in through the limiter of the workers (needs their Redis)')
     .option('--all', 'go on after a step that fails')
     .option('--yes', 'do not ask before the engine is overfilled')
     .option('--json', 'print one JSON document')
@@ -67,6 +71,7 @@ export function parseSweepOptions(raw: RawSweepOptions): SweepOptions {
     engine: raw.engine === undefined ? null : parseEngine(raw.engine),
     out: raw.out ?? null,
     audio: raw.audio ?? null,
+    admit: raw.admit === true,
     all: raw.all === true,
     yes: raw.yes === true,
     json: raw.json === true,

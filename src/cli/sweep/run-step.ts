@@ -168,7 +168,7 @@ class RunningStep {
         audio: loopedAudio(ports.speech, { startFrame, frames: audioMs / STEP_MS }, { onEnd }),
         pace: plan.pace,
         permission: null,
-      isExcused: () => false,
+        isExcused: () => false,
         leg: 0,
         legStartMs: 0,
         limits: {

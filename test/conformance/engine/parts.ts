@@ -8,11 +8,14 @@ interface PartWants {
   maxModelLenMin?: number
   /** At least so many usable KV blocks. */
   kvBlocksMin?: number
+  /** Exactly so many. */
+  kvBlocks?: number
 }
 
 /** Every part of the engine suite; `<name>.engine.ts` in this folder is its test file. */
 export const PARTS: Readonly<Record<string, PartWants>> = {
   dialogues: { maxModelLen: 512 },
+  admission: { maxModelLen: 2_048, kvBlocks: 39 },
   samples: { maxModelLenMin: 8_192, kvBlocksMin: 200 },
 }
 
@@ -28,6 +31,10 @@ export function misfit(wants: PartWants, limits: EngineLimits): string | null {
   if (wants.kvBlocksMin !== undefined && (kvBlocksUsable ?? 0) < wants.kvBlocksMin) {
     const has = kvBlocksUsable ?? 'an unknown number'
     return `it wants ${wants.kvBlocksMin} KV blocks or more, the engine has ${has}`
+  }
+  if (wants.kvBlocks !== undefined && kvBlocksUsable !== wants.kvBlocks) {
+    const has = kvBlocksUsable ?? 'an unknown number'
+    return `it wants ${wants.kvBlocks} usable KV blocks, the engine has ${has}`
   }
   return null
 }

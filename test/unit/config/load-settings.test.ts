@@ -176,6 +176,17 @@ describe('problems', () => {
     ['NIGHTSCRIBE_REDIS_URL', 'localhost:6379', 'must begin with redis://'],
     ['NIGHTSCRIBE_QUEUE_STALLED_INTERVAL_MS', '10001', 'at most queue.lockDurationMs (10000)'],
     ['NIGHTSCRIBE_SUBTITLES_CUE_MIN_MS', '7001', 'at most subtitles.cueMaxMs (7000)'],
+    ['NIGHTSCRIBE_LEGS_FLOOR_MS', '600001', 'at most legs.ceilingMs (600000)'],
+    [
+      'NIGHTSCRIBE_LEGS_CEILING_MS',
+      '19999',
+      'legs.floorMs: must be at most legs.ceilingMs (19999)',
+    ],
+    ['NIGHTSCRIBE_LEGS_SKIP_SILENCE_MS', '4999', 'must be at least 5000'],
+    ['NIGHTSCRIBE_QUEUE_BACKOFF_MS', '300001', 'at most queue.backoffMaxMs (300000)'],
+    ['NIGHTSCRIBE_ADMISSION_POLICY', 'greedy', 'must be one of fixed, reserve, profile, elastic'],
+    ['NIGHTSCRIBE_ADMISSION_SAFETY_FACTOR', '1.01', 'must be at most 1'],
+    ['NIGHTSCRIBE_VAD_SENSITIVITY', 'loud', 'must be one of low, medium, high'],
     ['NIGHTSCRIBE_ENGINE_SESSIONS_MAX', '2.5', 'must be a whole number, and is 2.5'],
     ['NIGHTSCRIBE_QUEUE_PREFIX', 'Caps', 'must match'],
   ])('%s=%s', (name, value, expected) => {

@@ -1,0 +1,186 @@
+import type { EnginePlan } from './engine-plan.js'
+import type { LoadProfile } from './load-profile.js'
+
+/** How steeply a block costs more the fuller the engine is: e-fold in 1/60 of its capacity. */
+export const STEEPNESS = 60
+/** Cost of going beyond what there is: more than everything that is allowed together. */
+export const FORBIDDEN = 1e9
+
+/**
+ * What a leg costs in each cell of a load: the more, the fuller the engine is there without it. The
+ * hot part of planning, so everything that doesn't depend on the leg is tabled at once.
+ */
+export class CellCosts {
+  private readonly plan: EnginePlan
+  private readonly originMs: number
+  private readonly cellMs: number
+  private readonly cells: number
+  private readonly tailCells: number
+  private readonly openCost: number
+  private readonly blockPrice: Float64Array
+  /** Blocks that are left in a cell; without end where later plans bind nobody. */
+  private readonly room: Float64Array
+  /** Sums of the prices before a cell, and least room of a tail that begins there. */
+  private readonly blockPriceSums: Float64Array
+  private readonly tailRoom: Float64Array
+  /** What n blocks of its own cost, as a multiple of the price. */
+  private readonly ownBlocks: Float64Array
+  /** The same for the time of a step; null where steps cost nothing. */
+  private readonly steps: StepCosts | null
+
+  /** @param range.firmCells beyond them loads are averages, and forbid nothing */
+  constructor(
+    plan: EnginePlan,
+    others: LoadProfile,
+    range: { firmCells: number; tailCells: number },
+  ) {
+    const { kvBlocks, sessions } = plan.limits
+    const { blocks, cells } = others
+    this.plan = plan
+    this.originMs = others.originMs
+    this.cellMs = others.cellMs
+    this.cells = cells
+    this.tailCells = range.tailCells
+    this.blockPrice = prices(blocks, cells, kvBlocks)
+    const open = others.sessions
+    this.room = roomOf(cells, range.firmCells, (cell) => {
+      return (open[cell] as number) >= sessions ? 0 : kvBlocks - (blocks[cell] as number)
+    })
+    this.blockPriceSums = sumsBefore(this.blockPrice, cells)
+    this.tailRoom = leastAhead(this.room, cells, range.tailCells)
+    const most = plan.curve.peakBlocks(Number.MAX_SAFE_INTEGER)
+    this.ownBlocks = new Float64Array(most + 1)
+    for (let own = 0; own <= most; own += 1) {
+      this.ownBlocks[own] = Math.expm1((STEEPNESS * own) / kvBlocks)
+    }
+    this.openCost = this.ownBlocks[plan.curve.openBlocks] as number
+    this.steps = plan.stepModel ? new StepCosts(plan, others, range) : null
+  }
+
+  /** Before its first audio. */
+  opening(from: number, to: number): number {
+    let cost = 0
+    const { openBlocks } = this.plan.curve
+    for (let cell = from; cell < to; cell += 1) {
+      const over = openBlocks - (this.room[cell] as number)
+      cost += (this.blockPrice[cell] as number) * this.openCost
+      if (over > 0) cost += FORBIDDEN * over
+    }
+    return cost
+  }
+
+  /** While its audio is sent, in cells `from` to `to`, `to` not included. */
+  hearing(from: number, to: number, leg: { startMs: number; frameMs: number }): number {
+    const { blockPrice, room, ownBlocks, steps } = this
+    const { curve } = this.plan
+    const framesPerCell = this.cellMs / leg.frameMs
+    const atOrigin = (this.originMs - leg.startMs) / leg.frameMs
+    let cost = 0
+    for (let cell = from; cell < to; cell += 1) {
+      const heard = Math.floor(atOrigin + (cell + 1) * framesPerCell) + 1
+      const blocks = curve.blocksAfter(heard)
+      const over = blocks - (room[cell] as number)
+      cost += (blockPrice[cell] as number) * (ownBlocks[blocks] as number)
+      if (over > 0) cost += FORBIDDEN * over
+      if (steps !== null) cost += steps.at(cell, heard)
+    }
+    return cost
+  }
+
+  /** From the end of its audio to its release, with all blocks that it ever has. */
+  tail(from: number, frames: number): number {
+    const peak = this.plan.curve.peakBlocks(frames)
+    const to = Math.min(this.cells, from + this.tailCells)
+    const over = peak - (this.tailRoom[from] as number)
+    const price = (this.blockPriceSums[to] as number) - (this.blockPriceSums[from] as number)
+    let cost = price * (this.ownBlocks[peak] as number)
+    // In every cell, as while its audio is sent: else change-overs gather where it is full.
+    if (over > 0) cost += FORBIDDEN * over * (to - from)
+    return this.steps === null ? cost : cost + this.steps.tail(from, to, frames)
+  }
+}
+
+/** What a session's part of every step costs. */
+class StepCosts {
+  private readonly perSessionMs: number
+  private readonly perFrameMs: number
+  private readonly price: Float64Array
+  private readonly room: Float64Array
+  private readonly priceSums: Float64Array
+  private readonly tailRoom: Float64Array
+
+  constructor(
+    plan: EnginePlan,
+    others: LoadProfile,
+    { firmCells, tailCells }: { firmCells: number; tailCells: number },
+  ) {
+    const { stepMs: mostMs } = plan.limits
+    const { stepMs, cells } = others
+    this.perSessionMs = plan.stepModel?.perSessionMs ?? 0
+    this.perFrameMs = plan.stepModel?.perFrameMs ?? 0
+    this.price = prices(stepMs, cells, mostMs)
+    for (let cell = 0; cell < cells; cell += 1) {
+      this.price[cell] = ((this.price[cell] as number) * STEEPNESS) / mostMs
+    }
+    this.room = roomOf(cells, firmCells, (cell) => mostMs - (stepMs[cell] as number))
+    this.priceSums = sumsBefore(this.price, cells)
+    this.tailRoom = leastAhead(this.room, cells, tailCells)
+  }
+
+  at(cell: number, heard: number): number {
+    const ownMs = this.perSessionMs + this.perFrameMs * heard
+    const overMs = ownMs - (this.room[cell] as number)
+    const cost = (this.price[cell] as number) * ownMs
+    return overMs > 0 ? cost + FORBIDDEN * (1 + overMs) : cost
+  }
+
+  tail(from: number, to: number, frames: number): number {
+    const ownMs = this.perSessionMs + this.perFrameMs * frames
+    const overMs = ownMs - (this.tailRoom[from] as number)
+    const cost = ((this.priceSums[to] as number) - (this.priceSums[from] as number)) * ownMs
+    return overMs > 0 ? cost + FORBIDDEN * (1 + overMs) * (to - from) : cost
+  }
+}
+
+function prices(load: Float64Array, cells: number, capacity: number): Float64Array {
+  const scaled = new Float64Array(cells)
+  for (let cell = 0; cell < cells; cell += 1) {
+    scaled[cell] = Math.exp(STEEPNESS * ((load[cell] as number) / capacity - 1))
+  }
+  return scaled
+}
+
+function roomOf(cells: number, firmCells: number, left: (cell: number) => number): Float64Array {
+  const room = new Float64Array(cells).fill(Number.POSITIVE_INFINITY)
+  for (let cell = 0; cell < Math.min(cells, firmCells); cell += 1) room[cell] = left(cell)
+  return room
+}
+
+function sumsBefore(values: Float64Array, cells: number): Float64Array {
+  const sums = new Float64Array(cells + 1)
+  for (let cell = 0; cell < cells; cell += 1) {
+    sums[cell + 1] = (sums[cell] as number) + (values[cell] as number)
+  }
+  return sums
+}
+
+/** The least of so many values from each one on. */
+function leastAhead(values: Float64Array, cells: number, width: number): Float64Array {
+  const least = new Float64Array(cells + 1).fill(Number.POSITIVE_INFINITY)
+  // A queue of cells whose values rise: its first is the least of the window.
+  const queue = new Int32Array(cells)
+  let first = 0
+  let count = 0
+  for (let cell = cells - 1; cell >= 0; cell -= 1) {
+    const value = values[cell] as number
+    while (count > 0 && (values[queue[first + count - 1] as number] as number) >= value) count -= 1
+    queue[first + count] = cell
+    count += 1
+    while ((queue[first] as number) >= cell + width) {
+      first += 1
+      count -= 1
+    }
+    least[cell] = values[queue[first] as number] as number
+  }
+  return least
+}

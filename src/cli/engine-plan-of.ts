@@ -1,0 +1,46 @@
+import { legFramesByContext, requireContext } from '../admission/engine-capacity.js'
+import type { EnginePlan } from '../admission/engine-plan.js'
+import { FRAME_MS, LegCurve } from '../admission/leg-curve.js'
+import { STEP_BUDGET_MS } from '../admission/step-model.js'
+import type { Settings } from '../config/schema.js'
+import { TAIL_STEPS } from '../media/step-law.js'
+import { type EngineFacts, requireUsable } from './examine-engine.js'
+
+/** Lanes at a time with the policy `fixed`, where no setting says. */
+const FIXED_LANES = 8
+
+/**
+ * What an engine can carry, by its own figures, its profile and the settings.
+ * @throws ConfigError naming engine and setting: see `requireUsable`
+ */
+export function planOf(
+  settings: Settings,
+  facts: EngineFacts,
+): { plan: EnginePlan; liveBlocks: number } {
+  const { admission, legs, engine } = settings
+  const { description, kvModel, gpu, address } = facts
+  const { policy } = admission
+  const { maxModelLen } = description
+  const isFixed = policy === 'fixed'
+  requireContext(address.url, { maxModelLen, floorMs: legs.floorMs })
+  const capacity = isFixed ? null : requireUsable(settings, facts)
+  const kvBlocksLive = capacity?.kvBlocksLive ?? 0
+  const kvBlocks = capacity ? capacity.kvBlocksBatch + kvBlocksLive : Number.POSITIVE_INFINITY
+  const stepModel = gpu?.stepModel ?? null
+  const stepMs = stepModel
+    ? STEP_BUDGET_MS * admission.stepShare - stepModel.baseMs
+    : Number.POSITIVE_INFINITY
+  const lanes = engine.sessionsMax ?? (isFixed ? FIXED_LANES : Number.POSITIVE_INFINITY)
+  const contextFrames = maxModelLen === null ? Infinity : legFramesByContext(maxModelLen)
+  const plan: EnginePlan = {
+    policy,
+    limits: { kvBlocks, stepMs, sessions: Number.POSITIVE_INFINITY, lanes },
+    curve: new LegCurve(kvModel),
+    stepModel,
+    floorFrames: Math.ceil(legs.floorMs / FRAME_MS),
+    ceilingFrames: Math.min(Math.floor(legs.ceilingMs / FRAME_MS), contextFrames),
+    openAheadMs: legs.openAheadMs,
+    tailMs: TAIL_STEPS * FRAME_MS + engine.deltaDelayMs + description.deltaDelayMs,
+  }
+  return { plan, liveBlocks: kvBlocksLive }
+}

@@ -1,0 +1,56 @@
+import { EngineDesk } from '../../admission/engine-desk.js'
+import { RedisLedgerStore } from '../../admission/redis-ledger-store.js'
+import { RedisSignsOfLife } from '../../admission/redis-signs-of-life.js'
+import { RedisWaitingList } from '../../admission/redis-waiting-list.js'
+import { SessionPool } from '../../admission/session-pool.js'
+import { sleepFor } from '../../kernel/clock.js'
+import { STEP_MS } from '../../media/pcm.js'
+import type { CommandContext } from '../command-context.js'
+import { planOf } from '../engine-plan-of.js'
+import type { EngineFacts } from '../examine-engine.js'
+import type { OpenPorts } from '../open-ports.js'
+import type { LetIn } from './step-ports.js'
+
+/** How often a session that waits asks again, and this process says that it lives. */
+const ASK_AGAIN_MS = 1_000
+
+/** Sessions through the limiter that the workers share: each waits until the ledger has room. */
+export function letInByLedger(
+  { settings, clock, random }: CommandContext,
+  { redis }: OpenPorts,
+  facts: EngineFacts,
+): LetIn {
+  const { prefix } = settings.queue
+  const engine = facts.address.url
+  const store = new RedisLedgerStore({ redis, prefix })
+  const signs = new RedisSignsOfLife({ redis, prefix })
+  const waiting = new RedisWaitingList({ redis, prefix })
+  const worker = `sweep-${random.hexId(4)}`
+  const desk = new EngineDesk({ engine, store, clock, random, ...planOf(settings, facts) })
+  const { agingMs } = settings.admission
+  const pool = new SessionPool({
+    ...{ desks: [desk], waiting, clock, random, worker, agingMs },
+    isUp: () => true,
+  })
+  return async ({ index, audioMs, pace }, { signal }) => {
+    const jobId = `${worker}-${index}`
+    const endFrame = Math.ceil(audioMs / STEP_MS)
+    const cuts = [{ endFrame, nextFrame: endFrame, kind: 'end' as const }]
+    const lanes = [{ pace, fromFrame: 0, cuts, remainingMs: audioMs / pace }]
+    const demand = { jobId, name: `Session ${index}`, priority: 0, deadlineMs: null, live: false }
+    for (;;) {
+      await signs.give(worker, { signal })
+      const admission = await pool.admit({ ...demand, lanes }, { signal })
+      if (admission.kind === 'waiting') {
+        await sleepFor(clock, ASK_AGAIN_MS, { signal })
+        continue
+      }
+      const ended = { signal: new AbortController().signal }
+      return {
+        async [Symbol.asyncDispose]() {
+          await Promise.all(admission.lanes.map((chain) => chain.end(ended)))
+        },
+      }
+    }
+  }
+}

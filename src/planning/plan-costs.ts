@@ -1,0 +1,33 @@
+import type { NightForecast } from './night-forecast.js'
+
+const HOUR_MS = 3_600_000
+
+/** What a night costs. */
+export interface NightCosts {
+  /** All engines, from the beginning of the night to its end, busy or not. */
+  readonly gpuHours: number
+  /** In the currency of the price; null without one. */
+  readonly cost: number | null
+  /** For an hour of a recording, however many lanes it has. */
+  readonly costPerAudioHour: number | null
+}
+
+/**
+ * What a night costs when its engines run until it is over. Pure.
+ * @param options.audioMs of the recordings that are carried
+ * @param options.pricePerHour of each engine; null where one isn't known
+ */
+export function nightCosts(
+  { startMs, finishMs }: Pick<NightForecast, 'startMs' | 'finishMs'>,
+  options: { audioMs: number; pricePerHour: readonly (number | null)[] },
+): NightCosts {
+  const { audioMs, pricePerHour } = options
+  const hours = (finishMs - startMs) / HOUR_MS
+  const isPriced = pricePerHour.length > 0 && pricePerHour.every((price) => price !== null)
+  const cost = isPriced ? pricePerHour.reduce((sum, price) => sum + (price ?? 0), 0) * hours : null
+  return {
+    gpuHours: hours * pricePerHour.length,
+    cost,
+    costPerAudioHour: cost === null || audioMs === 0 ? null : (cost * HOUR_MS) / audioMs,
+  }
+}

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { SILENCE_MAX_MS } from '../../../src/admission/freeing-rule.js'
+import { deltasTotal } from '../../../src/media/step-law.js'
+import { judgeLook, type LawVerdict } from './kv-law.js'
+import { type Night, type NightTranscript, smallCacheNight } from './small-cache-night.js'
+
+const signal = new AbortController().signal
+
+/** One night takes six recordings of 3 minutes; on this cache not all can be carried at once. */
+const NIGHT_TIMEOUT_MS = 1_200_000
+/** Sessions that fill the cache while they are young. */
+const FIXED_SESSIONS = 6
+/** `num_gpu_blocks` less one. */
+const USABLE_BLOCKS = 39
+/** Legs of a minute at most, or `fixed` takes all night; next door a session opens quickly. */
+const legs = { floorMs: 12_000, ceilingMs: 60_000, openAheadMs: 300 }
+/** What a CPU shared with the client needs for a step now and then isn't the knee's business. */
+const kneeLagMs = 60_000
+
+describe('recordings on a real engine whose KV cache is too small for all of them', () => {
+  /** Of both nights, for the test that comes after them. */
+  const verdicts: LawVerdict[] = []
+
+  it('fixed: the engine stops for good, is freed, and every recording comes home', {
+    timeout: NIGHT_TIMEOUT_MS,
+  }, async () => {
+    const night = await smallCacheNight(
+      {
+        admission: { policy: 'fixed', kneeLagMs },
+        engine: { sessionsMax: FIXED_SESSIONS },
+        legs,
+      },
+      { signal },
+    )
+    verdicts.push(...verdictsOf(night))
+    report('fixed', night)
+    expect(freedOf(night)).toBeGreaterThan(0)
+    expect(Math.max(...night.looks.map((look) => look.measuredBlocks))).toBe(USABLE_BLOCKS)
+    expect(longestSilenceMs(night)).toBeGreaterThan(SILENCE_MAX_MS)
+    expectAllHome(night)
+  })
+
+  it('elastic: the engine never stops, and carries four and more at a time', {
+    timeout: NIGHT_TIMEOUT_MS,
+  }, async () => {
+    const night = await smallCacheNight(
+      { admission: { policy: 'elastic', safetyFactor: 1, kneeLagMs }, engine: {}, legs },
+      { signal },
+    )
+    verdicts.push(...verdictsOf(night))
+    report('elastic', night)
+    expect(freedOf(night)).toBe(0)
+    expectAllHome(night)
+    for (const transcript of night.transcripts) expect(transcript?.metrics.reconnects).toBe(0)
+    expect(runningOnAverage(night)).toBeGreaterThanOrEqual(4)
+  })
+
+  it('hold the blocks that the law says, second by second', () => {
+    const quiet = verdicts.filter(({ isQuiet }) => isQuiet)
+    const right = quiet.filter(({ offBlocks }) => offBlocks === 0)
+    say(`the law: ${right.length} of ${quiet.length} quiet seconds of ${verdicts.length} are right`)
+    expect(quiet.length).toBeGreaterThan(100)
+    expect(right.length / quiet.length).toBeGreaterThanOrEqual(0.99)
+    const wrong = verdicts.filter(({ offBlocks, sessions }) => offBlocks > sessions)
+    expect(wrong).toEqual([])
+  })
+})
+
+function verdictsOf({ kvModel, sessions, looks }: Night): LawVerdict[] {
+  const verdicts = looks.map((look) => judgeLook(kvModel, sessions, look))
+  return verdicts.filter((verdict) => verdict.sessions > 0)
+}
+
+function freedOf({ keeperEvents }: Night): number {
+  return keeperEvents.filter(({ kind }) => kind === 'deadlock_freed').length
+}
+
+/** Longest time in which no session of all got a delta. */
+function longestSilenceMs({ sessions }: Night): number {
+  const heardMs = sessions.flatMap(({ deltasMs }) => deltasMs).sort((one, other) => one - other)
+  return Math.max(...heardMs.slice(1).map((atMs, index) => atMs - (heardMs[index] ?? atMs)))
+}
+
+/** Recordings that hold a session, while four and more are still to be done. */
+function runningOnAverage({ looks }: Night): number {
+  const first = looks.findIndex(({ running }) => running > 0)
+  const busy = looks.slice(first).filter(({ unfinished }) => unfinished >= 4)
+  return busy.reduce((sum, { running }) => sum + running, 0) / busy.length
+}
+
+function expectAllHome({ cards, transcripts }: Night): void {
+  for (const [index, card] of cards.entries()) {
+    expect(card).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
+    expectWhole(transcripts[index] as NightTranscript)
+  }
+}
+
+/** From the first frame to the last in legs that leave nothing out, with every step counted. */
+function expectWhole(transcript: NightTranscript): void {
+  const { timing, legs: carried, duration, engine } = transcript
+  expect(timing).toMatchObject({ method: 'token-step', verified: true })
+  expect(engine.is_standin).toBe(false)
+  const starts = carried.map(({ start }) => start)
+  expect([...starts, duration]).toEqual([0, ...carried.map(({ end }) => end)])
+  for (const [index, { start, end, cut, deltas, timing: method }] of carried.entries()) {
+    expect(cut).toBe(index === carried.length - 1 ? 'end' : 'pause')
+    expect(method).toBe('token-step')
+    expect(deltas).toBe(deltasTotal(Math.round((end - start) * 16_000)))
+  }
+}
+
+function report(policy: string, night: Night): void {
+  const { looks, transcripts, sessions } = night
+  const lastsMs = (looks.at(-1)?.askedMs ?? 0) - (looks[0]?.askedMs ?? 0)
+  const carried = transcripts.reduce((sum, each) => sum + (each?.legs.length ?? 0), 0)
+  const lags = transcripts.map((each) => each?.metrics.delta_latency_ms.p99 ?? 0)
+  say(
+    [
+      `${policy}: ${Math.round(lastsMs / 1000)} s`,
+      `${freedOf(night)} sessions freed`,
+      `${sessions.length} sessions for ${carried} legs`,
+      `${runningOnAverage(night).toFixed(2)} recordings at a time while 4 and more were left`,
+      `silent for ${Math.round(longestSilenceMs(night))} ms at most`,
+      `at most ${Math.max(...looks.map((look) => look.measuredBlocks))} blocks`,
+      `lag p99 up to ${Math.max(...lags)} ms`,
+    ].join(', '),
+  )
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

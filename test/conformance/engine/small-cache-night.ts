@@ -1,0 +1,148 @@
+import { pino } from 'pino'
+import { workerEvents } from '../../../jobs/events.js'
+import { startWorker } from '../../../jobs/start-worker.js'
+import type { KeeperEvent } from '../../../src/admission/engine-keeper.js'
+import type { KvModel } from '../../../src/admission/kv-model.js'
+import { lanesHolding } from '../../../src/admission/ledger-changes.js'
+import { RedisLedgerStore } from '../../../src/admission/redis-ledger-store.js'
+import { readEngine } from '../../../src/cli/examine-engine.js'
+import { projectRoot } from '../../../src/cli/project-root.js'
+import { readOutput } from '../../../src/cli/results.js'
+import { systemRandom } from '../../../src/kernel/random.js'
+import { readManifest } from '../../../src/pipeline/commit-result.js'
+import { sourceAddress } from '../../../src/pipeline/source-address.js'
+import { submitRecording } from '../../../src/pipeline/submit-recording.js'
+import type { JobCard } from '../../../src/queue/index.js'
+import { readEngineGauges } from '../../../src/realtime/engine-metrics.js'
+import type { EngineAddress } from '../../../src/realtime/index.js'
+import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
+import { type DevStack, startDevStack } from '../../dev-stack.js'
+import { DeltaLog, type LoggedSession } from './delta-log.js'
+import { requireEngine } from './engine-under-test.js'
+import type { KvLook } from './kv-law.js'
+import { pausedRecording } from './paused-recording.js'
+
+/** Of every recording. */
+const RECORDING = { durationMs: 180_000, everyMs: 3_000, pauseMs: 800 }
+const RECORDINGS = 6
+const LOOK_EVERY_MS = 1_000
+const LOOK_TIMEOUT_MS = 5_000
+
+/** The engine and its lanes at one moment. */
+export interface NightLook extends KvLook {
+  /** Recordings that hold a session, by the ledger. */
+  readonly running: number
+  readonly unfinished: number
+}
+
+/** What of `transcript.json` is looked at. */
+export interface NightTranscript {
+  duration: number
+  timing: { method: string; verified: boolean }
+  engine: { is_standin: boolean }
+  legs: { start: number; end: number; cut: string; deltas: number; timing: string }[]
+  warnings: string[]
+  metrics: { reconnects: number; stalls: number; delta_latency_ms: { p99: number | null } }
+}
+
+/** A night that is over. */
+export interface Night {
+  readonly cards: readonly JobCard[]
+  /** In the order of the cards; null where a job has none. */
+  readonly transcripts: readonly (NightTranscript | null)[]
+  /** One a second. */
+  readonly looks: readonly NightLook[]
+  readonly sessions: readonly LoggedSession[]
+  readonly keeperEvents: readonly KeeperEvent[]
+  readonly kvModel: KvModel
+}
+
+/**
+ * Six recordings of 3 minutes at pace 1, with a pause every 3 s, go through one worker and the
+ * engine under test, which is asked for its figures every second.
+ * @param changes settings of the worker, beside the engine's address
+ */
+export async function smallCacheNight(
+  changes: { admission: object; engine: object; legs: object },
+  { signal }: { signal: AbortSignal },
+): Promise<Night> {
+  const { address, key: engineKey } = requireEngine()
+  await using stack = await startDevStack({
+    engines: [`${address}/v1/realtime`],
+    engineKey,
+    ...changes,
+  })
+  const { settings } = stack
+  const { clock } = stack.ports
+  const url = settings.engines[0] as string
+  const engine = await readEngine(settings, { url, root: projectRoot() }, { signal })
+  const log = new DeltaLog(wsTransportOpener(settings.engine), () => clock.monotonicMs())
+  const keeperEvents: KeeperEvent[] = []
+  const events = {
+    ...workerEvents('silent', pino.destination('/dev/null')),
+    engine: (_url: string, event: KeeperEvent) => void keeperEvents.push(event),
+  }
+  const options = { clock, random: systemRandom(), events, opener: log, signal }
+  await using _worker = await startWorker(settings, options)
+  const jobIds = await submitAll(stack, signal)
+  const left = new Set(jobIds)
+  const end = async (jobId: string) => {
+    const [card] = await stack.ended([jobId])
+    left.delete(jobId)
+    return card as JobCard
+  }
+  const looking = lookEachSecond(stack, engine.address, () => left.size, signal)
+  const [cards, looks] = await Promise.all([Promise.all(jobIds.map(end)), looking])
+  const transcripts = await Promise.all(jobIds.map((jobId) => transcriptOf(stack, jobId, signal)))
+  const { kvModel } = engine
+  return { cards, transcripts, looks, sessions: log.sessions, keeperEvents, kvModel }
+}
+
+/** Until nothing is left. */
+async function lookEachSecond(
+  { ports, settings }: DevStack,
+  engine: EngineAddress,
+  unfinishedNow: () => number,
+  signal: AbortSignal,
+): Promise<NightLook[]> {
+  const { clock, redis } = ports
+  const ledgers = new RedisLedgerStore({ redis, prefix: settings.queue.prefix })
+  const looks: NightLook[] = []
+  for (let unfinished = unfinishedNow(); unfinished > 0; unfinished = unfinishedNow()) {
+    const askedMs = clock.monotonicMs()
+    const timeoutMs = LOOK_TIMEOUT_MS
+    const { kvBlocksHeld } = await readEngineGauges(engine, { timeoutMs }, { signal })
+    const answeredMs = clock.monotonicMs()
+    const { ledger } = await ledgers.read(engine.url, { signal })
+    const running = lanesHolding(ledger, '')
+    if (kvBlocksHeld === null) throw new Error(`${engine.url} doesn't tell its KV usage.`)
+    looks.push({ askedMs, answeredMs, measuredBlocks: kvBlocksHeld, running, unfinished })
+    await clock.sleepUntil(askedMs + LOOK_EVERY_MS, { signal })
+  }
+  return looks
+}
+
+async function submitAll(stack: DevStack, signal: AbortSignal): Promise<string[]> {
+  const { store } = stack.ports
+  const jobIds: string[] = []
+  for (let seed = 1; seed <= RECORDINGS; seed += 1) {
+    const key = `in/${seed}.wav`
+    await store.put(key, await pausedRecording({ seed, ...RECORDING }), { signal })
+    const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
+    const submission = { ...sourceAddress(store, key), ...options }
+    jobIds.push((await submitRecording(stack.ports, submission, { signal })).jobId)
+  }
+  return jobIds
+}
+
+/** Null where the job has none: its card says why. */
+async function transcriptOf(
+  { ports }: DevStack,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<NightTranscript | null> {
+  const manifest = await readManifest(ports.store, jobId, { signal })
+  const output = manifest?.outputs.find(({ name }) => name === 'transcript.json')
+  if (!output) return null
+  return JSON.parse((await readOutput(ports, output.key, { signal })).toString())
+}
