@@ -1,13 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Queue } from 'bullmq'
 import { pino } from 'pino'
 import { type Standin, type StandinOptions, startStandin } from '../gpu/standin/server.js'
 import { createTonesFactory } from '../gpu/standin/tones-recognizer.js'
 import { workerEvents } from '../jobs/events.js'
 import { type RunningWorker, startWorker } from '../jobs/start-worker.js'
+import type { Ledger } from '../src/admission/ledger.js'
+import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
+import { type RunningChild, startChild } from '../src/cli/child-process.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
+import { programPath } from '../src/cli/project-root.js'
+import { readEnvironment } from '../src/config/environment.js'
 import { type Settings, settingsSchema } from '../src/config/schema.js'
+import { settingCatalogue } from '../src/config/setting-catalogue.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { systemClock } from '../src/kernel/clock.js'
 import { systemRandom } from '../src/kernel/random.js'
@@ -22,7 +29,15 @@ export interface DevStack extends AsyncDisposable {
   redis: TestRedis
   /** One more worker, as another process would be. */
   startWorker(changes?: Partial<Settings>): Promise<RunningWorker>
-  /** Waits until jobs have ended; rejects when the signal aborts. */
+  /** One that is another process, with the very same settings; what `jobs/worker` is built from. */
+  startWorkerProcess(): Promise<RunningChild>
+  /** Keeps jobs from being transcribed until they all shall be; resolves to what lets them go. */
+  holdTranscriptions(): Promise<() => Promise<void>>
+  /** What stands in the ledger of an engine. */
+  ledger(engine?: string): Promise<Ledger>
+  /** Waits until a job's card is as wanted. */
+  until(jobId: string, isWanted: (card: JobCard) => boolean): Promise<JobCard>
+  /** Waits until jobs have ended. */
   ended(jobIds: readonly string[]): Promise<JobCard[]>
 }
 
@@ -64,9 +79,29 @@ export async function startDevStack(
       const options = { clock, random, events: quiet, signal }
       return cleanup.use(await startWorker({ ...settings, ...more }, options))
     },
+    async startWorkerProcess() {
+      const env = { ...readEnvironment(), ...environmentOf(settings) }
+      const program = programPath('jobs/worker')
+      const child = { name: 'worker', program, args: ['--exit-with-stdin'], readyEvent: 'ready' }
+      return cleanup.use(await startChild({ ...child, env, onLog: () => {}, signal }))
+    },
+    async holdTranscriptions() {
+      const connection = ports.redis
+      const queue = new Queue('transcribe', { connection, prefix: settings.queue.prefix })
+      cleanup.defer(() => queue.close())
+      await queue.pause()
+      return () => queue.resume()
+    },
+    async ledger(engine = standin.url) {
+      const store = new RedisLedgerStore({ redis: ports.redis, prefix: settings.queue.prefix })
+      return (await store.read(engine, { signal })).ledger
+    },
+    until: (jobId, isWanted) => untilCard(ports, jobId, isWanted),
     async ended(jobIds) {
       const cards: JobCard[] = []
-      for (const jobId of jobIds) cards.push(await untilEnded(ports, jobId))
+      for (const jobId of jobIds) {
+        cards.push(await untilCard(ports, jobId, ({ status }) => isFinal(status)))
+      }
       return cards
     },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
@@ -74,17 +109,32 @@ export async function startDevStack(
 }
 
 /** Follows the job's stream: Redis wakes us, nothing is polled. */
-async function untilEnded(ports: OpenPorts, jobId: string): Promise<JobCard> {
+async function untilCard(
+  ports: OpenPorts,
+  jobId: string,
+  isWanted: (card: JobCard) => boolean,
+): Promise<JobCard> {
   const reader = ports.redis.duplicate()
   const key = `nightscribe:events:${jobId}`
   try {
     for (let after = '0'; ; ) {
       const card = await ports.board.get(jobId)
-      if (card && isFinal(card.status)) return card
+      if (card && isWanted(card)) return card
       const read = await reader.xread('BLOCK', 10_000, 'STREAMS', key, after)
       after = read?.[0]?.[1].at(-1)?.[0] ?? after
     }
   } finally {
     reader.disconnect()
   }
+}
+
+/** Settings as variables of a process, those with their defaults too: no file has a say. */
+function environmentOf(settings: Settings): Record<string, string> {
+  const texts = settingCatalogue.map(({ path, environmentName }) => {
+    const value = path.split('.').reduce<unknown>((node, key) => {
+      return (node as Record<string, unknown>)[key]
+    }, settings)
+    return [environmentName, value === null ? 'none' : String(value)] as const
+  })
+  return Object.fromEntries(texts)
 }

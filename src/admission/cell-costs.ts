@@ -6,6 +6,15 @@ export const STEEPNESS = 60
 /** Cost of going beyond what there is: more than everything that is allowed together. */
 export const FORBIDDEN = 1e9
 
+/** However full an engine is, nothing gets dearer beyond this multiple of its capacity. */
+const DEAREST_LOAD = 1.1
+
+/** A load that isn't there yet, the same in all cells. */
+export interface Coming {
+  readonly blocks: number
+  readonly stepMs: number
+}
+
 /**
  * What a leg costs in each cell of a load: the more, the fuller the engine is there without it. The
  * hot part of planning, so everything that doesn't depend on the leg is tabled at once.
@@ -32,6 +41,7 @@ export class CellCosts {
   constructor(
     plan: EnginePlan,
     others: LoadProfile,
+    coming: Coming,
     range: { firmCells: number; tailCells: number },
   ) {
     const { kvBlocks, sessions } = plan.limits
@@ -41,7 +51,7 @@ export class CellCosts {
     this.cellMs = others.cellMs
     this.cells = cells
     this.tailCells = range.tailCells
-    this.blockPrice = prices(blocks, cells, kvBlocks)
+    this.blockPrice = prices(others, { load: blocks, coming: coming.blocks, capacity: kvBlocks })
     const open = others.sessions
     this.room = roomOf(cells, range.firmCells, (cell) => {
       return (open[cell] as number) >= sessions ? 0 : kvBlocks - (blocks[cell] as number)
@@ -54,7 +64,7 @@ export class CellCosts {
       this.ownBlocks[own] = Math.expm1((STEEPNESS * own) / kvBlocks)
     }
     this.openCost = this.ownBlocks[plan.curve.openBlocks] as number
-    this.steps = plan.stepModel ? new StepCosts(plan, others, range) : null
+    this.steps = plan.stepModel ? new StepCosts(plan, others, coming, range) : null
   }
 
   /** Before its first audio. */
@@ -112,13 +122,14 @@ class StepCosts {
   constructor(
     plan: EnginePlan,
     others: LoadProfile,
+    coming: Coming,
     { firmCells, tailCells }: { firmCells: number; tailCells: number },
   ) {
     const { stepMs: mostMs } = plan.limits
     const { stepMs, cells } = others
     this.perSessionMs = plan.stepModel?.perSessionMs ?? 0
     this.perFrameMs = plan.stepModel?.perFrameMs ?? 0
-    this.price = prices(stepMs, cells, mostMs)
+    this.price = prices(others, { load: stepMs, coming: coming.stepMs, capacity: mostMs })
     for (let cell = 0; cell < cells; cell += 1) {
       this.price[cell] = ((this.price[cell] as number) * STEEPNESS) / mostMs
     }
@@ -142,10 +153,14 @@ class StepCosts {
   }
 }
 
-function prices(load: Float64Array, cells: number, capacity: number): Float64Array {
+function prices(
+  { cells }: LoadProfile,
+  { load, coming, capacity }: { load: Float64Array; coming: number; capacity: number },
+): Float64Array {
   const scaled = new Float64Array(cells)
   for (let cell = 0; cell < cells; cell += 1) {
-    scaled[cell] = Math.exp(STEEPNESS * ((load[cell] as number) / capacity - 1))
+    const share = Math.min(DEAREST_LOAD, ((load[cell] as number) + coming) / capacity)
+    scaled[cell] = Math.exp(STEEPNESS * (share - 1))
   }
   return scaled
 }

@@ -34,7 +34,7 @@ export interface DeskOptions {
   liveBlocks: number
 }
 
-/** A change of a ledger: what shall stand there, or null for no change, and what it was good for. */
+/** A change of a ledger: what shall stand there (null: as it is), and what it was good for. */
 export interface LedgerStep<T> {
   ledger: Ledger | null
   value: T
@@ -159,7 +159,7 @@ export class EngineDesk {
     return !isUneasy(this.basePlan, ledger, this.nowMs())
   }
 
-  /** Whether a lease may take its next block: by what all have planned, or else by what all hold. */
+  /** Whether a lease may take its next block: by what all have planned, or by what all hold. */
   mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
     if (this.holds(ledger, nowMs)) return true
     return isSafeToTake(this.planOf(ledger, nowMs), ledger, request, nowMs)

@@ -28,6 +28,8 @@ const PUBLISH_MIN_MS = 120_000
 const CELLS_MAX = 1_200
 const CELL_MS_MIN = 250
 const CELL_MS_MAX = 60_000
+/** A leg's end is chosen that finely. */
+const CUTS_PER_LEG = 32
 /** Policies that know every leg to its end look at all of it, in more cells. */
 const KNOWN_CELLS_MAX = 8_192
 
@@ -94,17 +96,17 @@ function planElastic(
   const load = loadOf(plan, rest, { nowMs, horizonMs, cellMs, restLegFrames: legFrames })
   for (const leg of request.held) addLease(plan, load, { leg, pace: request.pace }, nowMs)
   const hasBegun = request.running !== null || request.held.length > 0
-  if (hasBegun && waitingLanes > 0) {
-    // Room for those who wait is made by planning as if they were here.
-    const blocks = waitingLanes * meanBlocks(plan, legFrames, 1)
-    const stepMs = waitingLanes * meanStepMs(plan, legFrames, 1)
-    const level = { blocks, stepMs, sessions: 0 }
-    load.addLevel(level, { fromMs: nowMs, toMs: Number.POSITIVE_INFINITY })
+  // Room for those who wait is made by planning as if they were here.
+  const comingLanes = hasBegun ? waitingLanes : 0
+  const coming = {
+    blocks: comingLanes * meanBlocks(plan, legFrames, 1),
+    stepMs: comingLanes * meanStepMs(plan, legFrames, 1),
   }
   const price = legPrice(plan, legFrames, lanes, cellMs)
   const firmUntilMs = nowMs + publishMs
-  const cuts = cutsWithin(request, nowMs + horizonMs, plan.ceilingFrames)
-  const { stretches, fits } = planLane(plan, load, { ...request, cuts, firmUntilMs }, price)
+  const { ceilingFrames } = plan
+  const cuts = cutsWithin(request, { untilMs: nowMs + horizonMs, ceilingFrames, legFrames })
+  const { stretches, fits } = planLane(plan, load, { ...request, cuts, coming, firmUntilMs }, price)
   const published = stretches.filter((each, at) => at === 0 || each.startMs < firmUntilMs)
   return { ...asLegs(request, published), fits }
 }
@@ -203,19 +205,38 @@ function longestCut(
   return best >= 0 ? best : cuts.length - 1
 }
 
-/** The cuts of a lane up to the last one that a leg may have which runs at a moment. */
-function cutsWithin(request: LaneRequest, untilMs: number, ceilingFrames: number): CutOption[] {
+/**
+ * The cuts of a lane up to the last one that a leg may have which runs at a moment. Of those that
+ * lie closer together than matters for legs of so many frames only one is left, always the same.
+ */
+function cutsWithin(
+  request: LaneRequest,
+  reach: { untilMs: number; ceilingFrames: number; legFrames: number },
+): CutOption[] {
   const { cuts, first, pace } = request
-  const reachFrames = Math.ceil((untilMs - first.startMs) / frameMsOf(pace)) + ceilingFrames
+  const reachMs = reach.untilMs - first.startMs
+  const reachFrames = Math.ceil(reachMs / frameMsOf(pace)) + reach.ceilingFrames
+  const gridFrames = Math.max(1, Math.floor(reach.legFrames / CUTS_PER_LEG))
   const within: CutOption[] = []
   let skipped = 0
   for (const cut of cuts) {
     if (cut.endFrame <= first.fromFrame) continue
+    const last = within.at(-1)
+    if (last && isClose(last, cut, gridFrames)) {
+      if (last.kind === 'pause' || cut.kind === 'quiet') continue
+      within.pop()
+    }
     within.push(cut)
     if (cut.endFrame - first.fromFrame - skipped > reachFrames) break
     if (cut.kind === 'skip') skipped += cut.nextFrame - cut.endFrame
   }
   return within
+}
+
+function isClose(one: CutOption, other: CutOption, gridFrames: number): boolean {
+  const mayGo = (cut: CutOption) => cut.kind === 'pause' || cut.kind === 'quiet'
+  const place = (cut: CutOption) => Math.floor(cut.endFrame / gridFrames)
+  return mayGo(one) && mayGo(other) && place(one) === place(other)
 }
 
 function asLegs(request: LaneRequest, stretches: readonly PlannedStretch[]): Omit<LegPlan, 'fits'> {

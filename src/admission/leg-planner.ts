@@ -1,4 +1,4 @@
-import { CellCosts, FORBIDDEN, STEEPNESS } from './cell-costs.js'
+import { CellCosts, type Coming, FORBIDDEN, STEEPNESS } from './cell-costs.js'
 import {
   type EnginePlan,
   frameMsOf,
@@ -37,6 +37,8 @@ export interface LaneTask {
   readonly earliestEndFrame: number
   /** Until then every lane has published its legs; later loads are averages, and bind nobody. */
   readonly firmUntilMs: number
+  /** What others would ask for that are still to come: it makes blocks dearer, and forbids nothing. */
+  readonly coming: Coming
   /** Cuts after `first.fromFrame` in order; the last one is of the kind `end`. */
   readonly cuts: readonly CutOption[]
 }
@@ -127,7 +129,7 @@ class LaneSearch {
     this.frameMs = frameMsOf(task.pace)
     this.tailCells = Math.ceil((plan.tailMs + RELEASE_GRACE_MS) / others.cellMs) + 1
     const firmCells = others.cellAt(task.firmUntilMs)
-    this.costs = new CellCosts(plan, others, { firmCells, tailCells: this.tailCells })
+    this.costs = new CellCosts(plan, others, task.coming, { firmCells, tailCells: this.tailCells })
     const count = task.cuts.length + 1
     this.startsMs = this.starts(count)
     this.best = new Float64Array(count).fill(Number.POSITIVE_INFINITY)

@@ -9,7 +9,8 @@ import { answerOf, freshEntries, repliesOf } from './redis-entries.js'
 
 /**
  * Pulses in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a worker), key
- * `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them expire by themselves.
+ * `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them expire by
+ * themselves.
  */
 export class RedisEnginePulses implements EnginePulses {
   private readonly redis: Redis

@@ -50,7 +50,7 @@ export function waitingText(waiting: JobWaiting, nowMs: number): string {
 }
 
 /**
- * `at 02:40`, with the date where that is a day ahead or more; in the time zone of whoever reads it.
+ * `at 02:40`, with the date where that is a day ahead or more; in the time zone of who reads it.
  */
 export function timeText(atMs: number, nowMs: number): string {
   const at = new Date(atMs)

@@ -29,7 +29,7 @@ export interface Unprobed {
 /** What was found out. */
 export type Probed =
   | { readonly kind: 'stated'; readonly durationMs: number; readonly channels: number }
-  /** Its header doesn't say, it wasn't looked at, or it couldn't be reached; `channels` may lack. */
+  /** Its header doesn't say, it wasn't looked at or couldn't be reached; `channels` may lack. */
   | { readonly kind: 'guessed'; readonly durationMs: number; readonly channels: number | null }
   /** It is no recording; a sentence. */
   | { readonly kind: 'unreadable'; readonly sentence: string }

@@ -65,8 +65,8 @@ function parseDeadline(text: string, nowMs: number): string {
 }
 
 /**
- * ISO 8601 of `06:00`, the next time that the local clock shows it, or of an ISO date and time; null
- * for anything else.
+ * ISO 8601 of `06:00`, the next time that the local clock shows it, or of an ISO date and time;
+ * null for anything else.
  */
 export function deadlineOf(text: string, nowMs: number): string | null {
   const [, hours, minutes] = /^(\d{1,2}):(\d{2})$/.exec(text) ?? []

@@ -3,14 +3,14 @@ import type { LegReader, MediaSource, SpooledLeg } from './index.js'
 import { STEP_SAMPLES } from './pcm.js'
 
 /**
- * Frames that are decoded at a time: 3 min, 5.8 MB of PCM. Starting ffmpeg and finding the place
+ * Frames that are decoded at a time: 2 min, 3.8 MB of PCM. Starting ffmpeg and finding the place
  * take 80 ms, decoding a minute 45 ms, so shorter ones cost too much; of longer ones more is thrown
  * away, because most legs end within minutes.
  */
-export const STRETCH_FRAMES = 2_250
+export const STRETCH_FRAMES = 1_500
 /** How far back a reader may step behind the furthest frame it has asked for: 2 s. */
 export const STEP_BACK_FRAMES = 25
-/** From here on in a stretch the next one is decoded: half a minute for a store that is slow. */
+/** From here on in a stretch the next one is decoded: a minute for a store that is slow. */
 const AHEAD_FROM_FRAME = STRETCH_FRAMES / 2
 
 /** One lane of a recording that has been analysed. */

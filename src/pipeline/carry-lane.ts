@@ -129,7 +129,7 @@ class LaneReplay implements AsyncDisposable {
     const legStartMs = lease.fromFrame * STEP_MS
     const heard = speechLookup(speech?.segments_ms ?? [])
     const audioMs = samplesToMs(analysis.samples)
-    const frames = await this.framesFrom(lease.fromFrame)
+    const frames = await this.framesFrom(lease.fromFrame, signal)
     const pulse = ports.engines.session(lease)
     const turn = this.order.enter(lease.fromFrame)
     try {
@@ -188,17 +188,20 @@ class LaneReplay implements AsyncDisposable {
     return Math.min(endFrame * STEP_SAMPLES, samples) - fromFrame * STEP_SAMPLES
   }
 
-  /** Opened with the first lease only: a lane that waits for a session takes no room in the spool. */
-  private async framesFrom(frame: number): Promise<LaneFrames> {
+  /** Opened with the first lease only: a lane that waits for a session takes no spool room. */
+  private async framesFrom(frame: number, legSignal: AbortSignal): Promise<LaneFrames> {
     if (this.frames && frame >= this.readFrame - STEP_BACK_FRAMES) return this.frames
     await this.frames?.[Symbol.asyncDispose]()
     const { ports, request, signal } = this
     const { analysis, job } = request.work
     const flac = storedMedia(ports.store, request.flac, job.name)
     const audio = { reader: ports.media, flac, lane: request.lane, samples: analysis.samples }
-    this.frames = openLane(audio, { fromFrame: frame, signal })
+    const frames = openLane(audio, { fromFrame: frame, signal })
+    this.frames = frames
     this.readFrame = frame
-    return this.frames
+    // It is decoded first: a session that is open meanwhile would begin late, and with a burst.
+    await frames.frame(frame, { signal: legSignal })
+    return frames
   }
 
   private audioOf(

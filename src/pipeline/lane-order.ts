@@ -1,7 +1,7 @@
 import { Pulse } from '../kernel/pulse.js'
 import { STEP_BACK_FRAMES } from '../media/lane-reader.js'
 
-/** A leg may read so far ahead of the one before it; the reader of a lane goes back twice as far. */
+/** A leg may read so far ahead of the one before it; the lane's reader goes back twice as far. */
 const AHEAD_FRAMES = Math.floor(STEP_BACK_FRAMES / 2)
 
 /** The place of one leg in its lane. */

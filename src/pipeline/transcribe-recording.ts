@@ -109,7 +109,7 @@ const WAITING_FOR: Readonly<Record<WaitReason, string>> = {
   engines: 'No engine is up.',
 }
 
-/** The waveform of a lane; empty where it is gone, for it only makes cuts in unbroken talk better. */
+/** The waveform of a lane; empty where it is gone: it only makes cuts in unbroken talk better. */
 async function readPeaks(ports: WorkPorts, key: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
     const { body } = await ports.store.get(key, { signal })

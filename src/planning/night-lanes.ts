@@ -20,6 +20,8 @@ const COUNTED_SHARE = 0.5
 const ENGINES_MEASURED_MAX = 3
 /** Larger ones are looked at in small: what it costs grows with the square of their lanes. */
 const LANES_MEASURED_MAX = 280
+/** With legs so many times as long as the shortest ones there is always a cut at the right time. */
+const LONG_LEGS = 2
 /** Room that is searched for the lanes of the shortest legs. */
 const LANES_MAX = 4_096
 
@@ -52,6 +54,14 @@ export function planKind(plan: EnginePlan): string {
   return JSON.stringify({ ...plan, curve }, (_, value) => (value === Infinity ? 'none' : value))
 }
 
+/** Whether a limit on lanes binds so early that legs stay long: then they all find their cuts. */
+function hasLongLegs(plan: EnginePlan): boolean {
+  const { limits, floorFrames } = plan
+  if (!Number.isFinite(limits.lanes)) return false
+  const frames = legFramesFor(plan, limits.lanes, FILL_SHARE)
+  return frames !== null && frames >= floorFrames * LONG_LEGS
+}
+
 /** What is measured: engines of one kind, and what they are to carry. */
 export interface LaneQuestion {
   readonly plan: EnginePlan
@@ -71,7 +81,7 @@ export class LaneMeasurements {
   /** See `measureLanes`; null also where the policy's lanes are known without it. */
   async lanesOf(question: LaneQuestion, options: { signal: AbortSignal }): Promise<number | null> {
     const { plan, engines } = question
-    if (plan.policy !== 'elastic') return null
+    if (plan.policy !== 'elastic' || hasLongLegs(plan)) return null
     const key = `${Math.min(engines, ENGINES_MEASURED_MAX)} ${planKind(plan)}`
     const known = this.known.get(key)
     if (known !== undefined) return known

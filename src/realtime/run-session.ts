@@ -25,7 +25,7 @@ import {
 /** How often the watchdogs look at the clock. */
 const WATCH_INTERVAL_MS = 250
 /** A session that opens later than its first frame was due by more doesn't catch up the rest. */
-const LATE_START_MAX_MS = 1_000
+const LATE_START_MAX_MS = 240
 /** Why the loops stop when all is well. */
 const SESSION_DONE = new StopRequested('canceled', 'The session is complete.')
 /** Bytes in the socket's own buffer above which the sender waits: 25 s of audio. */
@@ -53,7 +53,7 @@ export interface SessionRequest {
   pace: Pace
   /** Null: the first frame is due when the session is open, and nobody is asked. */
   permission: SendPermission | null
-  /** True while the whole engine is silent: then whoever watches over it decides, not the session. */
+  /** True while the whole engine is silent: then its keeper decides, not the session. */
   isExcused(): boolean
   /** 0-based index of the leg in its lane. */
   leg: number

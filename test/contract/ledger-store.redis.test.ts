@@ -129,7 +129,8 @@ describe('what only Redis can do', () => {
     await new RedisWaitingList({ redis, prefix }).put(waiterOf('a'), options)
     await new RedisSignsOfLife({ redis, prefix }).give('w', options)
     const pulses = new RedisEnginePulses({ redis, prefix })
-    const pulse = { newestDeltaMs: null, oldestDueMs: null, sessions: 0, kvBlocksPredicted: 0, changedMs: null, lagP99Ms: null }
+    const none = { newestDeltaMs: null, oldestDueMs: null, changedMs: null, lagP99Ms: null }
+    const pulse = { ...none, sessions: 0, kvBlocksPredicted: 0 }
     await pulses.publish('e', { worker: 'w', atMs: 1, ...pulse }, options)
     await pulses.tryLock('e', 'free', { holdMs: 1_000, signal })
     await pulses.tellToFree('e', { worker: 'w', chainId: 'x/0' }, options)

@@ -24,6 +24,8 @@ export interface ToneRecordingOptions {
   count: number
   everyMs?: number
   channels?: number
+  /** So much more silence before a word (0-based) than its turn has; none where absent. */
+  pauseBeforeMs?: (index: number) => number
   /** Encoder arguments of ffmpeg and the ending; plain WAV where absent. */
   encode?: { ending: string; args: readonly string[] }
 }
@@ -31,10 +33,15 @@ export interface ToneRecordingOptions {
 /** Makes one, through real ffmpeg where an encoding is asked for. */
 export async function toneRecording(options: ToneRecordingOptions): Promise<ToneRecording> {
   const { folder, seed, count, everyMs = 400, channels = 1, encode } = options
-  const durationMs = count * everyMs + 600
+  const { pauseBeforeMs = () => 0 } = options
   const words = Array.from({ length: channels }, (_, channel) =>
-    toneScript({ seed: seed * channels + channel, count, everyMs, startMs: 300 }),
+    withPauses(
+      toneScript({ seed: seed * channels + channel, count, everyMs, startMs: 300 }),
+      pauseBeforeMs,
+    ),
   )
+  const pausesMs = Array.from({ length: count }, (_, index) => pauseBeforeMs(index))
+  const durationMs = count * everyMs + 600 + pausesMs.reduce((sum, ms) => sum + ms, 0)
   const wav = join(folder, `tone-${seed}.wav`)
   await writeWav(
     wav,
@@ -45,4 +52,20 @@ export async function toneRecording(options: ToneRecordingOptions): Promise<Tone
   const path = join(folder, `tone-${seed}.${encode.ending}`)
   await run('ffmpeg', ['-v', 'error', '-y', '-i', wav, ...encode.args, path])
   return { bytes: await readFile(path), words, durationMs }
+}
+
+/** A pause of a second after every phrase of so many words. */
+export function phrases(words: number): (index: number) => number {
+  return (index) => (index > 0 && index % words === 0 ? 1_000 : 0)
+}
+
+function withPauses(
+  words: readonly ToneWord[],
+  pauseBeforeMs: (index: number) => number,
+): ToneWord[] {
+  let pausedMs = 0
+  return words.map(({ text, endMs }, index) => {
+    pausedMs += pauseBeforeMs(index)
+    return { text, endMs: endMs + pausedMs }
+  })
 }

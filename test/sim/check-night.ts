@@ -6,7 +6,7 @@ import type { NightResult, NightRun } from './night-run.js'
  */
 const STEP_TOLERANCE_TROUBLED = 1.25
 
-/** Everything that must hold once a night is over. @returns a sentence for each thing that doesn't */
+/** What must hold once a night is over. @returns a sentence for each thing that doesn't */
 export function checkNight(run: NightRun, result: NightResult): string[] {
   return [
     ...result.violations,

@@ -75,10 +75,19 @@ function freedOf({ keeperEvents }: Night): number {
   return keeperEvents.filter(({ kind }) => kind === 'deadlock_freed').length
 }
 
-/** Longest time in which no session of all got a delta. */
+/** Longest time in which sessions that had begun were there, and none of them got a delta. */
 function longestSilenceMs({ sessions }: Night): number {
   const heardMs = sessions.flatMap(({ deltasMs }) => deltasMs).sort((one, other) => one - other)
-  return Math.max(...heardMs.slice(1).map((atMs, index) => atMs - (heardMs[index] ?? atMs)))
+  const isBetween = (fromMs: number, toMs: number) =>
+    sessions.some(({ deltasMs, closedMs }) => {
+      return (deltasMs[0] ?? toMs) <= fromMs && (closedMs ?? toMs) >= toMs
+    })
+  let longestMs = 0
+  for (const [index, toMs] of heardMs.entries()) {
+    const fromMs = heardMs[index - 1] ?? toMs
+    if (toMs - fromMs > longestMs && isBetween(fromMs, toMs)) longestMs = toMs - fromMs
+  }
+  return longestMs
 }
 
 /** Recordings that hold a session, while four and more are still to be done. */

@@ -93,7 +93,8 @@ export async function smallCacheNight(
   }
   const looking = lookEachSecond(stack, engine.address, () => left.size, signal)
   const [cards, looks] = await Promise.all([Promise.all(jobIds.map(end)), looking])
-  const transcripts = await Promise.all(jobIds.map((jobId) => transcriptOf(stack, jobId, signal)))
+  const transcripts: (NightTranscript | null)[] = []
+  for (const jobId of jobIds) transcripts.push(await transcriptOf(stack, jobId, signal))
   const { kvModel } = engine
   return { cards, transcripts, looks, sessions: log.sessions, keeperEvents, kvModel }
 }

@@ -128,7 +128,8 @@ function pulsesOf(rows: readonly Row[], worker: string, ids: readonly number[]):
     const overdue = open.map(({ due, deltas: got }) => atMs - (due - got) * 80)
     const isBehind = open.some(({ due, deltas: got }) => due > got + 1)
     oldestDueMs = isBehind ? Math.min(oldestDueMs ?? Infinity, ...overdue) : null
-    return { worker, atMs, newestDeltaMs, oldestDueMs, sessions: open.length, kvBlocksPredicted: 0, changedMs: null, lagP99Ms: null }
+    const unknown = { kvBlocksPredicted: 0, changedMs: null, lagP99Ms: null }
+    return { worker, atMs, newestDeltaMs, oldestDueMs, sessions: open.length, ...unknown }
   })
 }
 

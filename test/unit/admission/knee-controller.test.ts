@@ -97,11 +97,7 @@ describe('the knee', () => {
 
   it('leaves the rest of the limit alone', () => {
     const limit = { ...limitOf(null), penalties: [{ lanes: 3, untilMs: 1 }], correctionBlocks: 7 }
-    const { penalties, correctionBlocks } = seen(
-      limit,
-      { lagP99Ms: BROKEN_MS, lanes: 8 },
-      60,
-    )
+    const { penalties, correctionBlocks } = seen(limit, { lagP99Ms: BROKEN_MS, lanes: 8 }, 60)
     expect({ penalties, correctionBlocks }).toEqual({
       penalties: [{ lanes: 3, untilMs: 1 }],
       correctionBlocks: 7,

@@ -92,7 +92,7 @@ describe('openLane', () => {
     }
     expect(fromFrames(reader)).toEqual([0, 1, 2, 3, 4].map((n) => 37 + n * STRETCH_FRAMES))
     expect(reader.opened.at(-1)?.endSample).toBe(SAMPLES)
-    await expect(lane.frame(FRAMES, never)).rejects.toThrow(/of 3100 frames/)
+    await expect(lane.frame(FRAMES, never)).rejects.toThrow(`of ${FRAMES} frames`)
   })
 
   it('decodes ahead in the second half of a stretch, and holds no more than that', async () => {
@@ -119,7 +119,7 @@ describe('openLane', () => {
       expect(frameOf(index, SAMPLES).equals(await lane.frame(index, never))).toBe(true)
     }
     const past = lane.frame(furthest - STEP_BACK_FRAMES - 1, never)
-    await expect(past).rejects.toThrow(/no longer held: frame 763 was read/)
+    await expect(past).rejects.toThrow(`no longer held: frame ${furthest} was read`)
   })
 
   it('serves two legs at once around a cut', async () => {
@@ -147,7 +147,7 @@ describe('openLane', () => {
   it('leaves out what is skipped, be it a stretch that was read ahead', async () => {
     const reader = new MemoryReader(SAMPLES)
     await using lane = laneOf(reader)
-    await lane.frame(400, never)
+    await lane.frame(STRETCH_FRAMES / 2 + 1, never)
     const far = 2 * STRETCH_FRAMES + 50
     expect(frameOf(far, SAMPLES).equals(await lane.frame(far, never))).toBe(true)
     expect(fromFrames(reader)).toEqual([0, STRETCH_FRAMES, far])

@@ -50,7 +50,7 @@ function begin(options: {
     audio: silence(options.samples),
     pace: options.pace ?? 1,
     permission: null,
-      isExcused: () => false,
+    isExcused: () => false,
     leg: 0,
     legStartMs: 0,
     limits: {

@@ -38,7 +38,7 @@ function requestOf(seconds: number, lags: number[] = []): SessionRequest {
     audio: silence(seconds * 16_000),
     pace: 1,
     permission: null,
-      isExcused: () => false,
+    isExcused: () => false,
     leg: 0,
     legStartMs: 0,
     limits: {

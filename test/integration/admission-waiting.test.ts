@@ -1,0 +1,123 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cancelJob } from '../../src/pipeline/end-job.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { phrases, toneRecording } from '../fakes/tone-recording.js'
+import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+
+const signal = new AbortController().signal
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-waiting-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Phrases of two seconds with a second between them. */
+const speech = (seed: number, count: number) =>
+  toneRecording({ folder, seed, count, pauseBeforeMs: phrases(5) })
+
+/** 18 blocks are given out: one lane in legs of four seconds takes 10 on average, two take 20. */
+const ROOM_FOR_ONE = {
+  settings: {
+    legs: { floorMs: 4_000, ceilingMs: 20_000, openAheadMs: 100 },
+    engine: {},
+    admission: { kneeLagMs: 3_600_000 },
+  },
+  standin: { blocks: 20 },
+}
+
+/** Files of decoded audio that workers of this process hold. */
+async function spoolFiles(stack: DevStack): Promise<number> {
+  const spool = join(stack.settings.stateDir, 'spool', String(process.pid))
+  return (await readdir(spool, { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  ).length
+}
+
+describe('a job for which there is no room', () => {
+  it('waits in the line, holds nothing, and goes when it is its turn', async () => {
+    await using stack = await startDevStack(ROOM_FOR_ONE.settings, ROOM_FOR_ONE.standin)
+    await stack.startWorker()
+    const first = await speech(0, 30)
+    const short = await speech(1, 10)
+    const long = await speech(2, 20)
+    const urgent = await speech(3, 5)
+    const runs = await submitTo(stack, 'first.wav', first.bytes, { pace: 2 })
+    await stack.until(runs, ({ status }) => status === 'running')
+    const filesOfOne = await spoolFiles(stack)
+    const ids = {
+      short: await submitTo(stack, 'short.wav', short.bytes, { pace: 2 }),
+      long: await submitTo(stack, 'long.wav', long.bytes, { pace: 2 }),
+      urgent: await submitTo(stack, 'urgent.wav', urgent.bytes, { pace: 2, priority: 5 }),
+    }
+    for (const jobId of Object.values(ids)) {
+      const card = await stack.until(jobId, ({ waiting }) => waiting !== null)
+      expect(card).toMatchObject({ status: 'queued', attempts: 0 })
+      expect(card.waiting?.reason).toMatch(/KV cache|before it/)
+    }
+    // Whoever came last knows all that are before it.
+    const { waiting } = await stack.until(ids.urgent, (card) => card.waiting !== null)
+    expect(waiting?.place).toBe(1)
+    const inMs = (waiting?.expectedStartAtMs ?? 0) - Date.now()
+    expect(inMs).toBeGreaterThan(0)
+    expect(inMs).toBeLessThan(first.durationMs)
+    const line = await stack.ports.waiting.list({ signal })
+    expect(line.map(({ jobId }) => jobId).sort()).toEqual(Object.values(ids).sort())
+    expect((await stack.ledger()).chains.map(({ id }) => id.split('/')[0])).toEqual([runs])
+    expect(await spoolFiles(stack)).toBeLessThanOrEqual(filesOfOne + 1) // one stretch ahead
+    const cards = await stack.ended([runs, ...Object.values(ids)])
+    expect(cards.map(({ status }) => status)).toEqual(cards.map(() => 'completed'))
+    const begun = cards.map(({ reachedAtMs }) => reachedAtMs.admitted ?? 0)
+    const [, shortAt = 0, longAt = 0, urgentAt = 0] = begun
+    expect(urgentAt).toBeLessThan(longAt)
+    expect(longAt).toBeLessThan(shortAt)
+    expectWords(await transcriptOf(stack, ids.short), short)
+    expectWords(await transcriptOf(stack, ids.long), long)
+    expectWords(await transcriptOf(stack, ids.urgent), urgent)
+    expect(stack.standin.stats.deadlocks).toBe(0)
+    expect(await stack.ports.waiting.list({ signal })).toEqual([])
+  }, 60_000)
+
+  it('leaves the line when it is canceled', async () => {
+    await using stack = await startDevStack(ROOM_FOR_ONE.settings, ROOM_FOR_ONE.standin)
+    await stack.startWorker()
+    const first = await speech(0, 20)
+    const second = await speech(1, 20)
+    const runs = await submitTo(stack, 'first.wav', first.bytes, { pace: 2 })
+    await stack.until(runs, ({ status }) => status === 'running')
+    const waits = await submitTo(stack, 'second.wav', second.bytes, { pace: 2 })
+    await stack.until(waits, ({ waiting }) => waiting !== null)
+    await cancelJob(stack.ports, waits, { signal })
+    expect(await stack.ended([waits])).toMatchObject([{ status: 'canceled', waiting: null }])
+    expect(await stack.ports.waiting.list({ signal })).toEqual([])
+    expect(await stack.ended([runs])).toMatchObject([{ status: 'completed' }])
+    expect(stack.standin.stats.finished).toBe(stack.standin.stats.connections)
+  }, 60_000)
+})
+
+describe('a worker that is killed while its sessions run', () => {
+  it('has its leases reclaimed, and another worker finishes what it began', async () => {
+    const queue = { lockDurationMs: 1_000, stalledIntervalMs: 500, backoffMs: 50 }
+    const settings = { ...ROOM_FOR_ONE.settings, queue }
+    await using stack = await startDevStack(settings, ROOM_FOR_ONE.standin)
+    const doomed = await stack.startWorkerProcess()
+    const recording = await speech(0, 30)
+    const jobId = await submitTo(stack, 'a.wav', recording.bytes, { pace: 2 })
+    await stack.until(jobId, ({ audioMsDone }) => audioMsDone > 8_000)
+    process.kill(doomed.pid, 'SIGKILL')
+    await doomed.exited
+    const [left] = (await stack.ledger()).chains
+    expect(left?.id).toContain(jobId)
+    await stack.startWorker()
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])
+    const stored = await transcriptOf(stack, jobId)
+    expectWords(stored, recording)
+    expectContiguous(stored, recording)
+    expect((await stack.ledger()).chains).toEqual([])
+  }, 60_000)
+})

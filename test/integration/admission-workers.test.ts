@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
+import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-admission-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Other tests keep the machine busy meanwhile: lag shall not say how many lanes run. */
+const kneeLagMs = 3_600_000
+
+/** Half a minute of phrases of three seconds; different seeds share no word. */
+async function recordings(count: number): Promise<ToneRecording[]> {
+  return await Promise.all(
+    Array.from({ length: count }, (_, seed) =>
+      toneRecording({ folder, seed, count: 56, pauseBeforeMs: phrases(8) }),
+    ),
+  )
+}
+
+async function submitAll(stack: DevStack, all: readonly ToneRecording[], pace: number) {
+  const jobIds: string[] = []
+  for (const [index, { bytes }] of all.entries()) {
+    jobIds.push(await submitTo(stack, `${index}.wav`, bytes, { pace }))
+  }
+  return jobIds
+}
+
+async function expectAllWords(
+  stack: DevStack,
+  jobIds: readonly string[],
+  all: readonly ToneRecording[],
+) {
+  const cards = await stack.ended(jobIds)
+  expect(cards.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
+  for (const [index, jobId] of jobIds.entries()) {
+    const stored = await transcriptOf(stack, jobId)
+    expectWords(stored, all[index] as ToneRecording)
+    expectContiguous(stored, all[index] as ToneRecording)
+  }
+}
+
+/** By the engine's own count: it never held more than it has, and nobody ever stood still. */
+function expectNeverOverfull({ standin: { stats } }: DevStack, { atLeast }: { atLeast: number }) {
+  expect(stats.deadlocks).toBe(0)
+  expect(stats.kvBlocksHeldMax).toBeLessThanOrEqual(stats.kvBlocksUsable)
+  // Else the engine was too large for this to say anything.
+  expect(stats.kvBlocksHeldMax).toBeGreaterThanOrEqual(atLeast)
+  expect(stats.kvBlocksHeld).toBe(0)
+}
+
+describe('an engine with few KV blocks', () => {
+  it('is never overfilled by two worker processes, and everything gets done', async () => {
+    const legs = { floorMs: 5_000, ceilingMs: 20_000, openAheadMs: 100 }
+    await using stack = await startDevStack(
+      { legs, engine: {}, admission: { kneeLagMs } },
+      { blocks: 81 },
+    )
+    await Promise.all([stack.startWorkerProcess(), stack.startWorkerProcess()])
+    const all = await recordings(8)
+    const jobIds = await submitAll(stack, all, 4)
+    const workers = new Set<string>()
+    const ended = stack.ended(jobIds)
+    let isOver = false
+    void ended.finally(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      for (const { worker } of (await stack.ledger()).chains) workers.add(worker)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    await expectAllWords(stack, jobIds, all)
+    expectNeverOverfull(stack, { atLeast: 40 })
+    expect(workers.size).toBe(2)
+    expect((await stack.ledger()).chains).toEqual([])
+  }, 120_000)
+
+  it.each(['profile', 'reserve'])(
+    'is never overfilled by the policy %s',
+    async (policy) => {
+      const admission = { policy, kneeLagMs }
+      await using stack = await startDevStack({ admission, engine: {} }, { blocks: 61 })
+      await stack.startWorker()
+      const all = await recordings(5)
+      const jobIds = await submitAll(stack, all, 8)
+      await expectAllWords(stack, jobIds, all)
+      expectNeverOverfull(stack, { atLeast: 30 })
+    },
+    60_000,
+  )
+
+  it('deadlocks with a fixed number of sessions, and every recording still comes home', async () => {
+    const settings = { admission: { policy: 'fixed', kneeLagMs }, engine: { sessionsMax: 5 } }
+    await using stack = await startDevStack(settings, { blocks: 61 })
+    await stack.startWorker()
+    const all = await recordings(5)
+    // All begin together: each alone would fit.
+    const letGo = await stack.holdTranscriptions()
+    const jobIds = await submitAll(stack, all, 8)
+    for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+    await letGo()
+    await expectAllWords(stack, jobIds, all)
+    expect(stack.standin.stats.deadlocks).toBeGreaterThan(0)
+    expect((await stack.ledger()).limit.penalties.length).toBeGreaterThan(0)
+  }, 120_000)
+})

@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Standin, startStandin } from '../../gpu/standin/server.js'
+import { createTonesFactory } from '../../gpu/standin/tones-recognizer.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
+import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-pool-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Two engines: that of the stack, and a second one. */
+async function startTwo(faults: Parameters<Standin['setFaults']>[0] = []) {
+  const second = await startStandin({ key: 'k', recognizer: createTonesFactory(), faults })
+  const legs = { floorMs: 3_000, ceilingMs: 6_000, openAheadMs: 100 }
+  const stack = await startDevStack({ legs, admission: { kneeLagMs: 3_600_000 } })
+  const engines = [stack.standin.url, second.url]
+  await stack.startWorker({ engines })
+  return {
+    stack,
+    first: stack.standin,
+    second,
+    async [Symbol.asyncDispose]() {
+      await stack[Symbol.asyncDispose]()
+      await second.close()
+    },
+  }
+}
+
+/** Tests run side by side: each has seeds, and so files, of its own. */
+async function recordings(count: number, firstSeed: number): Promise<ToneRecording[]> {
+  return await Promise.all(
+    Array.from({ length: count }, (_, index) => {
+      const seed = firstSeed + index
+      return toneRecording({ folder, seed, count: 48, pauseBeforeMs: phrases(6) })
+    }),
+  )
+}
+
+async function submitAll(stack: DevStack, all: readonly ToneRecording[]) {
+  const jobIds: string[] = []
+  for (const { bytes } of all) {
+    jobIds.push(await submitTo(stack, `${jobIds.length}-${bytes.length}.wav`, bytes, { pace: 4 }))
+  }
+  return jobIds
+}
+
+async function expectAllWords(
+  stack: DevStack,
+  jobIds: readonly string[],
+  all: readonly ToneRecording[],
+) {
+  const cards = await stack.ended(jobIds)
+  expect(cards.map(({ status, attempts, error }) => ({ status, attempts, error }))).toEqual(
+    jobIds.map(() => ({ status: 'completed', attempts: 1, error: null })),
+  )
+  for (const [index, jobId] of jobIds.entries()) {
+    const stored = await transcriptOf(stack, jobId)
+    expectWords(stored, all[index] as ToneRecording)
+    expectContiguous(stored, all[index] as ToneRecording)
+  }
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+// Side by side, because most of their time is waiting.
+describe.concurrent('an engine of two', () => {
+  it('dies: its legs move to the other; comes back warm, and is used again', async () => {
+    await using pool = await startTwo()
+    const { stack, second } = pool
+    const all = await recordings(4, 0)
+    const letGo = await stack.holdTranscriptions()
+    const jobIds = await submitAll(stack, all)
+    await until(() => second.stats.finished === 1) // it is warm
+    await letGo()
+    await until(() => second.stats.connectionsActive > 0 && second.stats.finished > 1)
+    second.kill({ closeMs: 0, downMs: 2_000 })
+    await until(() => second.stats.finished === 0) // another process
+    await expectAllWords(stack, jobIds, all)
+    await until(() => second.stats.finished > 0)
+    expect(second.stats.connections).toBeGreaterThan(0)
+    const more = await recordings(2, 10)
+    await expectAllWords(stack, await submitAll(stack, more), more)
+    expect(second.stats.connections).toBeGreaterThan(1)
+  }, 60_000)
+
+  it('answers 503: everything goes to the other, until it is well', async () => {
+    await using pool = await startTwo([{ kind: 'refuse', status: 503 }])
+    const { stack, first, second } = pool
+    const all = await recordings(2, 20)
+    await expectAllWords(stack, await submitAll(stack, all), all)
+    expect(first.stats.connections).toBeGreaterThan(2)
+    expect(second.stats.finished).toBe(0)
+    second.setFaults([])
+    await until(() => second.stats.finished === 1)
+    const more = await recordings(2, 30)
+    await expectAllWords(stack, await submitAll(stack, more), more)
+    expect(second.stats.finished).toBeGreaterThan(1)
+  }, 60_000)
+
+  it('gives no text any more though it says that it is well: its legs move to the other', async () => {
+    await using pool = await startTwo()
+    const { stack, second } = pool
+    const all = await recordings(4, 40)
+    const letGo = await stack.holdTranscriptions()
+    const jobIds = await submitAll(stack, all)
+    await until(() => second.stats.finished === 1)
+    await letGo()
+    await until(() => second.stats.connectionsActive > 0)
+    second.setFaults([{ kind: 'stall', afterDeltas: 0 }])
+    await expectAllWords(stack, jobIds, all)
+  }, 120_000)
+})

@@ -1,0 +1,102 @@
+import { type CandidateLane, decide } from '../../src/admission/decide.js'
+import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger.js'
+import { withoutChain } from '../../src/admission/ledger-changes.js'
+import { RedisLedgerStore } from '../../src/admission/redis-ledger-store.js'
+import { type Clock, systemClock } from '../../src/kernel/clock.js'
+import type { Random } from '../../src/kernel/random.js'
+import { seededRandom } from '../../src/kernel/seeded-random.js'
+import { startTestRedis } from '../fakes/test-redis.js'
+import { CARDS, type Card, engineOf } from './card-plans.js'
+import { randomCuts } from './recordings.js'
+
+const LEASES = 200
+/** One comes after the other. */
+const ARRIVAL_MS = 500
+const TRIES_MAX = 20
+const ROUNDS = 1_000
+const WARM_UP = 200
+const ENGINE = 'ws://engine/v1/realtime'
+const NEVER = new AbortController().signal
+
+/** How long one part of an admission takes. */
+export interface PartTimes {
+  part: string
+  p50_ms: number
+  p99_ms: number
+  max_ms: number
+  [other: string]: string | number
+}
+
+/**
+ * One admission on an engine of 200 leases: the decision alone, and reading, parsing and writing
+ * the ledger back with a real Redis.
+ */
+export async function runDecisions(seed: number): Promise<PartTimes[]> {
+  const clock = systemClock()
+  const random = seededRandom(seed)
+  const { plan } = engineOf(CARDS[2] as Card)
+  const contextAt = (nowMs: number) => ({ nowMs, worker: 'one', live: false, waitingLanes: 0 })
+  const lanes = Array.from({ length: LEASES }, (_, at) => laneOf(random, `meeting-${at}/0`))
+  let full: Ledger = EMPTY_LEDGER
+  let nowMs = 0
+  for (const lane of lanes) {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      nowMs += ARRIVAL_MS
+      const decision = decide(plan, full, [lane], contextAt(nowMs))
+      if (decision.kind !== 'admit') continue
+      full = decision.ledger
+      break
+    }
+  }
+  const context = contextAt(nowMs)
+  const decideTimes: number[] = []
+  for (let round = 0; round < ROUNDS + WARM_UP; round += 1) {
+    const lane = lanes[round % LEASES] as CandidateLane
+    // As parsed: nothing of it has been looked at before.
+    const ledger = JSON.parse(JSON.stringify(withoutChain(full, lane.chainId))) as Ledger
+    const beforeMs = clock.monotonicMs()
+    decide(plan, ledger, [lane], context)
+    if (round >= WARM_UP) decideTimes.push(clock.monotonicMs() - beforeMs)
+  }
+  const { readTimes, writeTimes } = await storeTimes(full, clock)
+  const leases = { leases: full.chains.length, bytes: JSON.stringify(full).length }
+  return [
+    { ...times('decide', decideTimes), ...leases },
+    { ...times('read and parse', readTimes), ...leases },
+    { ...times('write back', writeTimes), ...leases },
+  ]
+}
+
+function laneOf(random: Random, chainId: string): CandidateLane {
+  const durationS = 1_800 + random.uniform() * 3_600
+  return { chainId, pace: 1, fromFrame: 0, cuts: randomCuts(random, { durationS, pauseEveryS: 6 }) }
+}
+
+async function storeTimes(ledger: Ledger, clock: Clock) {
+  await using redis = await startTestRedis()
+  const writer = new RedisLedgerStore({ redis: await redis.connect(), prefix: 'sim' })
+  const reader = new RedisLedgerStore({ redis: await redis.connect(), prefix: 'sim' })
+  const readTimes: number[] = []
+  const writeTimes: number[] = []
+  for (let round = 0; round < ROUNDS + WARM_UP; round += 1) {
+    const { revision } = await writer.read(ENGINE, { signal: NEVER })
+    const beforeMs = clock.monotonicMs()
+    await writer.write(ENGINE, ledger, { revision, signal: NEVER })
+    const writtenMs = clock.monotonicMs()
+    await reader.read(ENGINE, { signal: NEVER })
+    const readMs = clock.monotonicMs()
+    if (round < WARM_UP) continue
+    writeTimes.push(writtenMs - beforeMs)
+    readTimes.push(readMs - writtenMs)
+  }
+  return { readTimes, writeTimes }
+}
+
+function times(part: string, samples: readonly number[]): PartTimes {
+  const sorted = [...samples].sort((one, other) => one - other)
+  const at = (share: number) => {
+    const index = Math.min(sorted.length - 1, Math.floor(share * sorted.length))
+    return Math.round((sorted[index] ?? 0) * 1_000) / 1_000
+  }
+  return { part, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) }
+}
