@@ -1,5 +1,5 @@
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
-import { withChain } from './ledger-changes.js'
+import { withChain, withoutChain } from './ledger-changes.js'
 
 /** What may stand in the ledger of one lane. */
 type ChainState = Pick<Chain, 'legs' | 'restFrames' | 'parkedSinceMs'>
@@ -38,6 +38,12 @@ export class ChainEntry {
     const planning = planned.legs[0]?.index ?? Number.POSITIVE_INFINITY
     const legs = [...held.filter((leg) => leg.index < planning), ...planned.legs]
     return { ...this.identity, legs, restFrames: planned.restFrames, parkedSinceMs: null }
+  }
+
+  /** The ledger without the chain; null where none of ours stands. */
+  without(ledger: Ledger): Ledger | null {
+    const isOurs = this.isOurs(ledger) && this.find(ledger) !== undefined
+    return isOurs ? withoutChain(ledger, this.identity.id) : null
   }
 
   /** The ledger with the chain like this; the same one where it stands so already. */

@@ -1,52 +1,26 @@
-import { type Clock, sleepFor } from '../kernel/clock.js'
+import { sleepFor } from '../kernel/clock.js'
 import { UpstreamError } from '../kernel/errors.js'
-import type { Random } from '../kernel/random.js'
 import { askForBlock } from './ask-for-block.js'
 import { ChainEntry } from './chain-entry.js'
+import { untilChangeOver } from './change-over-wait.js'
 import type { EngineDesk, LedgerStep } from './engine-desk.js'
-import { type EnginePlan, frameMsOf } from './engine-plan.js'
+import type { LaneChainOptions } from './lane-chain-options.js'
 import { LaneCourse } from './lane-course.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
-import { lateMs } from './lease-times.js'
 import type { Ledger, PlannedLeg } from './ledger.js'
-import { lanesHolding, leasesOf, withChain, withLegClosed, withoutChain } from './ledger-changes.js'
+import { lanesHolding, leasesOf, withChain, withLegClosed } from './ledger-changes.js'
 import { FRAME_MS } from './leg-curve.js'
 import { type LeaseOwner, LegLease } from './leg-lease.js'
-import type { CutOption, PlannedStretch } from './leg-planner.js'
+import type { PlannedStretch } from './leg-planner.js'
 import { changePatiently } from './patient-change.js'
+import { runningRequest } from './running-request.js'
 
-/** How often a lane looks for better cuts, when nobody waits for room and when somebody does. */
-const REPLAN_MS = 30_000
-const REPLAN_PRESSED_MS = 4_000
 /** How often a lane that waits for room asks again. */
 const ASK_AGAIN_MS = 1_000
 /** A parked lane takes what is free now, whatever others have planned, after so long. */
 const PARKED_MAX_MS = 5_000
 /** After so long without room on one engine it tries the next one. */
 const STUCK_AFTER_MS = 30_000
-/** A cut that is nearer than this isn't moved: the change-over begins. */
-const FIX_AHEAD_MS = 300
-
-/** What a lane needs to go through engines leg by leg. */
-export interface LaneChainOptions {
-  /** `<jobId>/<lane>` */
-  chainId: string
-  worker: string
-  /** Multiple of real time; 0 for as fast as it goes. */
-  pace: number
-  live: boolean
-  /** All cuts of the lane in order, the end last. */
-  cuts: readonly CutOption[]
-  clock: Clock
-  random: Random
-  /** Lanes of jobs that wait and would be let in if the others made room. */
-  waitingLanes(): number
-  /**
-   * The engine for the next leg; may be another one than that of the leg before.
-   * @param isStuck there has been no room on the current one for long
-   */
-  chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk
-}
 
 /**
  * One lane on its way through an engine. Four states: *waiting* for room for a leg, with nothing
@@ -93,7 +67,7 @@ export class LaneChain implements LeaseOwner {
     return this.options.chainId
   }
 
-  /** The engine of its newest leg. */
+  /** Of its newest leg. */
   get engine(): string {
     return this.desk.engine
   }
@@ -114,8 +88,8 @@ export class LaneChain implements LeaseOwner {
       const changed = await this.changeOver(running, options)
       if (changed) return changed
       const { endFrame } = running.planned
-      if (this.options.chooseDesk(this.desk, false) === this.desk)
-        await this.replan(running, options)
+      const isStaying = this.options.chooseDesk(this.desk, false) === this.desk
+      if (isStaying) await this.replan(running, options)
       // No later cut is to be had either: this leg ends, and the lane waits for room.
       if (running.planned.endFrame <= endFrame) break
     }
@@ -154,10 +128,7 @@ export class LaneChain implements LeaseOwner {
     this.ahead = []
     this.parkedSinceMs = null
     for (const desk of desks) {
-      await change(desk, (ledger) => {
-        const isOurs = this.entry.isOurs(ledger) && this.entry.find(ledger) !== undefined
-        return { ledger: isOurs ? withoutChain(ledger, this.chainId) : null, value: null }
-      })
+      await change(desk, (ledger) => ({ ledger: this.entry.without(ledger), value: null }))
     }
   }
 
@@ -239,56 +210,24 @@ export class LaneChain implements LeaseOwner {
     return lease
   }
 
-  /** Sleeps up to the change-over, moving the cut meanwhile as better ones are found. */
+  /** Waits for the change-over, moving the cut meanwhile as better ones are found. */
   private async untilChangeOver(
     running: LegLease,
-    { signal }: { signal: AbortSignal },
+    options: { signal: AbortSignal },
   ): Promise<void> {
     const { clock, random, pace } = this.options
-    if (pace === 0) return await this.untilNearEnd(running, { signal })
-    let plannedMs = clock.monotonicMs()
-    let share = 0.5 + random.uniform()
-    for (;;) {
-      const changeMs = this.changeMs(running)
-      const nowMs = clock.monotonicMs()
-      if (nowMs >= changeMs || running.ended.aborted) return
-      // Asked anew at every look: who needs room may come at any moment.
-      const isPressed = this.options.waitingLanes() > 0
-      const replanMs = plannedMs + (isPressed ? REPLAN_PRESSED_MS : REPLAN_MS) * share
-      if (changeMs - nowMs <= FIX_AHEAD_MS) {
-        await this.sleep(running, changeMs, signal)
-      } else if (nowMs >= replanMs) {
-        await this.replan(running, { signal })
-        plannedMs = clock.monotonicMs()
-        share = 0.5 + random.uniform()
-      } else {
-        const lookMs = Math.min(replanMs, nowMs + REPLAN_PRESSED_MS)
-        await this.sleep(running, Math.min(changeMs - FIX_AHEAD_MS, lookMs), signal)
-      }
+    const openAheadMs = () => this.desk.planOf(this.desk.ledger, this.desk.nowMs()).openAheadMs
+    const wait = {
+      ...{ clock, random },
+      changeMs: () => this.overMs(running) - openAheadMs(),
+      isPressed: () => this.options.waitingLanes() > 0,
+      replan: () => this.replan(running, options),
     }
-  }
-
-  /** As fast as the engine goes, nobody knows when: shortly before the end, by what was sent. */
-  private async untilNearEnd(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
-    const { openAheadMs } = this.desk.planOf(this.desk.ledger, this.desk.nowMs())
+    if (pace > 0) return await untilChangeOver(running, wait, options)
+    // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
     const overFrames = this.course.overFrame(running.planned) - running.fromFrame
-    await running.arrival(Math.max(0, overFrames - Math.ceil(openAheadMs / FRAME_MS)), options)
-  }
-
-  /** Wakes early when the session has ended. */
-  private async sleep(running: LegLease, dueMs: number, signal: AbortSignal): Promise<void> {
-    const either = AbortSignal.any([signal, running.ended])
-    try {
-      await this.options.clock.sleepUntil(dueMs, { signal: either })
-    } catch (error) {
-      if (signal.aborted) throw error
-    }
-  }
-
-  /** When the next session is to be opened. */
-  private changeMs(running: LegLease): number {
-    const { openAheadMs } = this.desk.planOf(this.desk.ledger, this.desk.nowMs())
-    return this.overMs(running) - openAheadMs
+    const aheadFrames = Math.ceil(openAheadMs() / FRAME_MS)
+    await running.arrival(Math.max(0, overFrames - aheadFrames), options)
   }
 
   /** When the audio after a leg is due; without a pace at once, for then no frame has a time. */
@@ -304,7 +243,9 @@ export class LaneChain implements LeaseOwner {
       if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
       if (running.isSpent) return NO_CHANGE
       const context = { nowMs, waitingLanes: this.options.waitingLanes() }
-      const request = this.runningRequest(running, plan, nowMs)
+      const lane = { ...this.request(), held: this.olderLegs(running) }
+      const clockMs = this.options.clock.monotonicMs()
+      const request = runningRequest(lane, running, { plan, nowMs, clockMs })
       // A frame that may come to lie behind the end waits until the ledger has decided.
       running.fence(request.earliestEndFrame - running.fromFrame - 1)
       const legPlan = planLegs(plan, ledger, request, context)
@@ -317,22 +258,6 @@ export class LaneChain implements LeaseOwner {
       })
     } finally {
       running.unfence()
-    }
-  }
-
-  private runningRequest(running: LegLease, plan: EnginePlan, nowMs: number): LaneRequest {
-    const { clock, pace } = this.options
-    const { entry, fromFrame } = running
-    const heardMs = clock.monotonicMs() - running.dueMs(fromFrame)
-    const fixedMs = Math.max(0, heardMs) + plan.openAheadMs + FIX_AHEAD_MS
-    const startMs = entry.startMs + lateMs(entry, pace, nowMs)
-    return {
-      ...this.request(),
-      first: { openMs: entry.openMs, startMs, fromFrame },
-      earliestEndFrame: fromFrame + Math.ceil(fixedMs / frameMsOf(pace)),
-      firstIndex: running.index,
-      running: entry,
-      held: this.olderLegs(running),
     }
   }
 
@@ -446,8 +371,7 @@ export class LaneChain implements LeaseOwner {
       if (!this.entry.isOurs(ledger)) return NO_CHANGE
       // What is still open there is closed by its own lease.
       const left = { legs: held, restFrames: 0, parkedSinceMs: null }
-      const next =
-        held.length > 0 ? this.entry.put(ledger, left) : withoutChain(ledger, this.chainId)
+      const next = held.length > 0 ? this.entry.put(ledger, left) : this.entry.without(ledger)
       return { ledger: next, value: null }
     })
     this.desk = desk

@@ -25,11 +25,11 @@ export const PUBLISH_MS = 600_000
 const LEGS_AHEAD = 4
 const PUBLISH_MIN_MS = 120_000
 /** Cells of a plan: fine enough for short legs, few enough to be searched in a millisecond. */
-const CELLS_MAX = 1_200
+const CELLS_MAX = 800
 const CELL_MS_MIN = 250
 const CELL_MS_MAX = 60_000
 /** A leg's end is chosen that finely. */
-const CUTS_PER_LEG = 32
+const CUTS_PER_LEG = 24
 /** Policies that know every leg to its end look at all of it, in more cells. */
 const KNOWN_CELLS_MAX = 8_192
 

@@ -37,7 +37,7 @@ export interface LaneTask {
   readonly earliestEndFrame: number
   /** Until then every lane has published its legs; later loads are averages, and bind nobody. */
   readonly firmUntilMs: number
-  /** What others would ask for that are still to come: it makes blocks dearer, and forbids nothing. */
+  /** What others that are still to come would ask for: makes blocks dearer, forbids nothing. */
   readonly coming: Coming
   /** Cuts after `first.fromFrame` in order; the last one is of the kind `end`. */
   readonly cuts: readonly CutOption[]

@@ -53,7 +53,6 @@ export async function planEngines(
     return { facts, source: 'engines', text: `${countText(facts.length)}, asked`, notes }
   }
   const gpu = settings.engine.gpu ?? ASSUMED_GPU
-  if (named === 0) notes.push('No engine is named (NIGHTSCRIBE_ENGINES; or --gpu and --engines).')
   return byProfile(context, { gpu, count: Math.max(1, named), source: 'assumed', notes })
 }
 
@@ -122,8 +121,10 @@ function byProfile(
   const notes = [...wanted.notes]
   if (source === 'assumed') {
     const others = gpuProfileNames(root).join(', ')
+    const why = settings.engines.length === 0 ? 'No engine is named, so ' : ''
+    const assumed = `${countText(count)} of the profile ${name} ${count === 1 ? 'is' : 'are'} assumed`
     notes.push(
-      `${countText(count)} of the profile ${name} ${count === 1 ? 'is' : 'are'} assumed; --gpu (${others}) and --engines say others.`,
+      `${why}${assumed}; NIGHTSCRIBE_ENGINES, or --gpu (${others}) and --engines, say others.`,
     )
   }
   return { facts, source, text: `${countText(count)} by the profile ${name}`, notes }

@@ -20,7 +20,7 @@ export function showPlan(
   const audioMs = recordings.reduce((sum, { durationMs }) => sum + durationMs, 0)
   const count = recordings.length === 1 ? '1 recording' : `${recordings.length} recordings`
   terminal.out(
-    `${count} of ${printable(from)}, ${clockText(audioMs)} of audio; ${engines.text}, policy ${night.policy}.`,
+    `${count} from ${printable(from)}, ${clockText(audioMs)} of audio; ${engines.text}, policy ${night.policy}.`,
   )
   for (const note of notes) terminal.out(note)
   complain(terminal, unreadable)
@@ -87,6 +87,7 @@ function showLate(terminal: Terminal, { night, sources, nowMs }: PlanFindings): 
 function showDeadline(terminal: Terminal, findings: PlanFindings): void {
   const { deadline, night, nowMs } = findings
   if (deadline === null) return
+  if (findings.compared) terminal.out('')
   const { finishMs } = night.forecast
   const options = { finishMs, nowMs }
   const { sentences, rows, conclusion } = deadlineSentences(deadline, options)

@@ -18,11 +18,11 @@ afterAll(async () => {
 /** Other tests keep the machine busy meanwhile: lag shall not say how many lanes run. */
 const kneeLagMs = 3_600_000
 
-/** Half a minute of phrases of three seconds; different seeds share no word. */
-async function recordings(count: number): Promise<ToneRecording[]> {
+/** Half a minute of phrases of three seconds. Each test has seeds, and so files, of its own. */
+async function recordings(count: number, firstSeed: number): Promise<ToneRecording[]> {
   return await Promise.all(
-    Array.from({ length: count }, (_, seed) =>
-      toneRecording({ folder, seed, count: 56, pauseBeforeMs: phrases(8) }),
+    Array.from({ length: count }, (_, index) =>
+      toneRecording({ folder, seed: firstSeed + index, count: 56, pauseBeforeMs: phrases(8) }),
     ),
   )
 }
@@ -58,7 +58,8 @@ function expectNeverOverfull({ standin: { stats } }: DevStack, { atLeast }: { at
   expect(stats.kvBlocksHeld).toBe(0)
 }
 
-describe('an engine with few KV blocks', () => {
+// Side by side, because most of their time is waiting.
+describe.concurrent('an engine with few KV blocks', () => {
   it('is never overfilled by two worker processes, and everything gets done', async () => {
     const legs = { floorMs: 5_000, ceilingMs: 20_000, openAheadMs: 100 }
     await using stack = await startDevStack(
@@ -66,7 +67,7 @@ describe('an engine with few KV blocks', () => {
       { blocks: 81 },
     )
     await Promise.all([stack.startWorkerProcess(), stack.startWorkerProcess()])
-    const all = await recordings(8)
+    const all = await recordings(8, 0)
     const jobIds = await submitAll(stack, all, 4)
     const workers = new Set<string>()
     const ended = stack.ended(jobIds)
@@ -84,13 +85,16 @@ describe('an engine with few KV blocks', () => {
     expect((await stack.ledger()).chains).toEqual([])
   }, 120_000)
 
-  it.each(['profile', 'reserve'])(
+  it.each([
+    ['profile', 100],
+    ['reserve', 200],
+  ] as const)(
     'is never overfilled by the policy %s',
-    async (policy) => {
+    async (policy, firstSeed) => {
       const admission = { policy, kneeLagMs }
       await using stack = await startDevStack({ admission, engine: {} }, { blocks: 61 })
       await stack.startWorker()
-      const all = await recordings(5)
+      const all = await recordings(5, firstSeed)
       const jobIds = await submitAll(stack, all, 8)
       await expectAllWords(stack, jobIds, all)
       expectNeverOverfull(stack, { atLeast: 30 })
@@ -102,7 +106,7 @@ describe('an engine with few KV blocks', () => {
     const settings = { admission: { policy: 'fixed', kneeLagMs }, engine: { sessionsMax: 5 } }
     await using stack = await startDevStack(settings, { blocks: 61 })
     await stack.startWorker()
-    const all = await recordings(5)
+    const all = await recordings(5, 60)
     // All begin together: each alone would fit.
     const letGo = await stack.holdTranscriptions()
     const jobIds = await submitAll(stack, all, 8)

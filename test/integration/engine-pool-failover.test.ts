@@ -92,7 +92,7 @@ describe.concurrent('an engine of two', () => {
     const more = await recordings(2, 10)
     await expectAllWords(stack, await submitAll(stack, more), more)
     expect(second.stats.connections).toBeGreaterThan(1)
-  }, 60_000)
+  }, 120_000)
 
   it('answers 503: everything goes to the other, until it is well', async () => {
     await using pool = await startTwo([{ kind: 'refuse', status: 503 }])
@@ -106,7 +106,7 @@ describe.concurrent('an engine of two', () => {
     const more = await recordings(2, 30)
     await expectAllWords(stack, await submitAll(stack, more), more)
     expect(second.stats.finished).toBeGreaterThan(1)
-  }, 60_000)
+  }, 120_000)
 
   it('gives no text any more though it says that it is well: its legs move to the other', async () => {
     await using pool = await startTwo()
@@ -120,4 +120,32 @@ describe.concurrent('an engine of two', () => {
     second.setFaults([{ kind: 'stall', afterDeltas: 0 }])
     await expectAllWords(stack, jobIds, all)
   }, 120_000)
+})
+
+describe.concurrent('a worker that is killed while its sessions run', () => {
+  it('has its leases reclaimed, and another worker finishes what it began', async () => {
+    // Room for one lane only: what the dead one held must be free before anybody goes on.
+    const settings = {
+      legs: { floorMs: 4_000, ceilingMs: 20_000, openAheadMs: 100 },
+      engine: {},
+      admission: { kneeLagMs: 3_600_000 },
+      queue: { lockDurationMs: 1_000, stalledIntervalMs: 500, backoffMs: 50 },
+    }
+    await using stack = await startDevStack(settings, { blocks: 20 })
+    const doomed = await stack.startWorkerProcess()
+    const [recording] = (await recordings(1, 60)) as [ToneRecording]
+    const jobId = await submitTo(stack, 'a.wav', recording.bytes, { pace: 2 })
+    await stack.until(jobId, ({ audioMsDone }) => audioMsDone > 8_000)
+    process.kill(doomed.pid, 'SIGKILL')
+    await doomed.exited
+    const [left] = (await stack.ledger()).chains
+    expect(left?.id).toContain(jobId)
+    await stack.startWorker()
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])
+    const stored = await transcriptOf(stack, jobId)
+    expectWords(stored, recording)
+    expectContiguous(stored, recording)
+    expect((await stack.ledger()).chains).toEqual([])
+    expect(stack.standin.stats.deadlocks).toBe(0)
+  }, 90_000)
 })

@@ -99,7 +99,7 @@ describe('plan', () => {
     const lines = Array.from({ length: 30 }, (_, at) => `meeting-${at}.m4a,${600 + at}`)
     const { out } = await run({ csv: await csv('many.csv', lines) })
     const text = out.join('\n')
-    expect(text).toContain('30 recordings of many.csv')
+    expect(text).toContain('30 recordings from many.csv')
     expect(text).toContain('1 engine of the profile l40s is assumed')
     expect(text).toContain('one every 6 s on average is assumed')
     expect(text).toContain('… and 10 more; --all shows them.')

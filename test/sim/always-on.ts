@@ -1,3 +1,4 @@
+import type { Ledger } from '../../src/admission/ledger.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import type { NightJob } from '../../src/planning/simulated-night.js'
 import { type NightEngine, type NightResult, runNight } from './night-run.js'
@@ -20,6 +21,8 @@ export interface AlwaysOn {
   kvBlocksMax: number
   stepMsMax: number
   overflows: number
+  /** A ledger of its fullest time. */
+  ledger: Ledger
 }
 
 /** Lets so many meetings without an end ask for one engine. */
@@ -66,5 +69,6 @@ function figures(result: NightResult, fromMs: number): AlwaysOn {
     kvBlocksMax: truth?.blocksMax ?? 0,
     stepMsMax: truth?.stepMsMax ?? 0,
     overflows: truth?.overflows ?? 0,
+    ledger: result.fullest,
   }
 }

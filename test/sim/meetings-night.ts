@@ -29,7 +29,7 @@ export interface MeetingsFigures {
   nights: MeetingsNight[]
 }
 
-/** Three hundred meetings on an L40S: `elastic`, and `fixed` with numbers that fit and that don't. */
+/** Three hundred meetings on an L40S: `elastic`, and `fixed` with numbers that fit or don't. */
 export async function runMeetings(seed: number): Promise<MeetingsFigures> {
   const card = CARDS[0] as Card
   const jobs = meetings(seed)

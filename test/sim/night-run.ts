@@ -1,4 +1,5 @@
 import { type EnginePlan, frameMsOf } from '../../src/admission/engine-plan.js'
+import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger.js'
 import { withoutWorkers } from '../../src/admission/ledger-changes.js'
 import { type LedgerStore, SIGN_KEPT_MS } from '../../src/admission/ledger-store.js'
 import type { LegLease } from '../../src/admission/leg-lease.js'
@@ -89,6 +90,8 @@ export interface NightResult {
   /** What must never happen, with its time. */
   violations: string[]
   endedMs: number
+  /** The last one of those that had the most chains. */
+  fullest: Ledger
 }
 
 const NEVER = new AbortController().signal
@@ -123,6 +126,7 @@ class Night {
       log: [],
       violations: [],
       endedMs: 0,
+      fullest: EMPTY_LEDGER,
     }
   }
 
@@ -184,8 +188,19 @@ class Night {
     const clock = hangs.length > 0 ? new HangingClock(this.clock, hangs) : this.clock
     const plans = new Map(engines.map(({ id, plan }) => [id, plan]))
     const onOverbooked = (sentence: string) => this.violated(sentence)
+    const onWritten = (ledger: Ledger) => {
+      if (ledger.chains.length >= this.result.fullest.chains.length) this.result.fullest = ledger
+    }
     const killed = dying.signal
-    const parts = { store: this.store, clock: this.clock, plans, outages, killed, onOverbooked }
+    const parts = {
+      store: this.store,
+      clock: this.clock,
+      plans,
+      outages,
+      killed,
+      onOverbooked,
+      onWritten,
+    }
     if (killedMs !== null) this.killLater(name, dying, killedMs, over)
     return { name, clock, store: new WatchedStore(parts), killed }
   }

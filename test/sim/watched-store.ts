@@ -19,7 +19,7 @@ const STEP_TOLERANCE = 1.01
 
 /**
  * One worker's way to the ledgers. Nothing passes in an outage, or once the worker is dead. Looks
- * at everything that is written: while nobody is late, all that is held must fit until it is released.
+ * at everything that is written: while nobody is late, all that is held must fit to its release.
  */
 export class WatchedStore implements LedgerStore {
   private readonly parts: {
@@ -29,6 +29,7 @@ export class WatchedStore implements LedgerStore {
     outages: readonly Outage[]
     killed: AbortSignal
     onOverbooked(sentence: string): void
+    onWritten(ledger: Ledger): void
   }
 
   constructor(parts: WatchedStore['parts']) {
@@ -47,7 +48,10 @@ export class WatchedStore implements LedgerStore {
   ): Promise<number | null> {
     this.requireUp()
     const written = await this.parts.store.write(engine, ledger, options)
-    if (written !== null) this.check(engine, ledger)
+    if (written !== null) {
+      this.check(engine, ledger)
+      this.parts.onWritten(ledger)
+    }
     return written
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Command } from 'commander'
 import type { Settings } from '../../config/schema.js'
 import { InputError } from '../../kernel/errors.js'
@@ -42,6 +43,7 @@ export async function plan(
 ): Promise<number> {
   const { terminal, clock, stop } = context
   const signal = stop.drain
+  setMaxListeners(0, signal) // documents and headers are read several at a time
   const settings = settingsFor(context.settings, options)
   const own = { ...context, settings }
   const engines = await planEngines(own, options, { signal })

@@ -1,0 +1,28 @@
+import { FIX_AHEAD_MS } from './change-over-wait.js'
+import { type EnginePlan, frameMsOf } from './engine-plan.js'
+import type { LaneRequest } from './lane-plan.js'
+import { lateMs } from './lease-times.js'
+import type { LegLease } from './leg-lease.js'
+
+/**
+ * A lane that asks for better cuts while a leg of it runs: what was sent, or will be before the
+ * ledger has answered, stays where it is.
+ * @param at.clockMs this process's monotonic clock; `nowMs` is the store's
+ */
+export function runningRequest(
+  lane: Omit<LaneRequest, 'first' | 'running'>,
+  running: LegLease,
+  at: { plan: EnginePlan; nowMs: number; clockMs: number },
+): LaneRequest {
+  const { entry, fromFrame } = running
+  const heardMs = at.clockMs - running.dueMs(fromFrame)
+  const fixedMs = Math.max(0, heardMs) + at.plan.openAheadMs + FIX_AHEAD_MS
+  const startMs = entry.startMs + lateMs(entry, lane.pace, at.nowMs)
+  return {
+    ...lane,
+    first: { openMs: entry.openMs, startMs, fromFrame },
+    earliestEndFrame: fromFrame + Math.ceil(fixedMs / frameMsOf(lane.pace)),
+    firstIndex: running.index,
+    running: entry,
+  }
+}
