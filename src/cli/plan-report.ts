@@ -1,5 +1,5 @@
 import { isoTime } from '../kernel/clock.js'
-import type { JobForecast } from '../planning/night-forecast.js'
+import type { JobForecast } from '../planning/night-course.js'
 import type { PlanChange } from '../planning/plan-changes.js'
 import type { DeadlineAnswer } from './plan-deadline.js'
 import type { PlanEngines } from './plan-engines.js'

@@ -1,4 +1,4 @@
-import type { JobForecast } from '../planning/night-forecast.js'
+import type { JobForecast } from '../planning/night-course.js'
 import { timeText } from './job-story.js'
 import type { PlanFindings } from './plan-report.js'
 import { deadlineSentences, nightSentences, policyRows, shortened } from './plan-text.js'

@@ -108,7 +108,7 @@ class LaneReplay implements AsyncDisposable {
   ): Promise<Omit<CarriedLegResult, 'stretch' | 'engine'>> {
     const { clock } = this.ports
     const leasedMs = clock.monotonicMs()
-    const result = await this.runSession(lease, signal)
+    const result = await this.runInTurn(lease, signal)
     // Audio that a plan counts as sent and nobody sent would be missing without a trace.
     assert.equal(result.samples, this.samplesOf(lease.planned), 'a leg ends where it was sent to')
     return {
@@ -119,7 +119,22 @@ class LaneReplay implements AsyncDisposable {
     }
   }
 
-  private async runSession(lease: LegLease, signal: AbortSignal): Promise<SessionResult> {
+  private async runInTurn(lease: LegLease, signal: AbortSignal): Promise<SessionResult> {
+    // Taken before anything is waited for, so that the leg after it can't come before it.
+    const turn = this.order.enter(lease.fromFrame)
+    try {
+      const frames = await this.framesFrom(lease.fromFrame, signal)
+      return await this.runSession(lease, this.audioOf(lease, { frames, turn }), signal)
+    } finally {
+      turn.leave()
+    }
+  }
+
+  private async runSession(
+    lease: LegLease,
+    audio: SessionAudio,
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
     const { ports, request } = this
     const { work, lane, live } = request
     const { analysis, job } = work
@@ -129,15 +144,13 @@ class LaneReplay implements AsyncDisposable {
     const legStartMs = lease.fromFrame * STEP_MS
     const heard = speechLookup(speech?.segments_ms ?? [])
     const audioMs = samplesToMs(analysis.samples)
-    const frames = await this.framesFrom(lease.fromFrame, signal)
     const pulse = ports.engines.session(lease)
-    const turn = this.order.enter(lease.fromFrame)
     try {
       return await ports.runSession(
         {
           engine: engine.address,
           model: engine.description.model,
-          audio: this.audioOf(lease, { frames, turn }),
+          audio,
           pace: job.options.pace,
           permission: lease,
           isExcused: () => ports.engines.isSilent(lease.desk.engine),
@@ -158,7 +171,6 @@ class LaneReplay implements AsyncDisposable {
         { signal: AbortSignal.any([signal, pulse.freed]) },
       )
     } finally {
-      turn.leave()
       pulse.ended(ports.clock.monotonicMs())
     }
   }

@@ -1,4 +1,4 @@
-import type { NightForecast } from './night-forecast.js'
+import type { NightForecast } from './night-course.js'
 
 const HOUR_MS = 3_600_000
 

@@ -75,7 +75,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 // Side by side, because most of their time is waiting.
 describe.concurrent('an engine of two', () => {
-  it('dies: its legs move to the other; comes back warm, and is used again', async () => {
+  it('dies: its legs move to the other, and it comes back warm', async () => {
     await using pool = await startTwo()
     const { stack, second } = pool
     const all = await recordings(4, 0)
@@ -89,9 +89,6 @@ describe.concurrent('an engine of two', () => {
     await expectAllWords(stack, jobIds, all)
     await until(() => second.stats.finished > 0)
     expect(second.stats.connections).toBeGreaterThan(0)
-    const more = await recordings(2, 10)
-    await expectAllWords(stack, await submitAll(stack, more), more)
-    expect(second.stats.connections).toBeGreaterThan(1)
   }, 120_000)
 
   it('answers 503: everything goes to the other, until it is well', async () => {

@@ -1,0 +1,244 @@
+import { EngineDesk } from '../admission/engine-desk.js'
+import { type EnginePlan, legFramesFor, type Policy } from '../admission/engine-plan.js'
+import type { LaneChain } from '../admission/lane-chain.js'
+import type { Waiter } from '../admission/ledger-store.js'
+import { FRAME_MS } from '../admission/leg-curve.js'
+import { FILL_SHARE } from '../admission/leg-planner.js'
+import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
+import { InputError } from '../kernel/errors.js'
+import { seededRandom } from '../kernel/seeded-random.js'
+import { SimulatedClock } from '../kernel/simulated-clock.js'
+import { NightLedgers } from './night-ledgers.js'
+import { NightLine } from './night-line.js'
+
+/** While somebody waits it is looked so often whether there is room, beside every end of a job. */
+const LOOK_INTERVAL_MS = 10_000
+/** The same where every look lays all legs of the night side by side. */
+const LOOK_INTERVAL_KNOWN_MS = 30_000
+
+const KNOWN_POLICIES: readonly Policy[] = ['reserve', 'profile']
+
+/** An engine of a forecast. */
+export interface ForecastEngine {
+  readonly id: string
+  readonly plan: EnginePlan
+  /** Kept for live sessions, out of the plan's blocks. */
+  readonly liveBlocks: number
+}
+
+/** The night that is to be told in advance. */
+export interface NightCourse {
+  readonly engines: readonly ForecastEngine[]
+  readonly jobs: readonly SessionDemand[]
+  /** Unix epoch: when all of it begins, with every job in line. */
+  readonly startMs: number
+  /** Setting `admission.agingMs`. */
+  readonly agingMs: number
+}
+
+/** When a job would be carried. */
+export interface JobForecast {
+  readonly jobId: string
+  readonly engine: string
+  /** Unix epoch: when its sessions are opened, and when its text is complete. */
+  readonly startMs: number
+  readonly finishMs: number
+}
+
+/** A job that can never fit; one sentence says why. */
+export interface RefusedJob {
+  readonly jobId: string
+  readonly sentence: string
+}
+
+/** What a forecast says of one engine. */
+export interface EngineForecast {
+  readonly id: string
+  /** The most lanes that it carries at a time. */
+  readonly lanesMax: number
+  /** How long legs are then, on average; null where the policy doesn't ask how many there are. */
+  readonly legMs: number | null
+}
+
+/** A night as it would go. */
+export interface NightForecast {
+  readonly startMs: number
+  /** When the last job is complete; `startMs` where there is none. */
+  readonly finishMs: number
+  /** How long the last job waited that was let in. */
+  readonly waitedMs: number
+  /** In the order in which they begin. */
+  readonly jobs: readonly JobForecast[]
+  readonly refused: readonly RefusedJob[]
+  readonly engines: readonly EngineForecast[]
+}
+
+/**
+ * Lets a night go by on a clock of its own: line, gate, ledgers and plans of production, everything
+ * as planned. Jobs are let in one by one by the real pool; once in, a lane goes on by itself (see
+ * `NightLedgers`).
+ *
+ * @throws the signal's reason
+ */
+export async function runCourse(
+  night: NightCourse,
+  { signal }: { signal: AbortSignal },
+): Promise<NightForecast> {
+  const clock = new SimulatedClock(night.startMs)
+  return await clock.run(new Course(night, clock).run(signal))
+}
+
+/** What engines carry, with legs as long as their true plans allow for that. */
+export function engineForecasts(
+  engines: readonly ForecastEngine[],
+  carried: readonly Pick<EngineForecast, 'lanesMax'>[],
+): EngineForecast[] {
+  return engines.map(({ id, plan }, at) => {
+    const lanesMax = carried[at]?.lanesMax ?? 0
+    return { id, lanesMax, legMs: legMsWith(plan, lanesMax) }
+  })
+}
+
+/** A job that was let in. */
+interface CarriedJob {
+  finishMs: number
+  chains: readonly LaneChain[]
+}
+
+/** A night on its way. */
+class Course {
+  private readonly night: NightCourse
+  private readonly clock: SimulatedClock
+  private readonly line: NightLine
+  private readonly desks: readonly EngineDesk[]
+  private readonly pool: SessionPool
+  private readonly waiting: Map<string, SessionDemand>
+  private carried: CarriedJob[] = []
+  private readonly told: JobForecast[] = []
+  private readonly refused: RefusedJob[] = []
+  private readonly lanesMax: number[]
+  private readonly lookEveryMs: number
+
+  constructor(night: NightCourse, clock: SimulatedClock) {
+    const { engines, jobs, startMs, agingMs } = night
+    this.night = night
+    this.clock = clock
+    this.waiting = new Map(jobs.map((job) => [job.jobId, job]))
+    const waiters = jobs.map((job) => waiterOf(job, startMs))
+    this.line = new NightLine(waiters, { nowMs: startMs, agingMs })
+    const plans = new Map(engines.map(({ id, plan }) => [id, plan]))
+    const store = new NightLedgers({ clock, plans })
+    const random = seededRandom(1) // of waits between tries to write, which nobody else does
+    this.desks = engines.map(({ id: engine, plan, liveBlocks }) => {
+      return new EngineDesk({ engine, store, clock, random, plan, liveBlocks })
+    })
+    this.lanesMax = engines.map(() => 0)
+    const isKnown = engines.some(({ plan: { policy } }) => KNOWN_POLICIES.includes(policy))
+    this.lookEveryMs = isKnown ? LOOK_INTERVAL_KNOWN_MS : LOOK_INTERVAL_MS
+    this.pool = new SessionPool({
+      ...{ desks: this.desks, waiting: this.line, clock, random, agingMs },
+      worker: 'forecast',
+      isUp: () => true,
+    })
+  }
+
+  async run(signal: AbortSignal): Promise<NightForecast> {
+    const { startMs } = this.night
+    while (this.line.length > 0 || this.carried.length > 0) {
+      await this.endJobs(signal)
+      await this.letIn(signal)
+      await this.clock.sleepUntil(this.nextMs(), { signal })
+    }
+    const last = (moments: readonly number[]) => moments.reduce((a, b) => Math.max(a, b), startMs)
+    return {
+      startMs,
+      finishMs: last(this.told.map(({ finishMs }) => finishMs)),
+      waitedMs: last(this.told.map((job) => job.startMs)) - startMs,
+      jobs: this.told,
+      refused: this.refused,
+      engines: engineForecasts(
+        this.night.engines,
+        this.lanesMax.map((lanesMax) => ({ lanesMax })),
+      ),
+    }
+  }
+
+  private nextMs(): number {
+    const ends = this.carried.map(({ finishMs }) => finishMs)
+    const looks = this.line.length > 0 ? [this.clock.wallMs() + this.lookEveryMs] : []
+    return Math.min(...ends, ...looks, Number.MAX_VALUE)
+  }
+
+  private async endJobs(signal: AbortSignal): Promise<void> {
+    const nowMs = this.clock.wallMs()
+    const ended = this.carried.filter(({ finishMs }) => finishMs <= nowMs)
+    this.carried = this.carried.filter(({ finishMs }) => finishMs > nowMs)
+    for (const { chains } of ended) for (const chain of chains) await chain.end({ signal })
+  }
+
+  /** Lets jobs in until nobody is called, or somebody who was called finds no room. */
+  private async letIn(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const called = await this.pool.look({ signal })
+      if (called.length === 0) break
+      for (const jobId of called) {
+        if (!(await this.tryJob(jobId, signal))) return
+      }
+    }
+    const first = this.line.first
+    if (this.carried.length > 0 || first === null) return
+    // With all engines empty nothing will change: whoever finds no room now would wait for ever.
+    if (await this.tryJob(first, signal)) return
+    await this.refuse(first, 'an idle engine has no room for all its lanes', signal)
+  }
+
+  private async tryJob(jobId: string, signal: AbortSignal): Promise<boolean> {
+    const job = this.waiting.get(jobId)
+    if (!job) return true
+    try {
+      const admission = await this.pool.admit(job, { signal })
+      if (admission.kind === 'waiting') return false
+      this.begin(job, admission.lanes)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      await this.refuse(jobId, error.message, signal)
+    }
+    return true
+  }
+
+  private async refuse(jobId: string, sentence: string, signal: AbortSignal): Promise<void> {
+    this.refused.push({ jobId, sentence })
+    this.waiting.delete(jobId)
+    await this.pool.leave(jobId, { signal })
+  }
+
+  private begin({ jobId, lanes }: SessionDemand, chains: readonly LaneChain[]): void {
+    this.waiting.delete(jobId)
+    const startMs = this.clock.wallMs()
+    const engine = chains[0]?.engine ?? ''
+    const at = this.night.engines.findIndex(({ id }) => id === engine)
+    const plan = this.night.engines[at]?.plan
+    const aroundMs = plan ? plan.openAheadMs + plan.tailMs : 0
+    const finishMs = startMs + Math.max(...lanes.map(({ remainingMs }) => remainingMs)) + aroundMs
+    this.carried.push({ finishMs, chains })
+    this.told.push({ jobId, engine, startMs, finishMs })
+    const carried = this.desks[at]?.ledger.chains.length ?? 0
+    this.lanesMax[at] = Math.max(this.lanesMax[at] ?? 0, carried)
+  }
+}
+
+/** A job as it stands in line. */
+export function waiterOf(
+  { jobId, lanes, priority, deadlineMs }: SessionDemand,
+  sinceMs: number,
+): Waiter {
+  const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
+  return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs }
+}
+
+/** How long legs are with so many lanes on an engine. */
+function legMsWith(plan: EnginePlan, lanes: number): number | null {
+  if (plan.policy !== 'elastic' || lanes === 0) return null
+  const frames = legFramesFor(plan, lanes, FILL_SHARE)
+  return frames === null ? null : Math.min(frames, plan.ceilingFrames) * FRAME_MS
+}
