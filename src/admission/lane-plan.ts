@@ -234,9 +234,12 @@ function cutsWithin(
 }
 
 function isClose(one: CutOption, other: CutOption, gridFrames: number): boolean {
-  const mayGo = (cut: CutOption) => cut.kind === 'pause' || cut.kind === 'quiet'
-  const place = (cut: CutOption) => Math.floor(cut.endFrame / gridFrames)
-  return mayGo(one) && mayGo(other) && place(one) === place(other)
+  const isNear = Math.floor(one.endFrame / gridFrames) === Math.floor(other.endFrame / gridFrames)
+  return isNear && mayGo(one) && mayGo(other)
+}
+
+function mayGo({ kind }: CutOption): boolean {
+  return kind === 'pause' || kind === 'quiet'
 }
 
 function asLegs(request: LaneRequest, stretches: readonly PlannedStretch[]): Omit<LegPlan, 'fits'> {

@@ -25,7 +25,11 @@ export class LegCurve {
   /** From the opening on, before any audio. */
   readonly openBlocks: number
   readonly steps: readonly BlockStep[]
+  /** The same as two columns. */
+  readonly stepFrames: Int32Array
+  readonly stepBlocks: Int32Array
   private readonly atFrames: Uint16Array
+  private readonly stepsBefore: Uint16Array
   private readonly sums: Float64Array
 
   constructor(model: KvModel) {
@@ -42,6 +46,18 @@ export class LegCurve {
       this.sums[frames] = (this.sums[frames - 1] ?? 0) + held
     }
     this.steps = steps
+    this.stepFrames = Int32Array.from(steps, ({ frame }) => frame)
+    this.stepBlocks = Int32Array.from(steps, ({ blocks }) => blocks)
+    this.stepsBefore = new Uint16Array(CURVE_FRAMES_MAX + 1)
+    for (let frame = 0, step = 0; frame <= CURVE_FRAMES_MAX; frame += 1) {
+      this.stepsBefore[frame] = step
+      if (steps[step]?.frame === frame) step += 1
+    }
+  }
+
+  /** Which step is the first one at a frame or after it; as many as there are: none. */
+  stepFrom(frame: number): number {
+    return this.stepsBefore[Math.min(frame, CURVE_FRAMES_MAX)] as number
   }
 
   /** Blocks once so many frames were sent, the end of the audio not yet announced. */

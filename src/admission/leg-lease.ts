@@ -178,8 +178,8 @@ export class LegLease {
 
   /** The first frame from one on with which the session's curve takes blocks. */
   borderAfter(frame: number): number {
-    for (const step of this.plan.curve.steps) if (step.frame >= frame) return step.frame
-    return Number.POSITIVE_INFINITY
+    const { curve } = this.plan
+    return curve.stepFrames[curve.stepFrom(frame)] ?? Number.POSITIVE_INFINITY
   }
 
   /** The session has ended and holds nothing any more. */

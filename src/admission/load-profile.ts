@@ -52,22 +52,10 @@ export class LoadProfile {
     const from = this.cellAt(leg.openMs)
     const to = options.overdue ? this.cells : this.cellAfter(endMs)
     if (to <= from) return
-    const rises = this.blockRises
-    let held = curve.openBlocks
-    rises[from] = (rises[from] as number) + held
-    if (pace > 0) {
-      for (const step of curve.steps) {
-        if (step.frame >= leg.frames - 1) break
-        const cell = Math.max(from, this.cellAt(leg.startMs + step.frame * frameMs))
-        rises[cell] = (rises[cell] as number) + step.blocks
-        held += step.blocks
-      }
-    }
     const peak = curve.peakBlocks(leg.frames)
-    const lastFrameMs = pace > 0 ? leg.startMs + (leg.frames - 1) * frameMs : leg.openMs
-    const tail = Math.max(from, Math.min(to, this.cellAt(lastFrameMs)))
-    rises[tail] = (rises[tail] as number) + peak - held
-    rises[to] = (rises[to] as number) - peak
+    if (pace > 0) this.addStaircase(leg, frameMs, { from, to })
+    else this.blockRises[from] = (this.blockRises[from] as number) + peak
+    this.blockRises[to] = (this.blockRises[to] as number) - peak
     this.sessionRises[from] = (this.sessionRises[from] as number) + 1
     this.sessionRises[to] = (this.sessionRises[to] as number) - 1
     this.addStepCost(leg, frameMs, { from, to })
@@ -105,6 +93,30 @@ export class LoadProfile {
   get sessions(): Float64Array {
     this.sum()
     return this.sessionRises
+  }
+
+  /** The blocks of a leg up to its release. The hottest loop of all: most of it is ahead or past. */
+  private addStaircase(leg: LegTimes, frameMs: number, range: { from: number; to: number }): void {
+    const { curve } = this.plan
+    const { stepFrames, stepBlocks } = curve
+    const { from, to } = range
+    const rises = this.blockRises
+    const lastFrame = leg.frames - 1
+    const startCell = (leg.startMs - this.originMs) / this.cellMs
+    const cellsPerFrame = frameMs / this.cellMs
+    const beyond = Math.ceil((from + 1 - startCell) / cellsPerFrame)
+    const past = Math.max(0, Math.min(lastFrame, beyond))
+    let held = curve.blocksAfter(past)
+    rises[from] = (rises[from] as number) + held
+    for (let at = curve.stepFrom(past); at < stepFrames.length; at += 1) {
+      const frame = stepFrames[at] as number
+      const cell = Math.floor(startCell + frame * cellsPerFrame)
+      if (frame >= lastFrame || cell >= to) break
+      rises[cell] = (rises[cell] as number) + (stepBlocks[at] as number)
+      held += stepBlocks[at] as number
+    }
+    const tail = Math.min(to, Math.max(from, Math.floor(startCell + lastFrame * cellsPerFrame)))
+    rises[tail] = (rises[tail] as number) + curve.peakBlocks(leg.frames) - held
   }
 
   private cellAfter(atMs: number): number {

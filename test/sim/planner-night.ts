@@ -30,7 +30,7 @@ export interface PlannerFigures {
 
 /**
  * Forecasts a night of recordings and carries it leg by leg: the same lengths, but other pauses and
- * other chance, for nobody knows them in advance. All are in line from the beginning, longest first.
+ * other chance, for nobody knows them in advance. All are in line from the start, longest first.
  */
 export async function runPlanner(wish: PlannerWish): Promise<PlannerFigures> {
   const { engines, seed } = wish
