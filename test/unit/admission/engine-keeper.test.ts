@@ -67,14 +67,20 @@ function keeperOf(worker: string) {
     const hear = () => pulse.deltaReceived(clock.monotonicMs(), 0)
     return { pulse, send, hear, end: () => pulse.ended(clock.monotonicMs()) }
   }
-  return { keeper, events, open }
+  return { keeper, desk, events, open }
 }
 
-/** So many seconds, each with a round of all. */
-async function rounds(seconds: number, ...keepers: readonly { keeper: EngineKeeper }[]) {
+/** So many seconds, each with a round of all; a worker reads its ledgers as often. */
+async function rounds(
+  seconds: number,
+  ...keepers: readonly { keeper: EngineKeeper; desk: EngineDesk }[]
+) {
   for (let second = 0; second < seconds; second += 1) {
     await clock.advance(1_000)
-    for (const { keeper } of keepers) await keeper.round({ signal })
+    for (const { keeper, desk } of keepers) {
+      await desk.read({ signal })
+      await keeper.round({ signal })
+    }
   }
 }
 
@@ -96,8 +102,8 @@ describe('an engine that gives nothing any more', () => {
     expect([one.keeper.isSilent, one.keeper.hungMs]).toEqual([false, 8_000])
     const second = one.open('a/0')
     second.send(20)
-    await rounds(2, one)
-    expect(one.keeper.hungMs).toBe(10_000)
+    await rounds(3, one)
+    expect([one.keeper.isSilent, one.keeper.hungMs]).toEqual([true, 11_000])
     second.hear()
     await rounds(1, one)
     expect([one.keeper.isSilent, one.keeper.hungMs]).toEqual([false, 0])
@@ -134,20 +140,27 @@ describe('the correction of the KV law', () => {
     await rounds(8, one)
     expect((await ledger()).limit.correctionBlocks).toBe(3)
     const newcomer = keeperOf('newcomer')
-    await rounds(3, one, newcomer)
+    await rounds(1, one, newcomer)
     expect((await ledger()).limit.correctionBlocks).toBe(3)
   })
 
-  it('falls by a block in ten seconds, however many workers there are', async () => {
-    const workers = ['one', 'two', 'three'].map(keeperOf)
+  it('falls block by block and slowly, however many workers there are', async () => {
+    const one = keeperOf('one')
     gauges = { ...quiet, kvBlocksHeld: 3 }
-    await rounds(8, ...workers)
+    await rounds(8, one)
     gauges = { ...quiet, kvBlocksHeld: 0 }
-    // Five seconds until the old samples say nothing any more.
-    await rounds(5, ...workers)
-    const before = (await ledger()).limit.correctionBlocks
-    await rounds(11, ...workers)
-    expect(before - (await ledger()).limit.correctionBlocks).toBe(1)
+    const lowered: number[] = []
+    // Those who come later have seen nothing that would ask for it, and are as ready to lower it.
+    const workers = [one]
+    for (let second = 0; second < 30; second += 1) {
+      if (second % 4 === 0) workers.push(keeperOf(`late-${second}`))
+      const before = (await ledger()).limit.correctionBlocks
+      await rounds(1, ...workers)
+      if ((await ledger()).limit.correctionBlocks < before) lowered.push(second)
+    }
+    expect((await ledger()).limit.correctionBlocks).toBeLessThan(3)
+    const pausesS = lowered.slice(1).map((second, index) => second - (lowered[index] ?? 0))
+    expect(Math.min(...pausesS)).toBeGreaterThanOrEqual(9)
   })
 })
 
