@@ -1,5 +1,5 @@
 import { type EnginePlan, frameMsOf, heldMs } from './engine-plan.js'
-import { lateMs, releaseMs } from './lease-times.js'
+import { isOverdue, lateMs, releaseMs } from './lease-times.js'
 import type { Chain, PlannedLeg } from './ledger.js'
 import { stepCostMs } from './step-model.js'
 
@@ -18,7 +18,11 @@ export function chainPeak(plan: EnginePlan, chain: Chain, nowMs: number): ChainP
   let peak = restPeak(plan, chain)
   for (const ending of chain.legs) {
     const atMs = releaseMs(plan, ending, chain.pace, nowMs)
-    const held = chain.legs.filter((leg) => leg.index >= ending.index && leg.openMs < atMs)
+    const held = chain.legs.filter((leg) => {
+      // Nobody knows when an overdue one will be released.
+      const stands = leg.index >= ending.index || isOverdue(plan, leg, chain.pace, nowMs)
+      return stands && leg.openMs < atMs
+    })
     peak = larger(peak, {
       blocks: held.reduce((sum, leg) => sum + blocksAt(plan, { leg, chain, atMs, nowMs }), 0),
       stepMs: held.reduce((sum, leg) => sum + stepMsAt(plan, { leg, chain, atMs, nowMs }), 0),

@@ -1,8 +1,8 @@
-import { type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
+import { type Crowd, type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
 import { heldFits } from './held-load.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from './ledger.js'
-import { lanesCarried, withChain } from './ledger-changes.js'
+import { crowdWith, lanesCarried, withChain } from './ledger-changes.js'
 import { restStartMs } from './ledger-load.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
 
@@ -66,16 +66,19 @@ export function decide(
   const waits = (reason: WaitReason): Decision => {
     return { kind: 'wait', reason, earliestMs: earliestMs(ledger, lanes.length, nowMs) }
   }
+  const crowd = crowdWith(
+    ledger,
+    lanes.map(({ pace }) => pace),
+  )
   // On an empty engine a job begins even so: else one with many lanes would wait for ever.
   const carried = lanesCarried(ledger)
   if (carried > 0 && carried + lanes.length > plan.limits.lanes) return waits('lanes')
   if (plan.policy !== 'fixed') {
     if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
-    const total = carried + lanes.length
     // On an empty engine the plan itself tells.
     const isCrowded = plan.policy === 'elastic' && carried > 0
-    if (isCrowded && legFramesFor(plan, total, FILL_SHARE) === null) {
-      return waits(bindingResource(plan, total))
+    if (isCrowded && legFramesFor(plan, crowd, FILL_SHARE) === null) {
+      return waits(bindingResource(plan, crowd))
     }
   }
   const begun = begin(plan, ledger, lanes, context)
@@ -83,7 +86,7 @@ export function decide(
   // What doesn't fit on an empty engine never does.
   if (!mayFitAlone(plan, ledger, lanes, context))
     return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
-  return waits(bindingResource(plan, lanesCarried(ledger) + lanes.length))
+  return waits(bindingResource(plan, crowd))
 }
 
 /** Lanes that may choose their cuts always fit; where they can't, only the whole plan tells. */
@@ -168,10 +171,10 @@ function framesOf(lane: CandidateLane): number {
   return (lane.cuts.at(-1)?.endFrame ?? lane.fromFrame) - lane.fromFrame
 }
 
-function bindingResource(plan: EnginePlan, lanes: number): WaitReason {
+function bindingResource(plan: EnginePlan, crowd: Crowd): WaitReason {
   const unbound = { ...plan.limits, stepMs: Number.POSITIVE_INFINITY }
-  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, lanes, FILL_SHARE)
-  const byBoth = legFramesFor(plan, lanes, FILL_SHARE)
+  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, crowd, FILL_SHARE)
+  const byBoth = legFramesFor(plan, crowd, FILL_SHARE)
   return plan.stepModel !== null && byBoth !== byBlocksAlone ? 'step-time' : 'kv'
 }
 

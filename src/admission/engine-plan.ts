@@ -66,19 +66,40 @@ export function meanStepMs(plan: EnginePlan, legFrames: number, pace: number): n
   // An open session takes part in no step before it hears anything; an old one does to its end.
   const twice = (plan.tailMs + RELEASE_GRACE_MS) / legMs
   const oldMs = perSessionMs + perFrameMs * legFrames
-  return perSessionMs + (perFrameMs * legFrames) / 2 + twice * oldMs
+  // At twice real time a session takes part in two steps where the others take part in one.
+  const stepsAtOnce = Math.max(1, pace)
+  return (perSessionMs + (perFrameMs * legFrames) / 2 + twice * oldMs) * stepsAtOnce
+}
+
+/** Lanes that share an engine. */
+export interface Crowd {
+  readonly lanes: number
+  /** Of all of them on average: faster ones change over more often. */
+  readonly pace: number
+}
+
+/** Lanes of these paces together; one that goes as fast as it can counts as real time. */
+export function crowdOf(paces: readonly number[]): Crowd {
+  const sum = paces.reduce((total, pace) => total + (pace === 0 ? 1 : pace), 0)
+  return { lanes: paces.length, pace: paces.length === 0 ? 1 : sum / paces.length }
+}
+
+/** A crowd with more lanes that go as it does. */
+export function withMore(crowd: Crowd, lanes: number): Crowd {
+  return { ...crowd, lanes: crowd.lanes + lanes }
 }
 
 /**
- * The longest legs with which so many lanes fit on average into a share of the engine, in frames;
- * null when not even legs of the floor's length do.
+ * The longest legs with which a crowd fits on average into a share of the engine, in frames; null
+ * when not even legs of the floor's length do.
  */
-export function legFramesFor(plan: EnginePlan, lanes: number, share: number): number | null {
+export function legFramesFor(plan: EnginePlan, crowd: Crowd, share: number): number | null {
+  const { lanes, pace } = crowd
   const fits = (frames: number) =>
-    lanes * meanBlocks(plan, frames, 1) <= plan.limits.kvBlocks * share &&
-    lanes * meanStepMs(plan, frames, 1) <= plan.limits.stepMs * share
+    lanes * meanBlocks(plan, frames, pace) <= plan.limits.kvBlocks * share &&
+    lanes * meanStepMs(plan, frames, pace) <= plan.limits.stepMs * share
   const longest = Math.min(plan.ceilingFrames, LEG_FRAMES_MAX)
-  let low = Math.max(plan.floorFrames, legFramesForSessions(plan, lanes))
+  let low = Math.max(plan.floorFrames, legFramesForSessions(plan, crowd))
   if (low > longest || !fits(low)) return null
   if (fits(longest)) return longest
   let high = longest
@@ -91,12 +112,12 @@ export function legFramesFor(plan: EnginePlan, lanes: number, share: number): nu
 }
 
 /** The shortest legs with which change-overs leave so many lanes enough of `max_num_seqs`. */
-function legFramesForSessions(plan: EnginePlan, lanes: number): number {
+function legFramesForSessions(plan: EnginePlan, { lanes, pace }: Crowd): number {
   const { sessions } = plan.limits
   if (!Number.isFinite(sessions)) return 0
   const twiceMs = plan.openAheadMs + plan.tailMs + RELEASE_GRACE_MS
   if (lanes >= sessions) return sessions === 1 && lanes === 1 ? 0 : Number.POSITIVE_INFINITY
-  return Math.ceil((twiceMs * lanes) / (sessions - lanes) / FRAME_MS)
+  return Math.ceil((twiceMs * lanes) / (sessions - lanes) / frameMsOf(pace))
 }
 
 /** Where nothing is ever cut, legs count as two hours long on average. */

@@ -15,8 +15,8 @@ export interface LaneChainOptions {
   cuts: readonly CutOption[]
   clock: Clock
   random: Random
-  /** Lanes of jobs that wait and would be let in if the others made room. */
-  waitingLanes(): number
+  /** Lanes of jobs that wait and would be let in on an engine if the others made room. */
+  waitingLanes(desk: EngineDesk): number
   /**
    * The engine for the next leg; may be another one than that of the leg before.
    * @param isStuck there has been no room on the current one for long

@@ -220,7 +220,7 @@ export class LaneChain implements LeaseOwner {
     const wait = {
       ...{ clock, random },
       changeMs: () => this.overMs(running) - openAheadMs(),
-      isPressed: () => this.options.waitingLanes() > 0,
+      isPressed: () => this.options.waitingLanes(this.desk) > 0,
       replan: () => this.replan(running, options),
     }
     if (pace > 0) return await untilChangeOver(running, wait, options)
@@ -242,7 +242,7 @@ export class LaneChain implements LeaseOwner {
       const plan = this.desk.planOf(ledger, nowMs)
       if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
       if (running.isSpent) return NO_CHANGE
-      const context = { nowMs, waitingLanes: this.options.waitingLanes() }
+      const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
       const lane = { ...this.request(), held: this.olderLegs(running) }
       const clockMs = this.options.clock.monotonicMs()
       const request = runningRequest(lane, running, { plan, nowMs, clockMs })
@@ -307,7 +307,7 @@ export class LaneChain implements LeaseOwner {
     const isFull = held.length === 0 && lanesHolding(ledger, this.chainId) >= plan.limits.lanes
     if (isFull || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
-    const context = { nowMs, waitingLanes: this.options.waitingLanes() }
+    const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
     const legPlan = planLegs(plan, ledger, request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
     const next = withChain(ledger, this.entry.chain(held, legPlan))

@@ -1,14 +1,16 @@
 import {
+  type Crowd,
   type EnginePlan,
   frameMsOf,
   heldMs,
   legFramesFor,
   meanBlocks,
   meanStepMs,
+  withMore,
 } from './engine-plan.js'
 import { staysWithin } from './held-load.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
-import { lanesCarried } from './ledger-changes.js'
+import { crowdWith } from './ledger-changes.js'
 import { addLease, loadOf, restStartMs } from './ledger-load.js'
 import {
   type CutOption,
@@ -72,13 +74,13 @@ export function planLegs(
   const others = ledger.chains.filter(({ id }) => id !== request.chainId)
   const rest = { ...ledger, chains: others }
   if (plan.policy !== 'elastic') return planKnown(plan, rest, request, context.nowMs)
-  const lanes = lanesCarried(rest) + 1 + context.waitingLanes
-  const legFrames = legFramesFor(plan, lanes, FILL_SHARE) ?? plan.floorFrames
+  const crowd = withMore(crowdWith(rest, [request.pace]), context.waitingLanes)
+  const legFrames = legFramesFor(plan, crowd, FILL_SHARE) ?? plan.floorFrames
   if (request.pace === 0) {
     // Its blocks are taken at once, so there is no curve to fit: equal legs, and see.
     return planUnpaced(plan, rest, request, { nowMs: context.nowMs, legFrames })
   }
-  return planElastic(plan, rest, request, { ...context, lanes, legFrames })
+  return planElastic(plan, rest, request, { ...context, crowd, legFrames })
 }
 
 /** Legs as long as all lanes together may have, cut where they fit best. */
@@ -86,10 +88,10 @@ function planElastic(
   plan: EnginePlan,
   rest: Ledger,
   request: LaneRequest,
-  context: { nowMs: number; waitingLanes: number; lanes: number; legFrames: number },
+  context: { nowMs: number; waitingLanes: number; crowd: Crowd; legFrames: number },
 ): LegPlan {
-  const { nowMs, waitingLanes, lanes, legFrames } = context
-  const legMs = legFrames * frameMsOf(1)
+  const { nowMs, waitingLanes, crowd, legFrames } = context
+  const legMs = legFrames * frameMsOf(crowd.pace)
   const publishMs = Math.min(PUBLISH_MS, Math.max(PUBLISH_MIN_MS, LEGS_AHEAD * legMs))
   const horizonMs = Math.min(publishMs + legMs, laneEndMs(plan, request) - nowMs)
   const cellMs = clamp(horizonMs / CELLS_MAX, CELL_MS_MIN, CELL_MS_MAX)
@@ -99,10 +101,10 @@ function planElastic(
   // Room for those who wait is made by planning as if they were here.
   const comingLanes = hasBegun ? waitingLanes : 0
   const coming = {
-    blocks: comingLanes * meanBlocks(plan, legFrames, 1),
-    stepMs: comingLanes * meanStepMs(plan, legFrames, 1),
+    blocks: comingLanes * meanBlocks(plan, legFrames, crowd.pace),
+    stepMs: comingLanes * meanStepMs(plan, legFrames, crowd.pace),
   }
-  const price = legPrice(plan, legFrames, lanes, cellMs)
+  const price = legPrice(plan, legFrames, crowd, cellMs)
   const firmUntilMs = nowMs + publishMs
   const { ceilingFrames } = plan
   const cuts = cutsWithin(request, { untilMs: nowMs + horizonMs, ceilingFrames, legFrames })

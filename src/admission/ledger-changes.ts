@@ -1,3 +1,4 @@
+import { type Crowd, crowdOf } from './engine-plan.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
 
 /** Puts a chain in the place of the one with its id, or at the end. */
@@ -47,6 +48,11 @@ export function withLegAs(ledger: Ledger, chainId: string, leg: PlannedLeg): Led
 /** Lanes that the engine carries; a change-over counts once. */
 export function lanesCarried(ledger: Ledger): number {
   return ledger.chains.length
+}
+
+/** The lanes that the engine carries, and others that would join them. */
+export function crowdWith(ledger: Ledger, paces: readonly number[]): Crowd {
+  return crowdOf([...ledger.chains.map(({ pace }) => pace), ...paces])
 }
 
 /** Lanes other than one that hold a session. */

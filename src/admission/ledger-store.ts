@@ -35,6 +35,8 @@ export interface Waiter {
   readonly remainingMs: number
   /** Since when it has waited, by the store's clock. */
   readonly sinceMs: number
+  /** When it was last its turn and there was no room, by the store's clock; null: never yet. */
+  readonly noRoomMs: number | null
 }
 
 /**

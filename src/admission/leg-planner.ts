@@ -1,5 +1,6 @@
 import { CellCosts, type Coming, FORBIDDEN, STEEPNESS } from './cell-costs.js'
 import {
+  type Crowd,
   type EnginePlan,
   frameMsOf,
   meanBlocks,
@@ -66,17 +67,18 @@ const LONGEST_LEG = 2.2
 export function legPrice(
   plan: EnginePlan,
   legFrames: number,
-  lanes: number,
+  { lanes, pace }: Crowd,
   cellMs: number,
 ): LegPrice {
-  const frameMs = frameMsOf(1)
+  const frameMs = frameMsOf(pace)
   const longer = legFrames * 1.05
   const shorter = legFrames / 1.05
   const price = (mean: typeof meanBlocks, capacity: number) => {
     if (!Number.isFinite(capacity)) return 0
-    const load = Math.min(FILL_SHARE, (lanes * mean(plan, Math.round(legFrames), 1)) / capacity)
+    const load = Math.min(FILL_SHARE, (lanes * mean(plan, Math.round(legFrames), pace)) / capacity)
     const slope =
-      (mean(plan, Math.round(longer), 1) - mean(plan, Math.round(shorter), 1)) / (longer - shorter)
+      (mean(plan, Math.round(longer), pace) - mean(plan, Math.round(shorter), pace)) /
+      (longer - shorter)
     return Math.exp(STEEPNESS * (load - 1)) * (STEEPNESS / capacity) * Math.max(slope, 1e-6)
   }
   const { kvBlocks, stepMs } = plan.limits

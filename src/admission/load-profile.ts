@@ -95,7 +95,7 @@ export class LoadProfile {
     return this.sessionRises
   }
 
-  /** The blocks of a leg up to its release. The hottest loop of all: most of it is ahead or past. */
+  /** The blocks of a leg up to its release. The hottest loop: most of it is ahead or past. */
   private addStaircase(leg: LegTimes, frameMs: number, range: { from: number; to: number }): void {
     const { curve } = this.plan
     const { stepFrames, stepBlocks } = curve

@@ -3,11 +3,11 @@ import { InputError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import { type CandidateLane, type Decision, decide, isParked, type WaitReason } from './decide.js'
 import type { EngineDesk } from './engine-desk.js'
-import { type EnginePlan, legFramesFor } from './engine-plan.js'
+import { type EnginePlan, legFramesFor, withMore } from './engine-plan.js'
 import { LaneChain } from './lane-chain.js'
 import type { LegPlan } from './lane-plan.js'
 import type { Ledger } from './ledger.js'
-import { lanesCarried } from './ledger-changes.js'
+import { crowdWith, lanesCarried } from './ledger-changes.js'
 import type { Waiter, WaitingList } from './ledger-store.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
 import { waitingOrder } from './waiting-order.js'
@@ -19,6 +19,11 @@ const CALL_AGAIN_MS = 3_000
 /** A job that waits asks again by itself after so long at the latest, and at the earliest. */
 const ASK_AGAIN_MAX_MS = 45_000
 const ASK_AGAIN_MIN_MS = 1_000
+/**
+ * So long after a job found no room nobody passes it: what is free is for the first one, or the
+ * longest recordings would come last. When it has gone away meanwhile, the others go on.
+ */
+const HELD_BACK_MS = 8_000
 /** A running lane moves to another engine when its legs could be so many times as long there. */
 const MOVE_GAIN = 1.5
 
@@ -95,14 +100,17 @@ export class SessionPool {
     const waiter = this.waiterOf(demand)
     const line = await this.lineWith(waiter, options)
     const place = line.findIndex(({ jobId }) => jobId === demand.jobId)
-    const ahead = line.slice(0, place).reduce((sum, { lanes }) => sum + lanes, 0)
+    const before = line.slice(0, place)
+    const ahead = before.reduce((sum, { lanes }) => sum + lanes, 0)
+    const isItsTurn = ahead < this.room(up) && !before.some((each) => this.foundNoRoom(each))
     let outcome: Extract<Decision, { kind: 'wait' }> = {
       kind: 'wait',
       reason: up.length === 0 ? 'engines' : 'turn',
       earliestMs: null,
     }
+    let noRoomMs: number | null = null
     // The first one is always tried: it may be that it can never fit.
-    if (up.length > 0 && (place === 0 || ahead < this.room(up))) {
+    if (up.length > 0 && (place === 0 || isItsTurn)) {
       const tried = await this.tryDesks(up, demand, options)
       if (tried.kind === 'admitted') {
         await this.options.waiting.remove(demand.jobId, options)
@@ -110,8 +118,9 @@ export class SessionPool {
         return tried
       }
       outcome = tried
+      if (holdsPlace(tried.reason)) noRoomMs = Math.round(this.nowMs())
     }
-    await this.options.waiting.put(waiter, options)
+    await this.options.waiting.put({ ...waiter, noRoomMs }, options)
     return this.waits(outcome, place)
   }
 
@@ -125,11 +134,12 @@ export class SessionPool {
     const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
     let room = this.room(calm)
     const first: string[] = []
-    for (const { jobId, lanes } of line) {
+    for (const waiter of line) {
       // Who is first goes first: nobody passes a job that needs more lanes than there are.
-      if (lanes > room || first.length === CALLED_MAX) break
-      room -= lanes
-      first.push(jobId)
+      if (waiter.lanes > room || first.length === CALLED_MAX) break
+      room -= waiter.lanes
+      first.push(waiter.jobId)
+      if (this.foundNoRoom(waiter)) break
     }
     const nowMs = this.options.clock.monotonicMs()
     const lastMs = (jobId: string) => this.calledMs.get(jobId) ?? Number.NEGATIVE_INFINITY
@@ -147,7 +157,7 @@ export class SessionPool {
     outcome: { reason: WaitReason; earliestMs: number | null },
     place: number,
   ): Admission {
-    const nowMs = this.options.desks[0]?.nowMs() ?? 0
+    const nowMs = this.nowMs()
     const { reason, earliestMs } = outcome
     const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS : earliestMs - nowMs
     const retryAfterMs = Math.min(ASK_AGAIN_MAX_MS, Math.max(ASK_AGAIN_MIN_MS, inMs))
@@ -221,7 +231,7 @@ export class SessionPool {
       nowMs,
       worker: this.options.worker,
       live: demand.live,
-      waitingLanes: this.pressing(demand.jobId),
+      waitingLanes: this.pressing(desk, demand.jobId),
     })
   }
 
@@ -230,7 +240,7 @@ export class SessionPool {
     return demand.lanes.map(({ pace, cuts, fromFrame }, lane) => {
       const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
       const live = demand.live
-      const waitingLanes = () => this.pressing(null)
+      const waitingLanes = (at: EngineDesk) => this.pressing(at, null)
       const chooseDesk = (current: EngineDesk, isStuck: boolean) => {
         return this.chooseDesk(current, isStuck)
       }
@@ -242,11 +252,27 @@ export class SessionPool {
     })
   }
 
-  /** Lanes in line that there is room for on average: who runs should make it, by shorter legs. */
-  private pressing(exceptJobId: string | null): number {
+  /**
+   * Lanes in line that there is room for on average on an engine: who runs there should make it, by
+   * shorter legs. When they are fewer than all engines have room for, each gets its share.
+   */
+  private pressing(desk: EngineDesk, exceptJobId: string | null): number {
     const waiting = this.waiters.filter(({ jobId }) => jobId !== exceptJobId)
     const lanes = waiting.reduce((sum, waiter) => sum + waiter.lanes, 0)
-    return lanes === 0 ? 0 : Math.min(lanes, this.room(this.desksUp()))
+    if (lanes === 0) return 0
+    const here = this.room([desk])
+    const everywhere = this.room(this.desksUp())
+    return lanes >= everywhere ? here : Math.ceil((lanes * here) / everywhere)
+  }
+
+  /** Whether it was this job's turn a moment ago, and it must be the first when there is room. */
+  private foundNoRoom({ noRoomMs }: Waiter): boolean {
+    return noRoomMs !== null && this.nowMs() - noRoomMs < HELD_BACK_MS
+  }
+
+  /** The store's time. */
+  private nowMs(): number {
+    return this.options.desks[0]?.nowMs() ?? 0
   }
 
   private desksUp(): EngineDesk[] {
@@ -285,8 +311,9 @@ export class SessionPool {
   private waiterOf(demand: SessionDemand): Waiter {
     const { jobId, priority, deadlineMs, lanes } = demand
     const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
-    const sinceMs = Math.round(this.options.desks[0]?.nowMs() ?? 0)
-    return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs }
+    const sinceMs = Math.round(this.nowMs())
+    const noRoomMs = null
+    return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
   }
 
   private async lineWith(
@@ -296,9 +323,14 @@ export class SessionPool {
     this.waiters = await this.options.waiting.list(options)
     const stands = waiter !== null && this.waiters.some(({ jobId }) => jobId === waiter.jobId)
     const all = waiter === null || stands ? this.waiters : [...this.waiters, waiter]
-    const nowMs = this.options.desks[0]?.nowMs() ?? 0
+    const nowMs = this.nowMs()
     return waitingOrder(all, { nowMs, agingMs: this.options.agingMs })
   }
+}
+
+/** Whether a job that waits for this would be passed by others that take what it waits for. */
+function holdsPlace(reason: WaitReason): boolean {
+  return reason !== 'turn' && reason !== 'engines'
 }
 
 /** Most lanes that are counted as room: more are never let in in one round. */
@@ -306,8 +338,8 @@ const ROOM_MAX = 1_024
 
 /** Lanes that one engine could take beside those that it carries, on average. */
 function roomOf(plan: EnginePlan, ledger: Ledger): number {
-  const carried = lanesCarried(ledger)
-  const byLimit = Math.max(0, plan.limits.lanes - carried)
+  const crowd = crowdWith(ledger, [])
+  const byLimit = Math.max(0, plan.limits.lanes - crowd.lanes)
   if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
   // Known curves can't be averaged: the next one asks, and is answered exactly.
   if (plan.policy !== 'elastic') return Math.min(1, byLimit)
@@ -315,7 +347,7 @@ function roomOf(plan: EnginePlan, ledger: Ledger): number {
   let high = Math.min(ROOM_MAX, byLimit)
   while (low < high) {
     const middle = (low + high + 1) >> 1
-    if (legFramesFor(plan, carried + middle, FILL_SHARE) === null) high = middle - 1
+    if (legFramesFor(plan, withMore(crowd, middle), FILL_SHARE) === null) high = middle - 1
     else low = middle
   }
   return low
@@ -323,7 +355,7 @@ function roomOf(plan: EnginePlan, ledger: Ledger): number {
 
 function legFramesWith(desk: EngineDesk, more: number): number {
   const plan = desk.planOf(desk.ledger, desk.nowMs())
-  return legFramesFor(plan, lanesCarried(desk.ledger) + more, FILL_SHARE) ?? 0
+  return legFramesFor(plan, withMore(crowdWith(desk.ledger, []), more), FILL_SHARE) ?? 0
 }
 
 function shareUsed(desk: EngineDesk): number {

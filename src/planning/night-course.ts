@@ -1,5 +1,11 @@
 import { EngineDesk } from '../admission/engine-desk.js'
-import { type EnginePlan, legFramesFor, type Policy } from '../admission/engine-plan.js'
+import {
+  type Crowd,
+  crowdOf,
+  type EnginePlan,
+  legFramesFor,
+  type Policy,
+} from '../admission/engine-plan.js'
 import type { LaneChain } from '../admission/lane-chain.js'
 import type { Waiter } from '../admission/ledger-store.js'
 import { FRAME_MS } from '../admission/leg-curve.js'
@@ -90,12 +96,13 @@ export async function runCourse(
 
 /** What engines carry, with legs as long as their true plans allow for that. */
 export function engineForecasts(
-  engines: readonly ForecastEngine[],
+  { engines, jobs }: Pick<NightCourse, 'engines' | 'jobs'>,
   carried: readonly Pick<EngineForecast, 'lanesMax'>[],
 ): EngineForecast[] {
+  const pace = paceOf(jobs)
   return engines.map(({ id, plan }, at) => {
     const lanesMax = carried[at]?.lanesMax ?? 0
-    return { id, lanesMax, legMs: legMsWith(plan, lanesMax) }
+    return { id, lanesMax, legMs: legMsWith(plan, { lanes: lanesMax, pace }) }
   })
 }
 
@@ -157,7 +164,7 @@ class Course {
       jobs: this.told,
       refused: this.refused,
       engines: engineForecasts(
-        this.night.engines,
+        this.night,
         this.lanesMax.map((lanesMax) => ({ lanesMax })),
       ),
     }
@@ -233,12 +240,18 @@ export function waiterOf(
   sinceMs: number,
 ): Waiter {
   const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
-  return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs }
+  const noRoomMs = null
+  return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
+}
+
+/** The pace of all lanes of some jobs, on average. */
+export function paceOf(jobs: readonly SessionDemand[]): number {
+  return crowdOf(jobs.flatMap((job) => job.lanes.map(({ pace }) => pace))).pace
 }
 
 /** How long legs are with so many lanes on an engine. */
-function legMsWith(plan: EnginePlan, lanes: number): number | null {
+function legMsWith(plan: EnginePlan, { lanes, pace }: Crowd): number | null {
   if (plan.policy !== 'elastic' || lanes === 0) return null
-  const frames = legFramesFor(plan, lanes, FILL_SHARE)
+  const frames = legFramesFor(plan, { lanes, pace }, FILL_SHARE)
   return frames === null ? null : Math.min(frames, plan.ceilingFrames) * FRAME_MS
 }

@@ -5,6 +5,7 @@ import {
   type ForecastEngine,
   type NightCourse,
   type NightForecast,
+  paceOf,
   runCourse,
   waiterOf,
 } from './night-course.js'
@@ -46,16 +47,17 @@ export async function forecastNight(
   return {
     ...byLanes,
     refused: [...byMean.refused, ...byLanes.refused],
-    engines: engineForecasts(night.engines, byLanes.engines),
+    engines: engineForecasts(night, byLanes.engines),
   }
 }
 
 /** Whether somebody waits, or would where fewer lanes are carried than averages allow. */
-function isCrowded({ engines }: ForecastNight, byMean: NightForecast): boolean {
+function isCrowded({ engines, jobs }: ForecastNight, byMean: NightForecast): boolean {
   if (byMean.waitedMs > 0) return true
+  const pace = paceOf(jobs)
   return byMean.engines.some(({ lanesMax }, at) => {
     const plan = engines[at]?.plan
-    const most = plan?.policy === 'elastic' ? lanesByMean(plan) : null
+    const most = plan?.policy === 'elastic' ? lanesByMean(plan, pace) : null
     return most !== null && lanesMax > most * CROWDED_SHARE
   })
 }

@@ -6,6 +6,7 @@ import type { SessionDemand } from '../admission/session-pool.js'
 import { StopRequested } from '../kernel/errors.js'
 import { seededRandom } from '../kernel/seeded-random.js'
 import { SimulatedClock } from '../kernel/simulated-clock.js'
+import { paceOf } from './night-course.js'
 import type { LegTrouble } from './simulated-leg.js'
 import { simulateNight } from './simulated-night.js'
 
@@ -35,8 +36,8 @@ const NO_TROUBLE: LegTrouble = {
  * The lanes that an engine has room for with legs of the floor's length, on average: what its
  * blocks and steps allow if cuts could be placed at will. Null: as many as anybody asks for.
  */
-export function lanesByMean(plan: EnginePlan): number | null {
-  const fits = (lanes: number) => legFramesFor(plan, lanes, FILL_SHARE) !== null
+export function lanesByMean(plan: EnginePlan, pace: number): number | null {
+  const fits = (lanes: number) => legFramesFor(plan, { lanes, pace }, FILL_SHARE) !== null
   let high = Math.min(LANES_MAX, plan.limits.lanes + 1)
   if (fits(high)) return high > plan.limits.lanes ? plan.limits.lanes : null
   let low = 0
@@ -55,10 +56,10 @@ export function planKind(plan: EnginePlan): string {
 }
 
 /** Whether a limit on lanes binds so early that legs stay long: then they all find their cuts. */
-function hasLongLegs(plan: EnginePlan): boolean {
+function hasLongLegs(plan: EnginePlan, pace: number): boolean {
   const { limits, floorFrames } = plan
   if (!Number.isFinite(limits.lanes)) return false
-  const frames = legFramesFor(plan, limits.lanes, FILL_SHARE)
+  const frames = legFramesFor(plan, { lanes: limits.lanes, pace }, FILL_SHARE)
   return frames !== null && frames >= floorFrames * LONG_LEGS
 }
 
@@ -80,8 +81,8 @@ export class LaneMeasurements {
 
   /** See `measureLanes`; null also where the policy's lanes are known without it. */
   async lanesOf(question: LaneQuestion, options: { signal: AbortSignal }): Promise<number | null> {
-    const { plan, engines } = question
-    if (plan.policy !== 'elastic' || hasLongLegs(plan)) return null
+    const { plan, engines, jobs } = question
+    if (plan.policy !== 'elastic' || hasLongLegs(plan, paceOf(jobs))) return null
     const key = `${Math.min(engines, ENGINES_MEASURED_MAX)} ${planKind(plan)}`
     const known = this.known.get(key)
     if (known !== undefined) return known
@@ -103,7 +104,7 @@ export async function measureLanes(
   { plan, engines, jobs }: LaneQuestion,
   { signal }: { signal: AbortSignal },
 ): Promise<number | null> {
-  const byMean = lanesByMean(plan)
+  const byMean = lanesByMean(plan, paceOf(jobs))
   if (byMean === null || byMean < 1) return byMean
   const looked = Math.min(engines, ENGINES_MEASURED_MAX)
   const share = Math.min(1, LANES_MEASURED_MAX / (byMean * looked))

@@ -214,6 +214,17 @@ export class SessionMachine {
       )
       return
     }
+    if (this.deltas < deltasDue(this.samplesSent)) {
+      const { deltas, deltasExpected } = this
+      this.fail(
+        new UpstreamError(
+          'engine_protocol',
+          'The engine ended the session before it had answered all of its audio.',
+          { facts: { deltas, deltasExpected } },
+        ),
+      )
+      return
+    }
     this.state = 'done'
     this.usage = usage
     this.dueSinceMs = null

@@ -65,8 +65,8 @@ export function numberedLedger(knee: number): Ledger {
 
 /** A waiting job. */
 export function waiterOf(jobId: string, changes: Partial<Waiter> = {}): Waiter {
-  const standard = { lanes: 2, priority: 5, deadlineMs: null, remainingMs: 60_000, sinceMs: 1_000 }
-  return { jobId, ...standard, ...changes }
+  const standard = { lanes: 2, priority: 5, deadlineMs: null, remainingMs: 60_000 }
+  return { jobId, ...standard, sinceMs: 1_000, noRoomMs: null, ...changes }
 }
 
 type Current = () => { one: SharedStores; other: SharedStores; state: SharedState }

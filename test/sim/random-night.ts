@@ -106,7 +106,7 @@ function randomEngine(random: Random, id: string, policy: Policy): NightEngine {
 export interface JobShape {
   countMin: number
   countMax: number
-  /** Audio in all lanes together. */
+  /** Audio in all lanes together, about. */
   hoursMax: number
   /** Most recordings are shorter; a few may be of four hours. */
   longestS: number
@@ -120,9 +120,9 @@ export function randomJobs(random: Random, shape: JobShape): NightJob[] {
   let leftS = (0.2 + 0.8 * random.uniform()) * shape.hoursMax * HOUR_S
   const jobs: NightJob[] = []
   for (let at = 0; at < count && leftS > 0; at += 1) {
+    // The last one may be longer than what is left.
     const isLong = shape.hoursMax > 1 && random.uniform() < 0.03
-    const drawnS = logBetween(random, 10, isLong ? 4 * HOUR_S : shape.longestS)
-    const durationS = Math.min(Math.max(10, leftS), drawnS)
+    const durationS = logBetween(random, 10, isLong ? 4 * HOUR_S : shape.longestS)
     const lanes = random.uniform() < 0.8 ? 1 : between(random, 2, 3)
     leftS -= durationS * lanes
     jobs.push(randomJob(random, { at, durationS, lanes, spreadMs: shape.spreadMs }))

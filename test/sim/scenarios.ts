@@ -2,6 +2,7 @@ import { type AlwaysOn, runAlwaysOn } from './always-on.js'
 import { CARDS, type Card, engineOf, STEP_MS_MAX } from './card-plans.js'
 import { runDecisions } from './decision-speed.js'
 import { runMeetings } from './meetings-night.js'
+import { runPlanner } from './planner-night.js'
 import { writeResult } from './sim-result.js'
 
 const SEED = 1
@@ -21,6 +22,8 @@ const LEGS_S = [20, 30, 60, 120] as const
 const AROUND = 0.2
 const MAKESPAN_MAX = 1.05
 const DECISION_P99_MS = 1
+const PLANNER = { recordings: 1_000, engines: 3, wrongBy: 0.02 }
+const PLANNER_SHAPE = { medianS: 2_400, sigma: 0.6, leastS: 120, mostS: 7_200 }
 
 interface Scenario {
   run(): Promise<{ rows: Record<string, string | number | boolean>[]; isMet: boolean }>
@@ -31,6 +34,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'step-budget': { run: stepBudget },
   meetings: { run: meetings },
   decision: { run: decision },
+  planner: { run: planner },
 }
 
 /** Every scenario there is. */
@@ -107,7 +111,7 @@ async function meetings() {
     policy: night.policy,
     lanes_max: night.lanesMax,
     makespan_s: round(night.makespanS),
-    of_bound: round(night.ratio * 1_000) / 1_000,
+    of_bound: Math.round(night.ratio * 1_000) / 1_000,
     kv_blocks_max: night.kvBlocksMax,
     overflows: night.overflows,
     ...bounds,
@@ -122,6 +126,25 @@ async function decision() {
   const rows = await runDecisions(SEED)
   const isMet = rows.every(({ part, p99_ms }) => part !== 'decide' || p99_ms < DECISION_P99_MS)
   return { rows, isMet }
+}
+
+async function planner() {
+  const { recordings, engines: count, wrongBy } = PLANNER
+  const engines = Array.from({ length: count }, (_, at) => {
+    return { ...engineOf(CARDS[0] as Card), id: `engine ${at}` }
+  })
+  const figures = await runPlanner({ recordings, engines, shape: PLANNER_SHAPE, seed: SEED })
+  const row = {
+    ...{ recordings, engines: count },
+    forecast_s: round(figures.forecastMs / 1_000),
+    carried_s: round(figures.carriedMs / 1_000),
+    ratio: Math.round(figures.ratio * 10_000) / 10_000,
+    lanes_forecast: figures.lanesForecast,
+    lanes_carried: figures.lanesCarried,
+    overflows: figures.overflows,
+  }
+  const isMet = Math.abs(figures.ratio - 1) <= wrongBy && figures.overflows === 0
+  return { rows: [row], isMet }
 }
 
 function round(value: number): number {

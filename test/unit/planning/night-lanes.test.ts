@@ -8,23 +8,23 @@ const crowd = (count: number) =>
 
 describe('lanesByMean', () => {
   it('grows with the blocks, and is never more than the lanes that are allowed', () => {
-    const small = lanesByMean(enginePlan('elastic', { kvBlocks: 144 })) ?? 0
-    const large = lanesByMean(enginePlan('elastic', { kvBlocks: 288 })) ?? 0
+    const small = lanesByMean(enginePlan('elastic', { kvBlocks: 144 }), 1) ?? 0
+    const large = lanesByMean(enginePlan('elastic', { kvBlocks: 288 }), 1) ?? 0
     expect(small).toBeGreaterThan(0)
     expect(Math.abs(large - 2 * small)).toBeLessThanOrEqual(1)
-    expect(lanesByMean(enginePlan('elastic', { lanes: 3 }))).toBe(3)
+    expect(lanesByMean(enginePlan('elastic', { lanes: 3 }), 1)).toBe(3)
   })
 
   it('has no end where nothing is short', () => {
     const kvBlocks = Number.POSITIVE_INFINITY
-    expect(lanesByMean(enginePlan('elastic', { kvBlocks }))).toBeNull()
+    expect(lanesByMean(enginePlan('elastic', { kvBlocks }), 1)).toBeNull()
   })
 })
 
 describe('measureLanes', () => {
   it('finds nearly as many lanes as averages allow, and never more', async () => {
     const plan = enginePlan('elastic', { kvBlocks: 100 })
-    const most = lanesByMean(plan) ?? 0
+    const most = lanesByMean(plan, 1) ?? 0
     const lanes = await measureLanes({ plan, engines: 1, jobs: crowd(60) }, options)
     expect(lanes).toBeLessThanOrEqual(most)
     expect(lanes).toBeGreaterThan(0.6 * most)

@@ -3,7 +3,8 @@ import { NightLine } from '../../../src/planning/night-line.js'
 
 const options = { signal: new AbortController().signal }
 const waiter = (jobId: string, remainingMs: number, priority = 0) => {
-  return { jobId, lanes: 1, priority, deadlineMs: null, remainingMs, sinceMs: 0 }
+  const none = { deadlineMs: null, noRoomMs: null }
+  return { jobId, lanes: 1, priority, remainingMs, sinceMs: 0, ...none }
 }
 
 describe('NightLine', () => {

@@ -119,6 +119,17 @@ describe('a session that fails', () => {
     expect(session.failure?.code).toBe('engine_protocol')
   })
 
+  it('on a done that leaves audio unanswered, and on no later one', () => {
+    for (const missing of [1, 0]) {
+      const session = generating()
+      session.appended(160_000, 0)
+      session.finalSent(0)
+      feed(session, deltasDue(160_000) - missing, 1)
+      session.received({ kind: 'done', text: '', usage: null }, 2)
+      expect(session.failure?.code ?? null).toBe(missing === 0 ? null : 'engine_protocol')
+    }
+  })
+
   it('on a close in any state before done, with the code in the sentence', () => {
     const session = generating()
     session.appended(160_000, 0)
