@@ -16,6 +16,7 @@ export interface Outage {
 
 /** Step times rise all the while: by how much cells of another length may tell them apart. */
 const STEP_TOLERANCE = 1.01
+const FINE_CELL_MS = 25
 
 /**
  * One worker's way to the ledgers. Nothing passes in an outage, or once the worker is dead. Looks
@@ -71,12 +72,14 @@ export class WatchedStore implements LedgerStore {
     const leases = leasesOf(ledger)
     const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace, nowMs))
     const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
-    // Coarser than what is decided by would find too much; much finer would cost too much.
-    const cellMs = Math.max(50, horizonMs / 4_000)
-    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
     const { limits } = plan
     const allowed = { ...plan, limits: { ...limits, stepMs: limits.stepMs * STEP_TOLERANCE } }
-    if (staysWithin(allowed, loadOf(plan, ledger, scope))) return
+    const fits = (cellMs: number) => {
+      const scope = { nowMs, horizonMs, cellMs, openOnly: true }
+      return staysWithin(allowed, loadOf(plan, ledger, scope))
+    }
+    // No sum is too small, but a coarse one may be too large: the fine one, which costs, decides.
+    if (fits(Math.max(FINE_CELL_MS, horizonMs / 4_000)) || fits(FINE_CELL_MS)) return
     onOverbooked(`the ledger of ${engine} has more open than fits`)
   }
 }
