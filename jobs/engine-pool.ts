@@ -1,5 +1,6 @@
 import { EngineDesk } from '../src/admission/engine-desk.js'
 import { EngineKeeper, type KeeperGauges } from '../src/admission/engine-keeper.js'
+import { lanesCarried } from '../src/admission/ledger-changes.js'
 import type { EnginePulses, LedgerStore, SignsOfLife } from '../src/admission/ledger-store.js'
 import { SessionPulses } from '../src/admission/session-pulses.js'
 import { planOf } from '../src/cli/engine-plan-of.js'
@@ -7,7 +8,7 @@ import { type EngineFacts, readEngine } from '../src/cli/examine-engine.js'
 import { projectRoot } from '../src/cli/project-root.js'
 import type { Settings } from '../src/config/schema.js'
 import type { Clock } from '../src/kernel/clock.js'
-import { ConfigError, isStop, UpstreamError } from '../src/kernel/errors.js'
+import { ConfigError, isStop, type NightscribeError, UpstreamError } from '../src/kernel/errors.js'
 import type { Random } from '../src/kernel/random.js'
 import type { EngineRoster, KnownEngine } from '../src/pipeline/index.js'
 import { SILENT_OUT_MS } from '../src/realtime/engine-health.js'
@@ -15,6 +16,7 @@ import { readEngineGauges } from '../src/realtime/engine-metrics.js'
 import { checkHealth } from '../src/realtime/engine-probe.js'
 import { EngineWatch } from '../src/realtime/engine-watch.js'
 import type { SessionRunner } from '../src/realtime/run-session.js'
+import { framesTaken, isRefusal } from '../src/realtime/session-failure.js'
 import { warmUp } from '../src/realtime/warm-up.js'
 import type { WorkerEvents } from './events.js'
 
@@ -32,6 +34,22 @@ export interface EnginePoolOptions {
   signs: SignsOfLife
   worker: string
   events: WorkerEvents
+}
+
+/** One engine as it stands; null for what isn't known. */
+export interface EngineReading {
+  url: string
+  isUp: boolean
+  lanes: number
+  lanesMax: number
+  kvBlocks: {
+    capacity: number
+    predicted: number | null
+    measured: number | null
+    error: number | null
+    correction: number
+  }
+  hungMs: number
 }
 
 /** One engine as this worker deals with it. */
@@ -71,7 +89,10 @@ export class EnginePool implements EngineRoster {
     }
     const root = projectRoot()
     const asked = await Promise.allSettled(
-      settings.engines.map((url) => readEngine(settings, { url, root }, { signal })),
+      settings.engines.map((url) => {
+        // A signal for each: up to 64 listen at a time.
+        return readEngine(settings, { url, root }, { signal: AbortSignal.any([signal]) })
+      }),
     )
     const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
     const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
@@ -108,8 +129,39 @@ export class EnginePool implements EngineRoster {
     return watch.isUp && keeper.isSilent
   }
 
-  suspect(id: string): void {
-    this.at(id).watch.suspect()
+  suspect(id: string, error: NightscribeError): void {
+    const { watch, desk } = this.at(id)
+    if (isRefusal(error)) watch.refused(error.message)
+    else watch.suspect()
+    const frames = framesTaken(error)
+    if (frames !== null) desk.limitLegs(frames)
+  }
+
+  outage(): string | null {
+    if (this.engines.some(({ watch }) => watch.isUp)) return null
+    const reasons = this.engines.map(({ url, watch }) => {
+      return `${url}: ${watch.health.reason ?? 'it is being warmed up.'}`
+    })
+    return `No engine is up. ${reasons.join(' ')}`
+  }
+
+  /** How the engines stand; for metrics. */
+  readings(): EngineReading[] {
+    return this.engines.map(({ url, desk, keeper, watch }) => {
+      const { ledger } = desk
+      const { limits } = desk.planOf(ledger, desk.nowMs())
+      return {
+        ...{ url, isUp: watch.isUp, lanes: lanesCarried(ledger), lanesMax: limits.lanes },
+        kvBlocks: {
+          capacity: limits.kvBlocks,
+          predicted: keeper.kvBlocksPredicted,
+          measured: keeper.lastGauges?.kvBlocksHeld ?? null,
+          error: keeper.kvErrorBlocks,
+          correction: ledger.limit.correctionBlocks,
+        },
+        hungMs: Math.max(0, keeper.hungMs),
+      }
+    })
   }
 
   /** Looks after the engines' health until the signal aborts. @throws a bug */

@@ -1,17 +1,21 @@
-import { type DestinationStream, pino } from 'pino'
+import type { Logger } from 'pino'
 import type { KeeperEvent } from '../src/admission/engine-keeper.js'
-import { NightscribeError, reasonOf } from '../src/kernel/errors.js'
-import type { KnownEngine } from '../src/pipeline/index.js'
+import { NightscribeError, systemCode } from '../src/kernel/errors.js'
+import { NO_TALLY } from '../src/latency/work-tally.js'
+import type { CleanReport } from '../src/pipeline/clean-up.js'
+import type { KnownEngine, WorkNotes } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 
 /**
  * Everything a worker logs, one function an event: ids and counts, never text, never a credential.
  */
-export interface WorkerEvents {
+export interface WorkerEvents extends WorkNotes {
   ready(engines: readonly KnownEngine[]): void
   attemptStarted(stage: Stage, jobId: string, number: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
+  /** An error that is nobody's but ours: its stack, and nothing of the recording. */
+  bug(stage: Stage, jobId: string, thrown: unknown): void
   /** A keeper saw or did something. */
   engine(url: string, event: KeeperEvent): void
   engineHealth(url: string, state: string, reason: string | null): void
@@ -20,17 +24,14 @@ export interface WorkerEvents {
   reconcileFailed(error: unknown): void
   redisError(error: Error): void
   queueError(error: unknown): void
+  /** One look for leftovers, whether there were any or not. */
+  cleaned(report: CleanReport): void
+  cleaningFailed(error: unknown): void
+  metricsServed(address: { host: string; port: number }): void
 }
 
-/** JSON lines on stderr. */
-export function workerEvents(
-  level: string,
-  stream: DestinationStream = pino.destination(2),
-): WorkerEvents {
-  const log = pino(
-    { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
-    stream,
-  )
+/** The events of a worker as lines of its log. */
+export function workerEvents(log: Logger): WorkerEvents {
   return {
     ready: (engines) =>
       log.info(
@@ -50,6 +51,11 @@ export function workerEvents(
         { stage, jobId, how, code: error?.code ?? null },
         'attempt ended',
       ),
+    bug: (stage, jobId, thrown) => log.error({ stage, jobId, stack: stackOf(thrown) }, 'bug'),
+    checkpointed: (jobId, { number, audioMs }) =>
+      log.debug({ jobId, number, audioMs }, 'checkpoint'),
+    checkpointFailed: (jobId, error) => log.warn({ jobId, ...facts(error) }, 'checkpoint failed'),
+    resumed: (jobId, fromMs) => log.info({ jobId, fromMs }, 'resumed'),
     engine: (url, event) => log.info({ host: new URL(url).host, ...event }, 'engine'),
     engineHealth: (url, state, reason) =>
       log.warn({ host: new URL(url).host, state, reason }, 'engine health'),
@@ -58,10 +64,34 @@ export function workerEvents(
     reconcileFailed: (error) => log.error(facts(error), 'looking for lost jobs failed'),
     redisError: (error) => log.error(facts(error), 'redis connection'),
     queueError: (error) => log.error(facts(error), 'queue'),
+    ...NO_TALLY, // every leg and every frame: metrics count them, a line each would drown all else
+    audited: (jobId, { found, repaired, foundMs }) =>
+      log[found > repaired ? 'warn' : 'debug']({ jobId, found, repaired, foundMs }, 'audited'),
+    cleaned: ({ sums: { removed, failed, left }, unseen }) =>
+      log[failed.items > 0 || unseen.length > 0 ? 'warn' : 'info'](
+        { removed, failed, left, unseen },
+        'leftovers removed',
+      ),
+    cleaningFailed: (error) => log.error(facts(error), 'removing leftovers failed'),
+    metricsServed: ({ host, port }) => log.info({ host, port }, 'metrics served'),
   }
 }
 
+/**
+ * What an error was, without its sentence: that may name files, and quote what it was given. Where a
+ * person has to act, the sentence stands in the job's card and in what the command prints.
+ */
 function facts(error: unknown): object {
-  if (error instanceof NightscribeError) return { code: error.code, reason: error.message }
-  return { reason: reasonOf(error) }
+  const name = error instanceof Error ? error.name : typeof error
+  if (!(error instanceof NightscribeError)) return { error: name, errno: systemCode(error) }
+  const counts = Object.entries(error.facts).filter(([, value]) => typeof value === 'number')
+  const cause = error.cause === undefined ? null : systemCode(error.cause)
+  return { error: name, code: error.code, errno: cause, ...Object.fromEntries(counts) }
+}
+
+/** What was thrown and where; without its message, which may quote what it was given. */
+function stackOf(thrown: unknown): string[] {
+  if (!(thrown instanceof Error)) return [typeof thrown]
+  const lines = (thrown.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  return [thrown.name, ...lines.map((line) => line.trim())]
 }

@@ -7,11 +7,12 @@ import { analyseMedia } from '../src/media/analyse.js'
 import { hearing } from '../src/media/hearing.js'
 import { LegSpool } from '../src/media/leg-spool.js'
 import { openMediaTools } from '../src/media/media-tools.js'
+import { ownSpoolName } from '../src/media/spool-folders.js'
 import type { MediaPort } from '../src/pipeline/index.js'
 
 /**
  * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool
- * folder carries the process's id, so that workers of one checkout don't empty each other's.
+ * folder carries host and process, so that workers of one checkout don't empty each other's.
  */
 export async function openMedia(
   settings: Settings,
@@ -19,7 +20,7 @@ export async function openMedia(
 ): Promise<MediaPort & AsyncDisposable> {
   const { clock, random, signal } = options
   const { ffmpegPath, ffprobePath, decodeTimeoutMs, decodesMax, spoolBytesMax } = settings.media
-  const spoolDir = join(settings.stateDir, 'spool', String(process.pid))
+  const spoolDir = join(settings.stateDir, 'spool', ownSpoolName())
   await rm(spoolDir, { recursive: true, force: true }) // of a process that had this id before us
   const { method, ...vad } = settings.vad
   const { threshold, ...speech } = hearing(vad)

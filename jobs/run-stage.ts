@@ -1,4 +1,3 @@
-import { StopRequested } from '../src/kernel/errors.js'
 import { writeEnd } from '../src/pipeline/end-job.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
 import {
@@ -7,16 +6,20 @@ import {
   startJobWorker,
 } from '../src/queue/bullmq-job-worker.js'
 import type { Attempt, Stage } from '../src/queue/index.js'
-import { CANCEL_CODE } from '../src/queue/job-disposition.js'
+import { JOB_CANCELED } from '../src/queue/job-disposition.js'
 import type { WorkerEvents } from './events.js'
 
 /** Time in which the end of a try must be written down. */
 const WRITE_END_TIMEOUT_MS = 60_000
 
-/** How a stage is worked off: the worker's options less what is the same for every stage. */
-export interface StageOptions
-  extends Omit<JobWorkerOptions, 'stage' | 'run' | 'onEnded' | 'onError'> {
+/** What `runStage` answers itself, and what is the same for every stage. */
+type OwnOptions = 'stage' | 'run' | 'safeAudioMs' | 'onTakenOver' | 'onEnded' | 'onBug' | 'onError'
+
+/** How a stage is worked off. */
+export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
   events: WorkerEvents
+  /** A try ended with an error that is nobody's but ours; the job has failed. */
+  onBug(thrown: unknown): void
 }
 
 /** Takes jobs of one stage and runs `body` for each; how a try ended is written down. */
@@ -34,15 +37,22 @@ export function runStage(
       const { jobId, number } = attempt
       events.attemptStarted(stage, jobId, number)
       const card = await work.board.get(jobId)
-      if (card?.cancelRequested) throw new StopRequested(CANCEL_CODE, 'The job was canceled.')
+      // Its worker died between writing that down and taking it out of the queue.
+      if (card?.status === 'failed' || card?.status === 'canceled') return
+      if (card?.cancelRequested) throw JOB_CANCELED
       await body(work, attempt)
       events.attemptDone(stage, jobId)
     },
+    safeAudioMs: async (jobId) => (await work.board.get(jobId))?.checkpointedAudioMs ?? 0,
+    onTakenOver: (jobId, seen) => work.board.note(jobId, { kind: 'taken-over', ...seen }),
     async onEnded(jobId, end) {
       events.attemptEnded(stage, jobId, end.kind, 'error' in end ? end.error : null)
       const signal = AbortSignal.timeout(WRITE_END_TIMEOUT_MS)
-      const card = await work.board.get(jobId)
-      await writeEnd(work, jobId, end, card?.fence ?? null, { signal })
+      await writeEnd(work, jobId, end, await work.board.get(jobId), { signal })
+    },
+    onBug(jobId, thrown) {
+      events.bug(stage, jobId, thrown)
+      options.onBug(thrown)
     },
     onError: (error) => events.queueError(error),
   })

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { SignsOfLife } from '../src/admission/ledger-store.js'
 import { RedisEnginePulses } from '../src/admission/redis-engine-pulses.js'
 import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
@@ -16,10 +17,17 @@ import type { TransportOpener } from '../src/realtime/index.js'
 import { sessionRunner } from '../src/realtime/run-session.js'
 import { wsTransportOpener } from '../src/realtime/ws-transport.js'
 import { startAnalyse } from './analyse.js'
+import { countedEvents } from './counted-events.js'
+import { countedSessions } from './counted-sessions.js'
+import { countedStorage } from './counted-storage.js'
 import { EnginePool } from './engine-pool.js'
 import type { WorkerEvents } from './events.js'
+import { keepHouse } from './housekeeper.js'
+import { measuredState } from './measured-state.js'
 import { openMedia } from './media-port.js'
+import { type MetricsServer, serveMetrics } from './metrics-server.js'
 import { startTranscribe } from './transcribe.js'
+import { type WorkerMetrics, workerMetrics } from './worker-metrics.js'
 
 /** How often engines and line are looked after. */
 const LOOK_INTERVAL_MS = 1_000
@@ -30,10 +38,16 @@ const RECONCILE_INTERVAL_MS = 10 * 60_000
 
 /** A worker that takes jobs of both stages. Disposing of it closes what it opened. */
 export interface RunningWorker extends AsyncDisposable {
-  /** Takes nothing new; resolves when what runs has ended. */
+  /** See `JobWorker`. */
   drain(): Promise<void>
-  /** Hands back what runs; resolves when that is done. */
   abort(): Promise<void>
+  /**
+   * Aborts, with what was thrown, once a try has met a bug of ours: its job has failed, and what
+   * this process remembers is no longer to be trusted. It is to be drained and started anew.
+   */
+  readonly broken: AbortSignal
+  /** Where `/metrics` is served; null where it isn't. */
+  readonly metricsPort: number | null
 }
 
 /** What a worker is made of. */
@@ -56,48 +70,96 @@ export async function startWorker(
   settings: Settings,
   options: WorkerOptions,
 ): Promise<RunningWorker> {
-  const { clock, random, events, signal } = options
+  const { clock, random, signal } = options
+  const metrics = workerMetrics()
+  const events = countedEvents(options.events, metrics, clock)
   const cleanup = new CleanupStack()
   try {
-    const onRedisError = (error: Error) => events.redisError(error)
-    const ports = cleanup.use(await openPorts(settings, { clock, random, signal, onRedisError }))
+    const ports = cleanup.use(await openCounted(settings, { ...options, events }, metrics))
     const media = cleanup.use(await openMedia(settings, { clock, random, signal }))
-    const engines = await openEngines(settings, ports, options)
+    const engines = await openEngines(settings, ports, { ...options, events })
     const { pool, sessions } = engines
     const work: WorkPorts = {
       ...{ ...portsOf(ports), media, sessions, random, engines: pool },
-      runSession: engines.runSession,
+      runSession: countedSessions(engines.runSession, metrics, clock),
+      notes: events,
       limits: limitsOf(settings),
     }
     const ended = new AbortController()
+    setMaxListeners(0, ended.signal) // every engine listens as long as it is looked after
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
       reconcile(work, events, ended.signal),
+      keepHouse(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
     cleanup.defer(() => ended.abort(new StopRequested('internal', 'The worker has ended.')))
-    const stages = startStages(settings, work, ports, options)
-    cleanup.defer(() => Promise.all(stages.map((stage) => stage.abort())))
+    const broken = new AbortController()
+    const onBug = (thrown: unknown) => broken.abort(thrown)
+    const stages = startStages(settings, work, ports, { ...options, events, onBug })
+    cleanup.defer(() => Promise.all(stages.map((stage) => stage.drain())))
     const onCancel = (jobId: string) => void stages.map((stage) => stage.cancel(jobId))
     await ports.board.onCancel(onCancel, { signal: ended.signal })
+    const serving = { metrics, ports, pool, sessions }
+    const server = await startMetrics(settings, serving, { ...options, events })
+    if (server) cleanup.use(server)
     events.ready(pool.known)
-    return runningWorker(stages, cleanup)
+    return runningWorker(stages, { broken: broken.signal, server, cleanup })
   } catch (error) {
     await cleanup[Symbol.asyncDispose]()
     throw error
   }
 }
 
-function runningWorker(stages: readonly JobWorker[], cleanup: CleanupStack): RunningWorker {
+function runningWorker(
+  stages: readonly JobWorker[],
+  parts: { broken: AbortSignal; server: MetricsServer | null; cleanup: CleanupStack },
+): RunningWorker {
+  const { broken, server, cleanup } = parts
   const all = async (verb: 'drain' | 'abort') => {
     await Promise.all(stages.map((stage) => stage[verb]()))
   }
   return {
     drain: () => all('drain'),
     abort: () => all('abort'),
+    broken,
+    metricsPort: server?.port ?? null,
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }
+}
+
+/** Storage and queue, with what they do counted. */
+async function openCounted(
+  settings: Settings,
+  { clock, random, events, signal }: WorkerOptions,
+  metrics: WorkerMetrics,
+): Promise<OpenPorts> {
+  const onRedisError = (error: Error) => events.redisError(error)
+  const onStorageRetry = () => metrics.storageRetries.at({}).add()
+  const told = { clock, random, signal, onRedisError, onStorageRetry }
+  const ports = await openPorts(settings, told)
+  return { ...ports, store: countedStorage(ports.store, metrics) }
+}
+
+/** @returns null where the settings want no metrics */
+async function startMetrics(
+  { metrics: { host, port } }: Settings,
+  parts: { metrics: WorkerMetrics; ports: OpenPorts; pool: EnginePool; sessions: SessionPool },
+  { clock, events, signal }: WorkerOptions,
+): Promise<MetricsServer | null> {
+  if (port === null) return null
+  const { metrics, ports, pool, sessions } = parts
+  const update = measuredState(metrics, {
+    readings: () => pool.readings(),
+    line: () => sessions.line,
+    queue: ports.queue,
+    clock,
+  })
+  const { registry } = metrics
+  const server = await serveMetrics({ registry, update, host, port }, { signal })
+  events.metricsServed({ host, port: server.port })
+  return server
 }
 
 /** The parts that carry sessions: engines, their ledgers in Redis, the line before them. */
@@ -125,13 +187,12 @@ function startStages(
   settings: Settings,
   work: WorkPorts,
   ports: OpenPorts,
-  options: WorkerOptions,
+  options: WorkerOptions & { onBug(thrown: unknown): void },
 ): JobWorker[] {
   const { redis } = ports
-  const { clock, random, events } = options
-  const { prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs } = settings.queue
-  const queue = { redis, prefix, lockDurationMs, stalledIntervalMs, backoffMs, backoffMaxMs }
-  const stage = { ...queue, clock, random, events }
+  const { clock, random, events, onBug } = options
+  const { recordsKeptMs: _, ...queue } = settings.queue
+  const stage = { ...queue, redis, clock, random, events, onBug }
   return [
     startAnalyse(work, { ...stage, concurrency: settings.media.decodesMax }),
     startTranscribe(work, { ...stage, concurrency: JOBS_MAX }),
@@ -142,7 +203,8 @@ function portsOf({ store, sourceStore, queue, board, waiting, clock }: OpenPorts
   return { store, sourceStore, queue, board, waiting, clock }
 }
 
-function limitsOf({ engine, admission, legs, vad, subtitles, queue }: Settings) {
+function limitsOf(settings: Settings) {
+  const { engine, admission, legs, vad, coverage, subtitles, queue } = settings
   const { createdTimeoutMs, stallTimeoutMs, doneTimeoutMs, blankSpeechMaxMs, deltaDelayMs } = engine
   const { overlapMs, skipSilenceMs } = legs
   return {
@@ -151,6 +213,7 @@ function limitsOf({ engine, admission, legs, vad, subtitles, queue }: Settings) 
     backoffMs: queue.backoffMs,
     backoffMaxMs: queue.backoffMaxMs,
     cuts: { pauseMinMs: vad.pauseMinMs, overlapMs, skipSilenceMs },
+    coverage,
     rotationPolicy: admission.policy,
     pricePerHour: engine.pricePerHour,
     subtitles,

@@ -1,11 +1,14 @@
 import { failedLine } from '../src/cli/child-process.js'
 import { readSettings } from '../src/cli/command-context.js'
-import { exitCodeOf, sentenceOf } from '../src/cli/exit-code.js'
+import { EXIT, exitCodeOf, sentenceOf } from '../src/cli/exit-code.js'
+import { openLogger } from '../src/cli/logger.js'
+import { watchOutputs } from '../src/cli/output-pipes.js'
 import { projectRoot } from '../src/cli/project-root.js'
 import { type StopSignals, stopSignals } from '../src/cli/stop-signals.js'
+import { withoutCredentials } from '../src/config/redact.js'
 import { orAbort } from '../src/kernel/abort.js'
-import { systemClock } from '../src/kernel/clock.js'
-import { isStop, StopRequested } from '../src/kernel/errors.js'
+import { sleepFor, systemClock } from '../src/kernel/clock.js'
+import { StopRequested } from '../src/kernel/errors.js'
 import { systemRandom } from '../src/kernel/random.js'
 import { workerEvents } from './events.js'
 import { startWorker } from './start-worker.js'
@@ -13,24 +16,33 @@ import { startWorker } from './start-worker.js'
 /** Given by the program that starts us and reads what we say. */
 const WATCH_STDIN = '--exit-with-stdin'
 
+/** Time in which everything that runs must be handed back. */
+const DRAIN_MS_MAX = 10_000
+/** And, when that isn't enough or nobody wants to wait for it, the connections be closed. */
+const LEAVE_MS_MAX = 1_000
+
 /**
- * The worker process. First signal: finish what runs. Second: hand it back. `--exit-with-stdin`:
- * hand back when stdin closes, so that a worker never outlives the program that started it.
+ * The worker process. First signal: takes nothing new, makes safe what is done, hands the jobs back.
+ * Second: leaves at once; the queue finds what ran within seconds. `--exit-with-stdin`: as a first
+ * signal when stdin closes, so that a worker never outlives the program that started it.
  */
 async function work(stop: StopSignals): Promise<void> {
   const { settings } = readSettings(projectRoot(), undefined)
-  const events = workerEvents(settings.log.level)
+  const events = workerEvents(openLogger(settings))
   const options = { clock: systemClock(), random: systemRandom(), events, signal: stop.drain }
   await using worker = await startWorker(settings, options)
-  const abort = AbortSignal.any([stop.abort, parentGone()])
   process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid })}\n`)
+  await aborted(AbortSignal.any([stop.drain, parentGone(), worker.broken]))
   try {
-    await orAbort(aborted(stop.drain), abort)
-    await orAbort(worker.drain(), abort)
-  } catch (error) {
-    if (!isStop(error)) throw error
-    await worker.abort()
+    await orAbort(worker.drain(), AbortSignal.any([stop.abort, AbortSignal.timeout(DRAIN_MS_MAX)]))
+  } catch {
+    // Told twice, or too slow. Storage and queue are consistent whatever is cut off: leave.
+    const { signal } = new AbortController()
+    await Promise.race([worker.abort(), sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
+    process.exit(EXIT.stopped)
   }
+  // A bug: what this process remembers is not to be trusted.
+  if (worker.broken.aborted) throw worker.broken.reason
 }
 
 /** Aborts when the program that started us is gone; never, unless we were told to watch. */
@@ -51,14 +63,15 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 {
-  using stop = stopSignals()
+  watchOutputs(process.stdout, process.stderr) // results go to storage, whoever reads what we say
+  using stop = stopSignals(null)
   try {
     await work(stop)
     process.exitCode = 0
   } catch (error) {
     process.exitCode = exitCodeOf(error)
     if (process.argv.includes(WATCH_STDIN)) process.stdout.write(`${failedLine(error)}\n`)
-    process.stderr.write(`${sentenceOf(error, false)}\n`)
+    process.stderr.write(`${withoutCredentials(sentenceOf(error, false))}\n`)
   }
   process.stdin.destroy()
 }

@@ -5,7 +5,7 @@ import { Queue } from 'bullmq'
 import { pino } from 'pino'
 import { type Standin, type StandinOptions, startStandin } from '../gpu/standin/server.js'
 import { createTonesFactory } from '../gpu/standin/tones-recognizer.js'
-import { workerEvents } from '../jobs/events.js'
+import { type WorkerEvents, workerEvents } from '../jobs/events.js'
 import { type RunningWorker, startWorker } from '../jobs/start-worker.js'
 import type { Ledger } from '../src/admission/ledger.js'
 import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
@@ -28,7 +28,7 @@ export interface DevStack extends AsyncDisposable {
   standin: Standin
   redis: TestRedis
   /** One more worker, as another process would be. */
-  startWorker(changes?: Partial<Settings>): Promise<RunningWorker>
+  startWorker(changes?: Partial<Settings>, events?: WorkerEvents): Promise<RunningWorker>
   /** One that is another process, with the very same settings; what `jobs/worker` is built from. */
   startWorkerProcess(): Promise<RunningChild>
   /** Keeps jobs from being transcribed until they all shall be; resolves to what lets them go. */
@@ -69,14 +69,14 @@ export async function startDevStack(
     ...changes,
   })
   const ports = cleanup.use(await openPorts(settings, { clock, random, signal }))
-  const quiet = workerEvents('silent', pino.destination('/dev/null'))
+  const quiet = workerEvents(pino({ level: 'silent' }))
   return {
     settings,
     ports,
     standin,
     redis,
-    async startWorker(more = {}) {
-      const options = { clock, random, events: quiet, signal }
+    async startWorker(more = {}, events = quiet) {
+      const options = { clock, random, events, signal }
       return cleanup.use(await startWorker({ ...settings, ...more }, options))
     },
     async startWorkerProcess() {

@@ -9,6 +9,7 @@ import {
   parseClientEvent,
   processingError,
 } from './client-event.js'
+import type { CloseMoment } from './faults.js'
 import { Generation } from './generation.js'
 import {
   createdFrame,
@@ -26,7 +27,7 @@ const NOT_VALIDATED =
   'Model not validated. Make sure to validate the model by sending a session.update event.'
 
 /** How an engine ends that a session takes with it, as vLLM before 0.32 at `max_model_len`. */
-const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0 }
+const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0, term: 0 }
 
 /**
  * One client, with the state that vLLM keeps for it: whether the model was validated once, what was
@@ -63,7 +64,10 @@ export class Connection implements EngineSession {
     this.idleAlarm = new Alarm(clock, () => this.endIdle())
     engine.sessions.add(this)
     engine.counters.connections += 1
-    wire.send(createdFrame(`sess-${random.hexId(8)}`, Math.floor(clock.wallMs() / 1000)))
+    const greeting = createdFrame(`sess-${random.hexId(8)}`, Math.floor(clock.wallMs() / 1000))
+    // Whoever holds the other end of the wire hears of a close only once he has us.
+    if (faults.closesAt('greeting')) engine.settings.defer(() => this.closeAt('greeting'))
+    else if (!faults.of('no_greeting')) wire.send(greeting)
     this.restartIdleAlarm()
   }
 
@@ -142,9 +146,11 @@ export class Connection implements EngineSession {
   }
 
   private update(model: unknown): void {
+    if (this.closeAt('update')) return
+    const isServed = model === this.engine.settings.modelId && !this.faults.of('refuse_model')
     if (model === null) {
       this.refuse('Missing required field: model', 'invalid_event')
-    } else if (isTruthy(model) && model !== this.engine.settings.modelId) {
+    } else if (isTruthy(model) && !isServed) {
       this.handle(modelNotFound(model))
     } else {
       this.isValidated = true
@@ -160,6 +166,7 @@ export class Connection implements EngineSession {
   }
 
   private commit(final: boolean): void {
+    if (final && this.closeAt('final')) return
     if (final) {
       this.queue.pushEnd()
     } else if (!this.engine.isAlive) {
@@ -189,7 +196,7 @@ export class Connection implements EngineSession {
     if (state === 'delta' && !this.faults.isDue('early_done', deltas)) return true
     if (this.engine.settings.diesAtMaxModelLen && generation.isCapped) {
       this.engine.die(DEATH_AT_MAX_MODEL_LEN)
-    } else if (!this.faults.of('no_done')) {
+    } else if (!this.faults.of('no_done') && !this.closeAt('done')) {
       this.finish(generation)
     }
     return false
@@ -209,12 +216,21 @@ export class Connection implements EngineSession {
   /** Lets one of the faults happen that interrupt a generation, if one is due. */
   private isBefallen({ deltas }: Generation): boolean {
     const { faults } = this
+    const told = faults.takeError(deltas)
+    if (told) this.refuse('The stand-in was told to say so', told)
     const death = faults.of('engine_death')
     if (death && deltas >= death.afterDeltas) this.engine.die(death)
     else if (faults.isDue('drop', deltas)) this.wire.close(1006)
     else if (faults.isDue('processing_error', deltas)) this.fail('The stand-in was told to fail')
-    else return faults.isDue('stall', deltas)
+    else return this.closeAt('delta') || faults.isDue('stall', deltas)
     return true
+  }
+
+  /** Closes the connection if that is the moment. @returns whether it did */
+  private closeAt(moment: CloseMoment): boolean {
+    const code = this.faults.closesAt(moment, this.deltas)
+    if (code !== null) this.wire.close(code)
+    return code !== null
   }
 
   private fail(message: string): void {

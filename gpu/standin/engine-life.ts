@@ -54,7 +54,7 @@ export class EngineLife {
 
   /** Kills the engine process, as the fault `engine_death` does. */
   kill(death: Partial<EngineDeath> = {}): void {
-    this.current.die({ closeMs: 0, downMs: -1, abrupt: 0, ...death })
+    this.current.die({ closeMs: 0, downMs: -1, abrupt: 0, term: 0, ...death })
   }
 
   /** Closes every connection with 1012; no engine comes after this one. */
@@ -67,8 +67,8 @@ export class EngineLife {
     return new StandinEngine(this.settings, (death) => this.die(death))
   }
 
-  private die({ abrupt, closeMs, downMs }: EngineDeath): void {
-    if (abrupt) this.goDown(downMs)
+  private die({ abrupt, term, closeMs, downMs }: EngineDeath): void {
+    if (abrupt || term) this.goDown(downMs)
     else this.after(closeMs, () => this.goDown(downMs))
   }
 

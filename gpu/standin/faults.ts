@@ -1,5 +1,15 @@
 import { ConfigError } from '../../src/kernel/errors.js'
+import { WIRE_ERROR_CODES, type WireErrorCode } from './server-event.js'
 import { SessionFaults } from './session-faults.js'
+
+/**
+ * When a connection is closed: instead of the greeting, of the answer to `session.update`, of a
+ * delta, of what follows the final commit, or of `done`.
+ */
+const CLOSE_MOMENTS = ['greeting', 'update', 'delta', 'final', 'done'] as const
+
+/** One of them. */
+export type CloseMoment = (typeof CLOSE_MOMENTS)[number]
 
 /**
  * What can be made to go wrong, with the parameters of each and their defaults. `afterDeltas`
@@ -9,15 +19,24 @@ const DEFAULTS = {
   /**
    * The engine process dies: an error frame to whoever generates, 1012 to everybody `closeMs`
    * later, `/health` 503 and then nobody listens, for `downMs` or, when negative, for good.
-   * `abrupt` 1 imitates a killed server: no frame, and 1006 at once.
+   * `abrupt` 1 imitates a killed server: no frame, and 1006 at once. `term` 1 imitates one that is
+   * told to stop: no frame, and 1012 at once.
    */
-  engine_death: { afterDeltas: 100, closeMs: 260, downMs: -1, abrupt: 0 },
+  engine_death: { afterDeltas: 100, closeMs: 260, downMs: -1, abrupt: 0, term: 0 },
+  /** The connection is open, and nobody greets. */
+  no_greeting: {},
   /** The connection is gone without a close frame: 1006. */
   drop: { afterDeltas: 100 },
+  /** The connection is closed with this code; `afterDeltas` counts for `at=delta` alone. */
+  close: { code: 1011, at: 'delta' as CloseMoment, afterDeltas: 100 },
   /** No frame comes any more; the socket stays open and everything else looks well. */
   stall: { afterDeltas: 100 },
   /** The generation ends with an error; the socket stays usable. */
   processing_error: { afterDeltas: 100 },
+  /** One `error` frame of any code; nothing else happens. */
+  error_frame: { code: 'processing_error' as WireErrorCode, afterDeltas: 100 },
+  /** `session.update` is answered as for a model that isn't served. */
+  refuse_model: {},
   /** `done` while the client is still sending. */
   early_done: { afterDeltas: 100 },
   /** All deltas come, `done` doesn't. */
@@ -26,7 +45,7 @@ const DEFAULTS = {
   refuse: { status: 503 },
   /** `session.update` is acknowledged with `session.updated`. */
   ack_update: {},
-  /** The deltas after the last audio don't come; the last one that does has what text is left. */
+  /** The deltas after the last audio don't come, and what text they would have had is lost. */
   no_right_padding: {},
   /** One delta in so many ms at most. */
   slow_deltas: { everyMs: 200 },
@@ -79,7 +98,8 @@ export class FaultPlan {
         (sessions?.includes(sessionIndex) ?? true) && befell < (count ?? Number.POSITIVE_INFINITY),
     )
     for (const entry of dealt) entry.befell += 1
-    return new SessionFaults(dealt.map(({ fault }) => ({ ...DEFAULTS[fault.kind], ...fault })))
+    const whole = dealt.map(({ fault }) => ({ ...DEFAULTS[fault.kind], ...fault }) as Fault)
+    return new SessionFaults(whole)
   }
 }
 
@@ -100,6 +120,12 @@ export function parseFault(text: string): Fault {
     const [name = '', value = ''] = assignment.split('=', 2)
     const field = fields.get(name)
     if (!field) throw notUnderstood(text, `${kind} takes ${[...fields.keys()].join(', ')}`)
+    const words = wordsOf(kind, field)
+    if (words) {
+      if (!words.includes(value)) throw notUnderstood(text, `${name} is one of ${words.join(', ')}`)
+      fault[field] = value
+      continue
+    }
     const numbers = value.split('+').map((part) => (/^-?\d+$/.test(part) ? Number(part) : null))
     const isList = field === 'sessions'
     if (numbers.includes(null) || (!isList && numbers.length > 1)) {
@@ -108,6 +134,12 @@ export function parseFault(text: string): Fault {
     fault[field] = isList ? numbers : numbers[0]
   }
   return fault as unknown as Fault
+}
+
+/** What a parameter that is a word may be; null for a number. */
+function wordsOf(kind: FaultKind, field: string): readonly string[] | null {
+  if (kind === 'close' && field === 'at') return CLOSE_MOMENTS
+  return kind === 'error_frame' && field === 'code' ? WIRE_ERROR_CODES : null
 }
 
 function isFaultKind(text: string): text is FaultKind {

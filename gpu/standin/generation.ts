@@ -8,7 +8,7 @@ export interface GenerationOptions {
   recognizer: RecognizerFactory
   /** Tokens of the whole session, prompt included; it ends early when they are used up. */
   maxModelLen: number
-  /** False imitates builds without right padding: no delta follows the last audio. */
+  /** False imitates builds without right padding: no delta follows the last audio, no text. */
   rightPadding: boolean
   /** Called when `state` may have changed without the owner's doing. */
   onProgress: () => void
@@ -92,7 +92,8 @@ export class Generation {
     this.placement.place(this.recognizer.take())
     let text = this.placement.take(this.taken)
     this.taken += 1
-    if (this.taken === this.deltasByAudio()) text += this.placement.takeRest()
+    const isLast = this.taken === this.deltasByAudio()
+    if (isLast && this.rightPadding) text += this.placement.takeRest()
     if (blank) return ''
     this.written += text
     return text

@@ -148,6 +148,8 @@ function exitCodeOf(error: unknown): number {
   return error instanceof ConfigError ? 2 : 70
 }
 
+// It serves its clients, whether or not anybody reads what it says.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2)).catch(exitCodeOf)
 // Nothing is left to wait for; an open stdin alone would keep the process.
 process.exit()

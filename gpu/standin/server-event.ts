@@ -1,16 +1,20 @@
 /** The frames that a vLLM Realtime server sends, as JSON in its own order of keys. */
 
 /** Codes of `error` frames: vLLM 0.32's own, then those of its open pull requests. */
-export type WireErrorCode =
-  | 'invalid_json'
-  | 'invalid_event'
-  | 'model_not_found'
-  | 'model_not_validated'
-  | 'unknown_event'
-  | 'invalid_audio'
-  | 'processing_error'
-  | 'buffer_full'
-  | 'idle_timeout'
+export const WIRE_ERROR_CODES = [
+  'invalid_json',
+  'invalid_event',
+  'model_not_found',
+  'model_not_validated',
+  'unknown_event',
+  'invalid_audio',
+  'processing_error',
+  'buffer_full',
+  'idle_timeout',
+] as const
+
+/** One of them. */
+export type WireErrorCode = (typeof WIRE_ERROR_CODES)[number]
 
 /** @param createdS Unix time in whole seconds */
 export function createdFrame(id: string, createdS: number): string {

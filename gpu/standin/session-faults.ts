@@ -1,4 +1,5 @@
-import type { Fault, FaultKind, FaultParameters } from './faults.js'
+import type { CloseMoment, Fault, FaultKind, FaultParameters } from './faults.js'
+import type { WireErrorCode } from './server-event.js'
 
 type KindAfterDeltas = 'engine_death' | 'drop' | 'stall' | 'processing_error' | 'early_done'
 
@@ -7,6 +8,7 @@ export class SessionFaults {
   private readonly faults: ReadonlyMap<FaultKind, Fault>
   private appends = 0
   private appendedBytes = 0
+  private hasToldError = false
 
   /** @param faults with all their parameters; of two of a kind the first one counts */
   constructor(faults: readonly Fault[]) {
@@ -22,6 +24,21 @@ export class SessionFaults {
   isDue(kind: KindAfterDeltas, deltas: number): boolean {
     const fault = this.of(kind)
     return fault !== null && deltas >= fault.afterDeltas
+  }
+
+  /** The code with which the connection is closed at this moment; null: it goes on. */
+  closesAt(moment: CloseMoment, deltas = 0): number | null {
+    const fault = this.of('close')
+    if (fault?.at !== moment) return null
+    return moment === 'delta' && deltas < fault.afterDeltas ? null : fault.code
+  }
+
+  /** The code of an error that is to be told now; null for none. Told once. */
+  takeError(deltas: number): WireErrorCode | null {
+    const fault = this.of('error_frame')
+    if (fault === null || this.hasToldError || deltas < fault.afterDeltas) return null
+    this.hasToldError = true
+    return fault.code
   }
 
   /** Whether the text of this delta is lost. */

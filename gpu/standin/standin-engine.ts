@@ -74,6 +74,7 @@ export interface EngineDeath {
   closeMs: number
   downMs: number
   abrupt: number
+  term: number
 }
 
 /** What vLLM says to whoever was generating when its engine process died. */
@@ -133,7 +134,7 @@ export class StandinEngine {
     this.loop.stop()
     for (const session of [...this.sessions]) {
       if (death.abrupt) session.close(1006)
-      else session.engineDied()
+      else if (!death.term) session.engineDied()
     }
     this.onDeath(death)
   }

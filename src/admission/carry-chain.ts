@@ -13,8 +13,10 @@ export interface CarriedLeg<T> {
   result: T
 }
 
-/** When a leg that failed is carried again. */
+/** From where and when a lane goes on whose leg failed. */
 export interface RetryAfter {
+  /** Up to here the text of the leg is kept; absent: nothing of it is. */
+  fromFrame?: number
   delayMs: number
   /** Earlier, once a session of the engine has ended. */
   orFewerLeases: boolean
@@ -25,13 +27,22 @@ export interface CarryOptions<T> {
   /** Carries one leg to its end. Throws when that can't be; the lease is closed either way. */
   runLeg(lease: LegLease, options: { signal: AbortSignal }): Promise<T>
   /**
-   * A leg failed. @returns how long to wait before it is carried again, from its beginning
-   * @throws to give the lane up
+   * A leg failed.
+   * @returns where to go on and when @throws to give the lane up
    */
-  onFailure(error: unknown, failed: { fromFrame: number; failures: number }): RetryAfter
+  onFailure(error: unknown, failed: FailedLane): RetryAfter
   /** A leg is complete; called in order. */
   onLeg(leg: CarriedLeg<T>): void
   signal: AbortSignal
+}
+
+/** Where a lane has lost its session. */
+export interface FailedLane {
+  lease: LegLease
+  /** Of the lease. */
+  fromFrame: number
+  /** Since the lane last got further. */
+  failures: number
 }
 
 interface FailedLeg {
@@ -48,8 +59,8 @@ interface RunningLeg<T> {
 
 /**
  * Carries a lane through its chain of legs: the next one is opened before the old one has ended,
- * so two run at a change-over. A leg that fails is carried again from its beginning; what came
- * after it is stopped, what came before it is kept. The chain holds nothing when this returns.
+ * so two run at a change-over. Where a leg fails the lane goes on from as far as its text is kept;
+ * what came after it is stopped, what came before it stays. The chain holds nothing when this returns.
  */
 export async function carryChain<T>(chain: LaneChain, options: CarryOptions<T>): Promise<void> {
   let failures = 0
@@ -62,7 +73,8 @@ export async function carryChain<T>(chain: LaneChain, options: CarryOptions<T>):
       const { fromFrame } = failed.lease
       failures = fromFrame > progress ? 1 : failures + 1
       progress = Math.max(progress, fromFrame)
-      const retry = options.onFailure(failed.error, { fromFrame, failures })
+      const { lease } = failed
+      const retry = options.onFailure(failed.error, { lease, fromFrame, failures })
       await chain.restart({ fromFrame, ...retry, signal: options.signal })
     }
   } finally {

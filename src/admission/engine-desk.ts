@@ -70,6 +70,16 @@ export class EngineDesk {
     this.basePlan = plan
   }
 
+  /**
+   * It took no more audio than this in one session: no leg is longer until `setPlan`. Less than the
+   * shortest leg is taken for an accident, or one would make every leg too short for good.
+   */
+  limitLegs(frames: number): void {
+    const { floorFrames, ceilingFrames } = this.basePlan
+    if (frames < floorFrames || frames >= ceilingFrames) return
+    this.basePlan = { ...this.basePlan, ceilingFrames: frames }
+  }
+
   /** Lanes that it may ever carry at a time, whatever was learned about it. */
   get lanesMax(): number {
     return this.basePlan.limits.lanes

@@ -73,6 +73,7 @@ export class EngineKeeper {
   private readonly options: EngineKeeperOptions
   private correction: KvCorrection = NO_CORRECTION
   private gauges: KeeperGauges | null = null
+  private predictedBlocks: number | null = null
 
   constructor(options: EngineKeeperOptions) {
     this.options = options
@@ -81,6 +82,11 @@ export class EngineKeeper {
   /** Measured less predicted blocks at the last comparison; a metric. */
   get kvErrorBlocks(): number | null {
     return this.correction.errorBlocks
+  }
+
+  /** What the law says that all our sessions held at that moment; null before the first round. */
+  get kvBlocksPredicted(): number | null {
+    return this.predictedBlocks
   }
 
   /** The last answer of the engine. */
@@ -141,9 +147,11 @@ export class EngineKeeper {
     // What others have found out counts as well, most of all for a worker that has just come.
     const knownBlocks = desk.ledger.limit.correctionBlocks
     const known = { ...this.correction, correctionBlocks: knownBlocks }
+    const predictedBlocks = sum(all, ({ kvBlocksPredicted }) => kvBlocksPredicted)
+    this.predictedBlocks = predictedBlocks
     this.correction = nextCorrection(known, {
       atMs: desk.nowMs(),
-      predictedBlocks: sum(all, ({ kvBlocksPredicted }) => kvBlocksPredicted),
+      predictedBlocks,
       measuredBlocks,
       changedMs: Math.max(0, ...all.map(({ changedMs }) => changedMs ?? 0)),
       foreignSessions: connections === null ? null : Math.max(0, connections - ours),

@@ -1,3 +1,4 @@
+import type { WaitReason } from './decide.js'
 import type { Ledger } from './ledger.js'
 
 /** A ledger as it was read. */
@@ -37,6 +38,8 @@ export interface Waiter {
   readonly sinceMs: number
   /** When it was last its turn and there was no room, by the store's clock; null: never yet. */
   readonly noRoomMs: number | null
+  /** What it was told when it last asked; absent before that. For people and metrics only. */
+  readonly reason?: WaitReason
 }
 
 /**

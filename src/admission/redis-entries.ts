@@ -1,6 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import { orAbort, withTimeout } from '../kernel/abort.js'
-import { NightscribeError, reasonOf, UpstreamError } from '../kernel/errors.js'
+import { NightscribeError, UpstreamError } from '../kernel/errors.js'
+import { redisFailure } from '../kernel/redis-failure.js'
 
 /** Longest wait for an answer: a client without a connection keeps its commands for as long. */
 const ANSWER_TIMEOUT_MS = 5_000
@@ -32,7 +33,7 @@ export async function answerOf<T>(
   } catch (cause) {
     if (signal.aborted) throw signal.reason
     if (cause instanceof NightscribeError) throw cause
-    throw new UpstreamError('queue_unavailable', `Redis failed: ${reasonOf(cause)}.`, { cause })
+    throw redisFailure(cause)
   }
 }
 

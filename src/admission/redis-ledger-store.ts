@@ -6,6 +6,8 @@ import { answerOf, repliesOf, timeMs, timeUs } from './redis-entries.js'
 
 /** Raised with every change of `Ledger` that an older worker would misunderstand. */
 const LEDGER_SCHEMA = 'nightscribe.ledger/1'
+/** Keys that Redis looks at for one answer. */
+const SCAN_COUNT = 500
 
 const WRITE_IF_UNCHANGED = `
 if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
@@ -65,6 +67,19 @@ export class RedisLedgerStore implements LedgerStore {
     if ((await answerOf(ask, { signal })) !== 1) return null
     this.seen.set(engine, { revision: next, ledger, timeUs: readUs })
     return next
+  }
+
+  /** Engines that have a ledger, also those that no worker names any more; in no order. */
+  async engines(options: { signal: AbortSignal }): Promise<string[]> {
+    const found = new Set<string>()
+    const start = this.key('')
+    for (let cursor = '0'; ; ) {
+      const ask = () => this.redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', SCAN_COUNT)
+      const [next, keys] = await answerOf(ask, options)
+      for (const key of keys) found.add(key.slice(start.length))
+      if (next === '0') return [...found]
+      cursor = next
+    }
   }
 
   private key(engine: string): string {

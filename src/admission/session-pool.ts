@@ -90,6 +90,11 @@ export class SessionPool {
     return this.options.desks.reduce((sum, { ledger }) => sum + lanesCarried(ledger), 0)
   }
 
+  /** Jobs of all workers that wait, as last read. */
+  get line(): readonly Waiter[] {
+    return this.waiters
+  }
+
   /**
    * Lets all lanes of a job in, or tells it to wait: then it stands in the line.
    * @throws InputError `media_too_long` when it can never fit; UpstreamError; the signal's reason
@@ -120,7 +125,7 @@ export class SessionPool {
       outcome = tried
       if (holdsPlace(tried.reason)) noRoomMs = Math.round(this.nowMs())
     }
-    await this.options.waiting.put({ ...waiter, noRoomMs }, options)
+    await this.options.waiting.put({ ...waiter, noRoomMs, reason: outcome.reason }, options)
     return this.waits(outcome, place)
   }
 

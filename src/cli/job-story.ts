@@ -1,42 +1,79 @@
-import type { JobCard, JobWaiting } from '../queue/index.js'
+import { adviceOn, FAILURE_CODES } from '../queue/failure-codes.js'
+import { type DatedNote, isFinal, type JobCard, type JobWaiting } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
+import { historyLines, safeText, stampText } from './history-text.js'
 import { clockText, printable } from './terminal.js'
+import { warningText } from './warning-text.js'
 
 const DAY_MS = 24 * 3_600_000
 
+/** What is known of a job: its card, what happened to it, and its commit, if it has one. */
+export interface ToldJob {
+  card: JobCard
+  history: readonly DatedNote[]
+  manifest: ManifestDocument | null
+}
+
 /** What happened to a job, as a person would tell it: one line a fact. Pure. */
 export function jobStory(
-  card: JobCard,
-  manifest: ManifestDocument | null,
+  { card, history, manifest }: ToldJob,
   options: { location: string; nowMs: number },
 ): string[] {
-  const lines = [`${printable(card.sourceName)}`, `Job ${card.jobId}, ${headline(card)}`]
-  if (card.audioMsTotal !== null) {
-    lines.push(
-      `The recording is ${clockText(card.audioMsTotal)} long; ${clockText(card.audioMsDone)} of it is transcribed.`,
-    )
-  }
-  const { created, completed, failed, canceled } = card.reachedAtMs
-  if (created !== undefined) lines.push(`Submitted ${ago(options.nowMs - created)}.`)
-  const endedMs = completed ?? failed ?? canceled
-  if (created !== undefined && endedMs !== undefined) {
-    lines.push(`Ended ${clockText(endedMs - created)} (h:mm:ss) later.`)
-  }
-  if (card.waiting) lines.push(`There is no room for it: ${printable(card.waiting.reason)}`)
-  if (card.attempts > 1) lines.push(`This is try ${card.attempts}.`)
-  if (card.error) {
-    const what = card.status === 'failed' ? 'It failed' : 'Its last try failed'
-    lines.push(
-      `${what} while it was to ${card.error.stage}: ${card.error.detail} [${card.error.code}]`,
-    )
-  }
-  if (card.cancelRequested && card.status !== 'canceled') lines.push('A cancel was requested.')
-  for (const warning of card.warnings) lines.push(`Warning: ${warning}`)
+  const { audioMsTotal } = card
+  const happened = historyLines(history, { nowMs: options.nowMs, audioMsTotal })
+  return [
+    printable(card.sourceName),
+    `Job ${card.jobId} ${headline(card)}`,
+    ...amounts(card),
+    ...(card.waiting ? [`There is no room for it: ${printable(card.waiting.reason)}`] : []),
+    ...(happened.length > 0 ? ['', ...happened.map((line) => `  ${line}`)] : []),
+    ...(card.status === 'completed' ? [`  ${doneLine(card, options.nowMs, history)}`] : []),
+    ...paragraph([...failure(card), ...remarks(card)]),
+    ...paragraph((manifest?.outputs ?? []).map(({ key }) => `  ${options.location}/${key}`)),
+  ]
+}
+
+function paragraph(lines: readonly string[]): string[] {
+  return lines.length > 0 ? ['', ...lines] : []
+}
+
+function amounts({ status, audioMsTotal, audioMsDone, checkpointedAudioMs }: JobCard): string[] {
+  if (audioMsTotal === null) return []
+  const long = `The recording is ${clockText(audioMsTotal)} long`
+  if (status === 'completed') return [`${long}.`]
+  const safe =
+    checkpointedAudioMs > 0 ? `, ${safeText(checkpointedAudioMs, audioMsTotal)} safe` : ''
+  return [`${long}; ${clockText(audioMsDone)} of it is transcribed${safe}.`]
+}
+
+function doneLine(
+  { reachedAtMs, createdAtMs }: JobCard,
+  nowMs: number,
+  history: readonly DatedNote[],
+): string {
+  const doneAtMs = reachedAtMs.completed ?? nowMs
+  const fromMs = history[0]?.atMs ?? createdAtMs
+  return `${stampText(doneAtMs, nowMs - fromMs >= DAY_MS)}  done`
+}
+
+function failure({ status, jobId, error, checkpointedAudioMs, audioMsTotal }: JobCard): string[] {
+  if (status === 'canceled') return [`\`nightscribe jobs retry ${jobId}\` starts it again.`]
+  if (!error) return []
+  const { title } = FAILURE_CODES[error.code] ?? FAILURE_CODES.internal
+  const why = `${title}: ${printable(error.detail)} [${error.code}]`
+  if (status !== 'failed') return [`Its last try failed. ${why}`]
+  const safe = error.retryable && checkpointedAudioMs > 0
+  return [
+    why,
+    adviceOn(error.code, jobId),
+    ...(safe ? [`A retry goes on at ${safeText(checkpointedAudioMs, audioMsTotal)}.`] : []),
+  ]
+}
+
+function remarks(card: JobCard): string[] {
+  const lines = card.warnings.map((warning) => `Warning: ${warningText(printable(warning))}`)
+  if (card.cancelRequested && !isFinal(card.status)) lines.push('A cancel was requested.')
   if (card.engineIsStandin) lines.push('Transcribed by the stand-in engine, not by a real one.')
-  for (const output of manifest?.outputs ?? []) lines.push(`  ${options.location}/${output.key}`)
-  if (card.status === 'failed' || card.status === 'canceled') {
-    lines.push(`\`nightscribe jobs retry ${card.jobId}\` starts it again.`)
-  }
   return lines
 }
 
@@ -86,10 +123,4 @@ function headline(card: JobCard): string {
     case 'canceled':
       return 'was canceled.'
   }
-}
-
-function ago(durationMs: number): string {
-  if (durationMs < 90_000) return `${Math.round(durationMs / 1000)} s ago`
-  if (durationMs < 90 * 60_000) return `${Math.round(durationMs / 60_000)} min ago`
-  return `${Math.round(durationMs / 3_600_000)} h ago`
 }

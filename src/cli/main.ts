@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
+import { isStop } from '../kernel/errors.js'
 import { commandContext, type GlobalOptions, type RunCommand } from './command-context.js'
+import { addClean } from './commands/clean.js'
 import { addDoctor } from './commands/doctor.js'
 import { addJobs } from './commands/jobs.js'
 import { addPlan } from './commands/plan.js'
@@ -9,6 +11,7 @@ import { addSweep } from './commands/sweep.js'
 import { addTranscribe } from './commands/transcribe.js'
 import { addUp } from './commands/up.js'
 import { EXIT, exitCodeOf, sentenceOf } from './exit-code.js'
+import { watchOutputs } from './output-pipes.js'
 import { productVersion } from './product-version.js'
 import { stopSignals } from './stop-signals.js'
 
@@ -25,14 +28,21 @@ export async function main(argv: readonly string[]): Promise<void> {
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(--help says more)')
+  const outputs = watchOutputs(process.stdout, process.stderr)
+  const { closed } = outputs
+  // As with `ls | head`: whoever reads no further has got what was wanted.
+  const ended = (code: number) => (closed.aborted && code === EXIT.stopped ? EXIT.done : code)
   const run: RunCommand = async (body) => {
     const options = program.opts<GlobalOptions>()
-    using stop = stopSignals()
+    using stop = stopSignals(closed)
     try {
-      process.exitCode = await body(commandContext(stop, options))
+      const code = await body(commandContext(stop, options))
+      await outputs.flushed()
+      if (closed.aborted && !isStop(closed.reason)) throw closed.reason
+      process.exitCode = ended(code)
     } catch (error) {
-      process.exitCode = exitCodeOf(error)
-      if (process.exitCode !== EXIT.stopped) {
+      process.exitCode = ended(exitCodeOf(error))
+      if (!isStop(error)) {
         process.stderr.write(`${sentenceOf(error, options.verbose === true)}\n`)
       }
     }
@@ -45,6 +55,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     addPlan,
     addSweep,
     addRoles,
+    addClean,
     addDoctor,
   ]
   for (const add of commands) add(program, run)

@@ -6,6 +6,7 @@ import type { Random } from '../kernel/random.js'
 import type { IntakePorts } from '../pipeline/index.js'
 import { BullmqJobQueue } from '../queue/bullmq-job-queue.js'
 import { connectRedis } from '../queue/redis-connection.js'
+import { readDurability, requireNoEviction } from '../queue/redis-durability.js'
 import { RedisJobBoard } from '../queue/redis-job-board.js'
 import type { ObjectStore } from '../storage/index.js'
 import { openObjectStore } from '../storage/open-object-store.js'
@@ -27,22 +28,24 @@ export async function openPorts(
     random: Random
     signal: AbortSignal
     onRedisError?: (error: Error) => void
+    /** A request to S3 is sent again. */
+    onStorageRetry?: () => void
   },
 ): Promise<OpenPorts> {
   const { clock, random, signal } = options
-  const store = await openObjectStore(settings, { clock, random })
+  const storeOptions = { clock, random, onRetry: options.onStorageRetry }
+  const store = await openObjectStore(settings, storeOptions)
   const buckets = new Map<string, Promise<ObjectStore>>()
   const url = settings.redisUrl ?? embeddedRedisUrl(settings.stateDir)
   const onError = options.onRedisError ?? (() => {})
-  const redis = await connectRedis({ url }, { signal, onError })
-  const { prefix, attemptsMax, recordsKeptMs: keptMs } = settings.queue
-  const queue = new BullmqJobQueue({ redis, prefix, attemptsMax })
+  const redis = await connectDurable(url, { signal, onError })
+  const { prefix, recordsKeptMs: keptMs } = settings.queue
+  const queue = new BullmqJobQueue({ redis, prefix })
   return {
     store,
     sourceStore(bucket) {
       const storage = `s3://${bucket}`
-      const opened =
-        buckets.get(bucket) ?? openObjectStore({ ...settings, storage }, { clock, random })
+      const opened = buckets.get(bucket) ?? openObjectStore({ ...settings, storage }, storeOptions)
       buckets.set(bucket, opened)
       return opened
     },
@@ -55,5 +58,20 @@ export async function openPorts(
       await queue.close()
       redis.disconnect()
     },
+  }
+}
+
+/** @throws ConfigError, besides what `connectRedis` throws, where Redis would forget jobs */
+async function connectDurable(
+  url: string,
+  options: { signal: AbortSignal; onError: (error: Error) => void },
+): Promise<Redis> {
+  const redis = await connectRedis({ url }, options)
+  try {
+    requireNoEviction(await readDurability(redis, options), url)
+    return redis
+  } catch (error) {
+    redis.disconnect()
+    throw error
   }
 }

@@ -8,15 +8,18 @@ import { NO_GAUGES } from '../realtime/engine-metrics.js'
 import type { CommandContext } from './command-context.js'
 import { planOf } from './engine-plan-of.js'
 import { type EngineFacts, readEngine } from './examine-engine.js'
+import { standinFacts, withStandin } from './own-standin.js'
 
 /** The profile that is assumed where nothing says what the engines run on. */
 const ASSUMED_GPU = 'l40s'
 
 /** Engines that a plan is made for. */
 export interface PlanEngines {
+  /** What they are planned by. */
+  readonly settings: Settings
   readonly facts: readonly EngineFacts[]
   /** Where their figures come from. */
-  readonly source: 'engines' | 'profile' | 'assumed'
+  readonly source: 'engines' | 'profile' | 'standin' | 'assumed'
   /** For people: `2 engines, told by themselves`. */
   readonly text: string
   /** What is assumed, or not as it should be; sentences. */
@@ -25,7 +28,9 @@ export interface PlanEngines {
 
 /**
  * The engines that a plan is made for: those that the options name, by the profile of their GPU;
- * else those of the settings that answer, by their own figures; else an assumption, which is said.
+ * else those of the settings that answer, by their own figures; where none answers, as many by the
+ * profile of the setting `engine.gpu`. Where the settings name neither engine nor GPU it is the
+ * stand-in that `up` starts. What is assumed is said.
  *
  * @throws ConfigError for an unknown profile, or an engine that isn't what the settings say; the
  *   signal's reason
@@ -37,23 +42,30 @@ export async function planEngines(
 ): Promise<PlanEngines> {
   const { settings } = context
   const named = settings.engines.length
+  const gpu = options.gpu ?? settings.engine.gpu
+  const count = options.engines ?? Math.max(1, named)
   if (options.gpu !== null || options.engines !== null) {
-    const gpu = options.gpu ?? settings.engine.gpu ?? ASSUMED_GPU
-    const count = options.engines ?? Math.max(1, named)
-    const isGiven = options.gpu !== null || settings.engine.gpu !== null
-    return byProfile(context, { gpu, count, source: isGiven ? 'profile' : 'assumed', notes: [] })
+    return byProfile(context, { gpu, count, notes: [] })
   }
-  const notes: string[] = []
+  if (named === 0 && gpu === null) return ownStandin(context)
   const facts: EngineFacts[] = []
-  for (const found of await askAll(context, { signal })) {
-    if (typeof found === 'string') notes.push(found)
-    else facts.push(found)
+  const silent: SilentEngine[] = []
+  for (const each of await askAll(context, { signal })) {
+    if ('silent' in each) silent.push(each)
+    else facts.push(each)
   }
   if (facts.length > 0) {
-    return { facts, source: 'engines', text: `${countText(facts.length)}, asked`, notes }
+    const text = `${countText(facts.length)}, asked`
+    const notes = silent.map(({ silent: url, why }) => `Planned without ${url}: ${why}`)
+    return { settings, facts, source: 'engines', text, notes }
   }
-  const gpu = settings.engine.gpu ?? ASSUMED_GPU
-  return byProfile(context, { gpu, count: Math.max(1, named), source: 'assumed', notes })
+  const notes = silent.map(({ why }) => why)
+  if (gpu !== null) {
+    const none = named === 0 ? 'No engine is named' : 'None of the engines answers'
+    const planned = `${countText(count)} of the profile ${gpu} (setting engine.gpu)`
+    notes.push(`${none}, so it is planned for ${planned}.`)
+  }
+  return byProfile(context, { gpu, count, notes })
 }
 
 /** The plans of engines as settings would have them. @throws ConfigError naming the setting */
@@ -82,11 +94,18 @@ export function withEngines(facts: readonly EngineFacts[], count: number): Engin
   }).filter((each) => each !== undefined)
 }
 
-/** @returns what each engine tells, or a sentence about one that doesn't answer */
+/** An engine that doesn't answer. */
+interface SilentEngine {
+  /** Its address, without credentials. */
+  readonly silent: string
+  /** A sentence that names it and the setting. */
+  readonly why: string
+}
+
 async function askAll(
   { settings, root }: Pick<CommandContext, 'settings' | 'root'>,
   { signal }: { signal: AbortSignal },
-): Promise<(EngineFacts | string)[]> {
+): Promise<(EngineFacts | SilentEngine)[]> {
   return await Promise.all(
     settings.engines.map(async (url) => {
       try {
@@ -95,17 +114,19 @@ async function askAll(
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof UpstreamError)) throw error
-        return `Planned without ${withoutCredentials(url)}: ${error.message}`
+        return { silent: withoutCredentials(url), why: error.message }
       }
     }),
   )
 }
 
+/** @param wanted.gpu null: one is assumed */
 function byProfile(
   { settings, root }: Pick<CommandContext, 'settings' | 'root'>,
-  wanted: { gpu: string; count: number; source: 'profile' | 'assumed'; notes: string[] },
+  wanted: { gpu: string | null; count: number; notes: string[] },
 ): PlanEngines {
-  const { gpu: name, count, source } = wanted
+  const { gpu: given, count, notes } = wanted
+  const name = given ?? ASSUMED_GPU
   const gpu = loadGpuProfile({ cwd: root, name })
   const { model } = settings.engine
   const kvModel = loadKvModel({ cwd: root, model, version: null, blockTokens: null })
@@ -118,16 +139,30 @@ function byProfile(
       gpu,
     }
   })
-  const notes = [...wanted.notes]
-  if (source === 'assumed') {
-    const others = gpuProfileNames(root).join(', ')
-    const why = settings.engines.length === 0 ? 'No engine is named, so ' : ''
-    const assumed = `${countText(count)} of the profile ${name} ${count === 1 ? 'is' : 'are'} assumed`
-    notes.push(
-      `${why}${assumed}; NIGHTSCRIBE_ENGINES, or --gpu (${others}) and --engines, say others.`,
-    )
+  const text = `${countText(count)} by the profile ${name}`
+  if (given !== null) return { settings, facts, source: 'profile', text, notes }
+  const assumed = `${countText(count)} of the profile ${name} ${count === 1 ? 'is' : 'are'} assumed`
+  const how = `engine.gpu (NIGHTSCRIBE_ENGINE_GPU) or --gpu says others: ${profiles(root)}.`
+  return { settings, facts, source: 'assumed', text, notes: [...notes, `${assumed}; ${how}`] }
+}
+
+/** What `up` starts, and works the queue off with, where nobody has named an engine. */
+function ownStandin({ settings, root }: Pick<CommandContext, 'settings' | 'root'>): PlanEngines {
+  const own = withStandin(settings)
+  const { sessionsMax } = own.engine
+  return {
+    settings: own,
+    facts: [standinFacts(settings, { root })],
+    source: 'standin',
+    text: 'the stand-in',
+    notes: [
+      `No engine is named, so it is planned for the stand-in that \`nightscribe up\` starts: on the CPU, ${sessionsMax} at a time, and no Voxtral. For GPUs set NIGHTSCRIBE_ENGINES, or give --gpu (${profiles(root)}) and --engines.`,
+    ],
   }
-  return { facts, source, text: `${countText(count)} by the profile ${name}`, notes }
+}
+
+function profiles(root: string): string {
+  return gpuProfileNames(root).join(', ')
 }
 
 function countText(count: number): string {

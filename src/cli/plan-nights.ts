@@ -61,9 +61,11 @@ export class PlanNights {
     const engines = forecastEngines(settings, facts, { ceiling: basis.ceiling })
     const night = { engines, jobs: demands, startMs: basis.nowMs, agingMs, measured }
     const forecast = await forecastNight(night, { signal })
+    // A stand-in has no GPU.
+    const gpus = facts.filter(({ description }) => !description.isStandin)
     const costs = nightCosts(forecast, {
       audioMs: this.audioMs(forecast),
-      pricePerHour: facts.map((each) => this.priceOf(each)),
+      pricePerHour: gpus.map((each) => this.priceOf(each)),
     })
     return { policy, engines: facts.length, forecast, costs }
   }

@@ -69,6 +69,7 @@ export function mostCarried(engines: PlannedNight['forecast']['engines']): {
 
 function costSentence({ costs }: PlannedNight, engines: number): string {
   const { gpuHours, cost, costPerAudioHour } = costs
+  if (gpuHours === 0) return 'No GPU-hours: a stand-in runs on the CPU.'
   const hours = `${gpuHours.toFixed(1)} GPU-hours on ${engines === 1 ? '1 engine' : `${engines} engines`}`
   if (cost === null) return `${hours}; no price is known (--price, or engine.pricePerHour).`
   const perHour =

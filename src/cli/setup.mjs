@@ -22,6 +22,9 @@ const NODE_MIN = [20, 19]
 /** The checkout that this file belongs to, whatever the current folder is. */
 export const PROJECT_DIR = resolve(dirname(realpathSync(fileURLToPath(import.meta.url))), '../..')
 
+// Who closed our stderr doesn't want to hear what we say; the work is done all the same.
+process.stderr.on('error', () => {})
+
 /**
  * Why this Node can't run Nightscribe, with what to do, or null.
  * @param {string} version as in `process.versions.node`

@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { readEnvironment } from '../config/environment.js'
 import type { Settings } from '../config/schema.js'
 import { CleanupStack } from '../kernel/cleanup-stack.js'
-import { InputError, UpstreamError } from '../kernel/errors.js'
+import type { Clock } from '../kernel/clock.js'
+import { InputError } from '../kernel/errors.js'
 import { type RunningChild, startChild } from './child-process.js'
 import { embeddedRedisUrl, startEmbeddedRedis } from './embedded-redis.js'
+import { KeptWorker } from './kept-worker.js'
+import { standinFlags, withStandin } from './own-standin.js'
 import { programPath } from './project-root.js'
 
 /** Everything one machine needs, running: Redis, engine, worker. Named parts are not started. */
@@ -16,16 +19,13 @@ export interface Stack extends AsyncDisposable {
   /** One line a part, for people. */
   parts: readonly string[]
   standin: boolean
-  /** Rejects when a part dies that should not. */
+  /** Rejects when a part dies that should not; a worker is started again first. */
   broken: Promise<never>
   /** The worker takes nothing new; resolves when what it runs is finished. */
   drain(): Promise<void>
   /** What runs is handed back; resolves when that is done. */
   abort(): Promise<void>
 }
-
-/** The stand-in recognizes on the CPU: more at a time would be late. */
-const STANDIN_SESSIONS_MAX = 4
 
 /**
  * Starts what the settings don't name.
@@ -34,9 +34,9 @@ const STANDIN_SESSIONS_MAX = 4
  */
 export async function startStack(
   settings: Settings,
-  options: { signal: AbortSignal; configEnv: Readonly<Record<string, string>> },
+  options: { clock: Clock; signal: AbortSignal; configEnv: Readonly<Record<string, string>> },
 ): Promise<Stack> {
-  const { signal, configEnv } = options
+  const { clock, signal, configEnv } = options
   await mkdir(settings.stateDir, { recursive: true, mode: 0o700 })
   const stack = new CleanupStack()
   try {
@@ -53,12 +53,18 @@ export async function startStack(
     if (standin) {
       const child = stack.use(await startStandin(settings, stack, signal))
       own.engines = [String(child.ready.url)]
-      const sessionsMax = settings.engine.sessionsMax ?? STANDIN_SESSIONS_MAX
-      own.engine = { ...settings.engine, sessionsMax }
+      own.engine = withStandin(settings).engine
       parts.push(`Engine: stand-in on the CPU (no GPU), ${String(child.ready.url)}`)
     } else parts.push(`Engine: ${settings.engines.join(', ')}`)
     const resolved = { ...settings, ...own }
-    const worker = stack.use(await startWorker(resolved, configEnv, stack, signal))
+    const log = await openLog(settings, 'worker', stack)
+    const worker = stack.use(
+      await KeptWorker.start({
+        start: () => startWorker(resolved, configEnv, log, signal),
+        clock,
+        logPath: join(settings.stateDir, 'worker.log'),
+      }),
+    )
     parts.push(`Worker: process ${worker.pid}, admission by ${settings.admission.policy}`)
     return running(resolved, { parts, standin, worker, owned: stack })
   } catch (error) {
@@ -69,34 +75,17 @@ export async function startStack(
 
 function running(
   settings: Settings,
-  made: { parts: string[]; standin: boolean; worker: RunningChild; owned: CleanupStack },
+  made: { parts: string[]; standin: boolean; worker: KeptWorker; owned: CleanupStack },
 ): Stack {
   const { worker, owned } = made
-  let stopping = false
-  const broken = worker.exited.then(({ code, signal }) => {
-    if (stopping) return new Promise<never>(() => {})
-    throw new UpstreamError(
-      'internal',
-      `The worker ended by itself (${signal ?? `exit code ${code}`}); see ${join(settings.stateDir, 'worker.log')}.`,
-    )
-  })
-  broken.catch(() => {}) // whoever cares races it
-  const stop = async (how: 'drain' | 'abort') => {
-    stopping = true
-    worker[how]()
-    await worker.exited
-  }
   return {
     settings,
     parts: made.parts,
     standin: made.standin,
-    broken,
-    drain: () => stop('drain'),
-    abort: () => stop('abort'),
-    async [Symbol.asyncDispose]() {
-      stopping = true
-      await owned[Symbol.asyncDispose]()
-    },
+    broken: worker.broken,
+    drain: () => worker.stop('drain'),
+    abort: () => worker.stop('abort'),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   }
 }
 
@@ -109,10 +98,7 @@ async function startStandin(
   return await startChild({
     name: 'stand-in engine',
     program: programPath('gpu/standin/main'),
-    args: [
-      ...['--port', '0', '--recognizer', 'pocketsphinx', '--exit-with-stdin'],
-      ...(settings.engineKey === null ? [] : ['--key', settings.engineKey]),
-    ],
+    args: standinFlags(settings),
     env: readEnvironment(),
     readyEvent: 'listening',
     onLog: (line) => void log.write(`${line}\n`),
@@ -123,10 +109,9 @@ async function startStandin(
 async function startWorker(
   settings: Settings,
   configEnv: Readonly<Record<string, string>>,
-  stack: CleanupStack,
+  log: WriteStream,
   signal: AbortSignal,
 ): Promise<RunningChild> {
-  const log = await openLog(settings, 'worker', stack)
   return await startChild({
     name: 'worker',
     program: programPath('jobs/worker'),

@@ -50,3 +50,24 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, '�')
 }
+
+/** `1.2 GB`, in powers of 1000; `?` for null. */
+export function bytesText(bytes: number | null): string {
+  if (bytes === null) return '?'
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let [amount, unit] = [bytes, 0]
+  while (amount >= 1000 && unit < units.length - 1) {
+    amount /= 1000
+    unit += 1
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`
+}
+
+/** `3 d`, `5 h`, `12 min` or `40 s`, rounded down; `?` for null. */
+export function ageText(ageMs: number | null): string {
+  if (ageMs === null) return '?'
+  const seconds = Math.floor(ageMs / 1000)
+  if (seconds >= 86_400) return `${Math.floor(seconds / 86_400)} d`
+  if (seconds >= 3_600) return `${Math.floor(seconds / 3_600)} h`
+  return seconds >= 60 ? `${Math.floor(seconds / 60)} min` : `${seconds} s`
+}

@@ -90,9 +90,10 @@ export const settingsSchema = z.strictObject({
         .default(10 * 2 ** 30),
       decodeTimeoutMs: ms.min(1_000).default(3600 * 1000),
       decodesMax: count.default(2),
+      /** At least four stretches of 2 min (`src/media/lane-reader.ts`): two lanes, each one ahead. */
       spoolBytesMax: z
         .int()
-        .min(2 ** 20)
+        .min(16 * 2 ** 20)
         .max(2 ** 50)
         .default(4 * 2 ** 30),
       channelsMax: z.int().min(1).max(8).default(8),
@@ -107,6 +108,14 @@ export const settingsSchema = z.strictObject({
       speechMinMs: ms.nullable().default(null),
       silenceMinMs: ms.nullable().default(null),
       pauseMinMs: ms.default(400),
+    })
+    .prefault({}),
+  coverage: z
+    .strictObject({
+      /** So much speech between two texts is a hole: it is carried once more in a fresh session. */
+      holeMinMs: ms.min(1_000).default(3_000),
+      /** Share of a recording's audio that may be carried once more; 0: none. */
+      rerunShareMax: z.number().min(0).max(1).default(1),
     })
     .prefault({}),
   subtitles: z
@@ -138,6 +147,24 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       settleMs: ms.default(5_000),
       scanIntervalMs: ms.min(100).default(1_000),
+    })
+    .prefault({}),
+  housekeeping: z
+    .strictObject({
+      /** Between two looks for leftovers, whichever worker takes them; null: none by itself. */
+      intervalMs: ms
+        .min(1_000)
+        .nullable()
+        .default(6 * 3600 * 1000),
+      /** Objects, files and entries that one look removes. */
+      removalsMax: z.int().min(1).max(10_000_000).default(10_000),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      /** Where a worker serves `/metrics`; null: nowhere, 0: on any free port, which its log tells. */
+      port: z.int().min(0).max(65_535).nullable().default(null),
+      host: z.string().min(1).default('127.0.0.1'),
     })
     .prefault({}),
   log: z

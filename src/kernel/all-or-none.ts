@@ -14,7 +14,8 @@ export async function allOrNone<T>(
   try {
     const running = tasks.map(async (task) => {
       try {
-        return await task(controller.signal)
+        // A signal for each: what a task listens for mounts up beside that of the others.
+        return await task(AbortSignal.any([controller.signal]))
       } catch (error) {
         if (!controller.signal.aborted) controller.abort(error)
         throw error

@@ -3,31 +3,41 @@
  * carries its facts; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
  */
 
-/** Stable names a user or a program can match on. Never reused with another meaning. */
-export type ErrorCode =
-  | 'config_invalid'
-  | 'input_not_found'
-  | 'input_forbidden'
-  | 'input_unsupported'
-  | 'no_audio_stream'
-  | 'media_corrupt'
-  | 'media_too_long'
-  | 'media_too_large'
-  | 'media_changed'
-  | 'decode_failed'
-  | 'engine_unavailable'
-  | 'engine_unauthorized'
-  | 'engine_model_missing'
-  | 'engine_overloaded'
-  | 'engine_crashed'
-  | 'engine_protocol'
-  | 'session_stalled'
-  | 'storage_unavailable'
-  | 'queue_unavailable'
-  | 'output_write_failed'
-  | 'job_not_found'
-  | 'canceled'
-  | 'internal'
+/**
+ * Stable names a user or a program can match on. Never reused with another meaning; what each one
+ * means for a job stands in `src/queue/failure-codes.ts`.
+ */
+export const ERROR_CODES = [
+  'config_invalid',
+  'input_not_found',
+  'input_forbidden',
+  'input_unsupported',
+  'no_audio_stream',
+  'media_corrupt',
+  'media_too_long',
+  'media_too_large',
+  'media_changed',
+  'decode_failed',
+  'engine_unavailable',
+  'engine_unauthorized',
+  'engine_model_missing',
+  'engine_overloaded',
+  'engine_crashed',
+  'engine_protocol',
+  'session_stalled',
+  'coverage_below_threshold',
+  'storage_unavailable',
+  'queue_unavailable',
+  'output_write_failed',
+  'worker_lost',
+  'deadline_missed',
+  'job_not_found',
+  'canceled',
+  'internal',
+] as const
+
+/** One of `ERROR_CODES`. */
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** Facts that go beside the sentence: ids, counts, names of settings. Never credentials or text. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>

@@ -1,4 +1,5 @@
 import { LatencyHistogram } from './latency-histogram.js'
+import { NO_TALLY, type WorkTally } from './work-tally.js'
 
 /** Marks of one session of a job. Times are of one monotonic clock, in ms. */
 export interface SessionMarks {
@@ -57,6 +58,12 @@ export class JobMeter {
   private blankTokens = 0
   private readonly deltaLatency = new LatencyHistogram()
   private readonly senderSlip = new LatencyHistogram()
+  private readonly tally: WorkTally
+
+  /** @param tally hears of rotations and reconnects, too: it counts those of all jobs */
+  constructor(tally: WorkTally = NO_TALLY) {
+    this.tally = tally
+  }
 
   /** Where one more session reports. */
   session(): SessionMarks {
@@ -91,11 +98,13 @@ export class JobMeter {
   /** One leg was followed by the next of its lane. */
   rotated(): void {
     this.rotations += 1
+    this.tally.rotated()
   }
 
   /** A session failed and its leg is carried again. */
   reconnected(): void {
     this.reconnects += 1
+    this.tally.reconnected()
   }
 
   figures(): JobFigures {

@@ -32,9 +32,10 @@ export class SpoolBudget {
     if (bytes > this.bytesMax) {
       throw new ConfigError(
         'config_invalid',
-        `media.spoolBytesMax (${this.bytesMax}) is less than one leg needs (${bytes} bytes): raise ` +
-          'it, or lower legs.ceilingMs.',
-        { facts: { setting: 'media.spoolBytesMax', bytes } },
+        `media.spoolBytesMax is ${this.bytesMax} bytes, and a single stretch of audio takes ` +
+          `${bytes}: set it (NIGHTSCRIBE_MEDIA_SPOOL_BYTES_MAX) to that at least, better to twice ` +
+          'as much for each recording that runs at a time.',
+        { facts: { setting: 'media.spoolBytesMax', bytesMax: this.bytesMax, bytes } },
       )
     }
     if (this.queue.length > 0 || this.used + bytes > this.bytesMax) await this.wait(bytes, signal)

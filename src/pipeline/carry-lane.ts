@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { carryChain, type RetryAfter } from '../admission/carry-chain.js'
+import { carryChain, type FailedLane, type RetryAfter } from '../admission/carry-chain.js'
 import type { LaneChain } from '../admission/lane-chain.js'
+import { LaneCourse } from '../admission/lane-course.js'
 import { lanesCarried } from '../admission/ledger-changes.js'
 import type { LegLease } from '../admission/leg-lease.js'
-import type { PlannedStretch } from '../admission/leg-planner.js'
+import type { CutOption } from '../admission/leg-planner.js'
 import { SESSION_FREED, type SessionPulse } from '../admission/session-pulses.js'
 import { NightscribeError } from '../kernel/errors.js'
 import { type LaneFrames, openLane, STEP_BACK_FRAMES } from '../media/lane-reader.js'
@@ -11,33 +12,18 @@ import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { speechLookup } from '../media/speech-lookup.js'
 import type { SessionAudio } from '../realtime/index.js'
 import type { SessionMeter, SessionResult } from '../realtime/run-session.js'
+import { isTextLeftOut } from '../realtime/session-failure.js'
 import type { ObjectHead } from '../storage/index.js'
-import type { KnownEngine, WorkPorts } from './index.js'
+import { noteSessionBroke } from './attempt-notes.js'
+import type { CarriedLeg } from './carried-leg.js'
+import type { WorkPorts } from './index.js'
 import { LaneOrder, type LegTurn } from './lane-order.js'
+import type { LaneProgress, RunningLegRecord } from './lane-progress.js'
+import { LegRecord } from './leg-record.js'
+import { legRetryMs } from './leg-retry.js'
 import type { LiveReport } from './live-report.js'
 import { storedMedia } from './stored-media.js'
 import type { Transcription } from './transcription.js'
-
-/** One leg that is complete, and what came back for it. */
-export interface CarriedLegResult {
-  stretch: PlannedStretch
-  engine: KnownEngine
-  result: SessionResult
-  /** The most that its lease allowed, and that it held by the law. */
-  kvBlocks: { granted: number; held: number }
-  /** From the lease to its end. */
-  heldMs: number
-  /** Lanes on its engine when it ended. */
-  lanesRunning: number
-}
-
-/** What came back for one lane. */
-export interface CarriedLane {
-  /** 0-based channel; null for the mix. */
-  channel: number | null
-  /** In order. */
-  legs: CarriedLegResult[]
-}
 
 /** One lane of a job that was let in. */
 export interface LaneRequest {
@@ -47,41 +33,44 @@ export interface LaneRequest {
   /** 0-based; also the channel in the FLAC. */
   lane: number
   chain: LaneChain
+  /** All cuts of the lane, as its chain has them. */
+  cuts: readonly CutOption[]
+  /** Takes the legs; has those of attempts before. */
+  progress: LaneProgress
   live: LiveReport
+  /** Called after every delta and every leg. */
+  onProgress(): void
 }
 
-/** Tries of one leg before the whole attempt fails. */
-const LEG_TRIES_MAX = 5
 /** A session that was closed to free its engine comes back after so long, or when there is room. */
 const FREED_WAIT_MS = 30_000
 
 /**
- * Replays one lane leg by leg. A leg whose session breaks is carried again from its beginning, on
- * whatever engine is well. @throws what a leg fails with for the last time; the signal's reason
+ * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on from
+ * its last safe cut, on whatever engine is well.
+ * @throws what a leg fails with for the last time; the signal's reason
  */
 export async function carryLane(
   ports: WorkPorts,
   request: LaneRequest,
   signal: AbortSignal,
-): Promise<CarriedLane> {
-  const { work, lane, chain } = request
-  const { channel = null } = work.analysis.lanes[lane] ?? {}
-  const legs: CarriedLegResult[] = []
+): Promise<void> {
+  const { work, chain, progress } = request
   const replay = new LaneReplay(ports, request, signal)
   try {
-    await carryChain<Omit<CarriedLegResult, 'stretch' | 'engine'>>(chain, {
+    await carryChain<CarriedLeg>(chain, {
       runLeg: (lease, options) => replay.runLeg(lease, options),
-      onFailure: (error, { fromFrame, failures }) => replay.failed(error, fromFrame, failures),
-      onLeg: ({ stretch, engine, result }) => {
-        if (legs.length > 0) work.meter.rotated()
-        legs.push({ stretch, engine: ports.engines.engine(engine), ...result })
+      onFailure: (error, failed) => replay.failed(error, failed),
+      onLeg: ({ result }) => {
+        if (progress.count > 0) work.meter.rotated()
+        progress.add(result)
+        request.onProgress()
       },
       signal,
     })
   } finally {
     await replay[Symbol.asyncDispose]()
   }
-  return { channel, legs }
 }
 
 /** The audio of a lane, and its sessions. One reader serves both legs of a change-over. */
@@ -93,38 +82,87 @@ class LaneReplay implements AsyncDisposable {
   private readonly order = new LaneOrder()
   /** The furthest frame that was read: the reader doesn't go far back. */
   private readFrame = 0
-  /** A leg that came back blank over speech: the next time it is taken as it comes. */
-  private blankFrame: number | null = null
+  /** A leg of which text was left out: the next time it is taken as it comes. */
+  private asItComesFrame: number | null = null
+  private readonly course: LaneCourse
+  /** What came back for the legs that run, and for the last ones that have failed. */
+  private readonly records = new WeakMap<LegLease, RunningLegRecord>()
 
   constructor(ports: WorkPorts, request: LaneRequest, signal: AbortSignal) {
     this.ports = ports
     this.request = request
     this.signal = signal
+    this.course = new LaneCourse(request.cuts)
   }
 
-  async runLeg(
+  async runLeg(lease: LegLease, { signal }: { signal: AbortSignal }): Promise<CarriedLeg> {
+    const { progress, cuts } = this.request
+    const leasedMs = this.ports.clock.monotonicMs()
+    const record = new LegRecord(lease.fromFrame, cuts)
+    const running: RunningLegRecord = {
+      record,
+      part: (options = {}) => this.partOf(record, lease, leasedMs, options),
+    }
+    this.records.set(lease, running)
+    progress.begin(running)
+    try {
+      const result = await this.runInTurn(lease, record, signal)
+      // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+      const { fromFrame, endFrame, cut } = lease.planned
+      const sent = this.samplesOf(fromFrame, endFrame)
+      assert.equal(result.samples, sent, 'a leg ends where it was sent to')
+      const { samples, deltas, verified, groups } = result
+      const nextFrame = this.course.nextFrame(lease.planned)
+      return {
+        ...{ fromFrame, endFrame, nextFrame, cut, samples, deltas, verified, groups },
+        ...this.factsOf(lease, { deltas, leasedMs }),
+      }
+    } finally {
+      progress.end(running)
+    }
+  }
+
+  /** What a leg is that ends at its last safe cut; null where it has none. */
+  private partOf(
+    record: LegRecord,
     lease: LegLease,
-    { signal }: { signal: AbortSignal },
-  ): Promise<Omit<CarriedLegResult, 'stretch' | 'engine'>> {
-    const { clock } = this.ports
-    const leasedMs = clock.monotonicMs()
-    const result = await this.runInTurn(lease, signal)
-    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
-    assert.equal(result.samples, this.samplesOf(lease.planned), 'a leg ends where it was sent to')
+    leasedMs: number,
+    options: { hasText?: boolean },
+  ): CarriedLeg | null {
+    const part = record.part(options)
+    if (part === null) return null
+    const { cut, deltas, groups, isExact } = part
+    const { endFrame, nextFrame, kind } = cut
+    const { fromFrame } = record
     return {
-      result,
-      kvBlocks: lease.kvBlocks(result.deltas),
-      heldMs: clock.monotonicMs() - leasedMs,
+      ...{ fromFrame, endFrame, nextFrame, cut: kind, deltas, groups, verified: isExact },
+      samples: this.samplesOf(fromFrame, endFrame),
+      ...this.factsOf(lease, { deltas, leasedMs }),
+    }
+  }
+
+  private factsOf(lease: LegLease, { deltas, leasedMs }: { deltas: number; leasedMs: number }) {
+    const { model, version, isStandin } = this.ports.engines.engine(lease.desk.engine).description
+    return {
+      fence: this.request.work.fence,
+      engine: { model, version, isStandin },
+      kvBlocks: lease.kvBlocks(deltas),
+      heldMs: this.ports.clock.monotonicMs() - leasedMs,
       lanesRunning: lanesCarried(lease.desk.ledger),
     }
   }
 
-  private async runInTurn(lease: LegLease, signal: AbortSignal): Promise<SessionResult> {
+  private async runInTurn(
+    lease: LegLease,
+    record: LegRecord,
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
     // Taken before anything is waited for, so that the leg after it can't come before it.
     const turn = this.order.enter(lease.fromFrame)
     try {
       const frames = await this.framesFrom(lease.fromFrame, signal)
-      return await this.runSession(lease, this.audioOf(lease, { frames, turn }), signal)
+      const audio = this.audioOf(lease, { frames, turn })
+      return await this.runSession(lease, { audio, record }, signal)
     } finally {
       turn.leave()
     }
@@ -132,7 +170,7 @@ class LaneReplay implements AsyncDisposable {
 
   private async runSession(
     lease: LegLease,
-    audio: SessionAudio,
+    { audio, record }: { audio: SessionAudio; record: LegRecord },
     signal: AbortSignal,
   ): Promise<SessionResult> {
     const { ports, request } = this
@@ -144,6 +182,8 @@ class LaneReplay implements AsyncDisposable {
     const legStartMs = lease.fromFrame * STEP_MS
     const heard = speechLookup(speech?.segments_ms ?? [])
     const audioMs = samplesToMs(analysis.samples)
+    // A rut costs one try; where it comes again, text with a hole is worth more than none.
+    const isTakenAsItComes = this.asItComesFrame === lease.fromFrame
     const pulse = ports.engines.session(lease)
     try {
       return await ports.runSession(
@@ -159,14 +199,21 @@ class LaneReplay implements AsyncDisposable {
           limits: {
             ...session,
             deltaDelayMs: session.deltaDelayMs + engine.description.deltaDelayMs,
-            // A rut costs one try; where it comes again, text with a hole is worth more than none.
-            blankSpeechMaxMs: this.blankFrame === lease.fromFrame ? null : session.blankSpeechMaxMs,
+            blankSpeechMaxMs: isTakenAsItComes ? null : session.blankSpeechMaxMs,
           },
+          mayEndShort: isTakenAsItComes,
           lagMaxMs,
           speechAt: (offsetMs) => heard(legStartMs + offsetMs),
           meter: this.meterOf(pulse),
-          onGroup: (group) => live.text(channel, group),
-          onProgress: (doneMs) => live.progress(lane, Math.min(legStartMs + doneMs, audioMs)),
+          onGroup: (group) => {
+            record.wrote(group)
+            live.text(channel, group)
+          },
+          onProgress: (progress) => {
+            record.answered(progress)
+            live.progress(lane, Math.min(legStartMs + progress.answeredMs, audioMs))
+            request.onProgress()
+          },
         },
         { signal: AbortSignal.any([signal, pulse.freed]) },
       )
@@ -175,27 +222,37 @@ class LaneReplay implements AsyncDisposable {
     }
   }
 
-  /** @returns when the leg is carried again. @throws to give up */
-  failed(error: unknown, fromFrame: number, failures: number): RetryAfter {
+  /** @returns from where and when the lane goes on. @throws to give up */
+  failed(error: unknown, { lease, failures }: FailedLane): RetryAfter {
     const { ports, request } = this
-    if (error === SESSION_FREED) return { delayMs: FREED_WAIT_MS, orFewerLeases: true }
-    const mayHelp = error instanceof NightscribeError && error.retryable
-    if (!mayHelp || failures >= LEG_TRIES_MAX) throw error
+    const fromFrame = this.keepPart(lease, error)
+    if (error === SESSION_FREED) return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+    if (!(error instanceof NightscribeError)) throw error
+    ports.engines.suspect(lease.desk.engine, error)
+    const lost = { failures, outage: ports.engines.outage() }
+    const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
     request.work.meter.reconnected()
-    if (error.code === 'session_stalled') this.blankFrame = fromFrame
-    ports.engines.suspect(request.chain.engine)
-    const { backoffMs, backoffMaxMs } = ports.limits
-    const longestMs = Math.min(backoffMaxMs, backoffMs * 2 ** (failures - 1))
-    // By chance, so that a hundred sessions of an engine that died don't return in one instant.
-    const delayMs = longestMs * (0.5 + ports.random.uniform() / 2)
-    return { delayMs, orFewerLeases: false }
+    if (isTextLeftOut(error)) this.asItComesFrame = fromFrame
+    const engine = ports.engines.engine(lease.desk.engine)
+    noteSessionBroke(ports.board, request.work.attempt.jobId, { engine, code: error.code })
+    return { fromFrame, delayMs, orFewerLeases: false }
+  }
+
+  /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
+  private keepPart(lease: LegLease, error: unknown): number {
+    const { progress } = this.request
+    // What came after the last text may be the rut that the session was ended for.
+    const part = this.records.get(lease)?.part({ hasText: isStall(error) }) ?? null
+    if (part === null) return lease.fromFrame
+    progress.add(part)
+    return part.nextFrame
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.frames?.[Symbol.asyncDispose]()
   }
 
-  private samplesOf({ fromFrame, endFrame }: PlannedStretch): number {
+  private samplesOf(fromFrame: number, endFrame: number): number {
     const { samples } = this.request.work.analysis
     return Math.min(endFrame * STEP_SAMPLES, samples) - fromFrame * STEP_SAMPLES
   }
@@ -260,4 +317,8 @@ class LaneReplay implements AsyncDisposable {
       },
     }
   }
+}
+
+function isStall(error: unknown): boolean {
+  return error instanceof NightscribeError && error.code === 'session_stalled'
 }

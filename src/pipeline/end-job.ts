@@ -1,13 +1,17 @@
-import { InputError } from '../kernel/errors.js'
+import { InputError, NightscribeError } from '../kernel/errors.js'
 import { type AttemptEnd, isFinal, type JobCard } from '../queue/index.js'
+import type { FailureDocument } from '../storage/failure-document.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { nextFence } from './attempt-fence.js'
 import { readManifest } from './commit-result.js'
-import { clearFailures, recordFailure } from './failure-record.js'
+import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
 import type { IntakePorts } from './index.js'
 import { startJob } from './submit-recording.js'
+
+/** Time in which storage must take the record of an end. */
+const RECORD_TIMEOUT_MS = 30_000
 
 /** What a cancel request met. */
 export type CancelOutcome =
@@ -28,12 +32,14 @@ export async function cancelJob(
   if (isFinal(card.status)) return 'ended'
   await ports.board.requestCancel(jobId)
   if (!(await ports.queue.remove(jobId))) return 'requested'
-  await writeEnd(ports, jobId, { kind: 'canceled' }, card.fence, options)
+  await writeEnd(ports, jobId, { kind: 'canceled' }, card, options)
   return 'canceled'
 }
 
 /**
- * Starts a failed or canceled job again.
+ * Starts a job again that ended without a transcript. What it has stands: its analysis, its decoded
+ * audio and its checkpoints, so that it goes on where it was.
+ *
  * @throws InputError `job_not_found`, or when the job is not one that ended so
  */
 export async function retryJob(
@@ -50,8 +56,39 @@ export async function retryJob(
   if (card && !isFinal(card.status) && (await ports.queue.has(jobId))) {
     throw new InputError('input_unsupported', `Job ${jobId} is ${card.status}; it needs no retry.`)
   }
-  await clearFailures(ports.store, jobId, options)
-  await startJob(ports, document)
+  await clearFailures(ports, jobId, options)
+  await startJob(ports, document, { why: 'retried', ...options })
+}
+
+/**
+ * Starts every dead letter again: jobs whose engine, storage or worker failed them too often. Those
+ * whose recording is wrong, and those that were canceled, are left alone.
+ *
+ * @returns ids of the jobs that were started, and of those that failed and would only fail again
+ */
+export async function retryFailedJobs(
+  ports: IntakePorts,
+  options: { signal: AbortSignal },
+): Promise<{ started: string[]; left: string[] }> {
+  const outcome = { started: [] as string[], left: [] as string[] }
+  const failed: FailureDocument[] = []
+  // Listed to its end first: what is removed and written meanwhile must not disturb the listing.
+  for await (const record of failedJobs(ports.store, options)) failed.push(record)
+  for (const { job_id: jobId, status, retryable } of failed) {
+    if (status === 'canceled') continue
+    if (!retryable) {
+      outcome.left.push(jobId)
+      continue
+    }
+    try {
+      await retryJob(ports, jobId, options)
+      outcome.started.push(jobId)
+    } catch (error) {
+      // Done, started or deleted by somebody else meanwhile: nothing to retry, and no failure.
+      if (!(error instanceof InputError)) throw error
+    }
+  }
+  return outcome
 }
 
 /** Writes down how a try ended, on the board and, where it was the end, in storage. */
@@ -59,30 +96,62 @@ export async function writeEnd(
   ports: IntakePorts,
   jobId: string,
   end: AttemptEnd,
-  fence: number | null,
+  card: JobCard | null,
   options: { signal: AbortSignal },
 ): Promise<void> {
+  const { board } = ports
   switch (end.kind) {
     case 'handed-back':
-      await ports.board.update(jobId, { status: 'queued' })
+      await board.note(jobId, { kind: 'handed-back' })
+      await board.update(jobId, { status: 'queued' })
       return
-    case 'waiting':
-      await ports.board.update(jobId, { status: 'queued', waiting: end.waiting })
+    case 'waiting': {
+      const { waiting } = end
+      // It asks again and again while it waits; that is one wait.
+      if (!card?.waiting) await board.note(jobId, { kind: 'waiting', reason: waiting.reason })
+      await board.update(jobId, { status: 'queued', waiting })
       return
-    case 'retrying':
-      await ports.board.update(jobId, { status: 'queued', error: end.error })
+    }
+    case 'retrying': {
+      const { error, tries, backoffMs, safeAudioMs } = end
+      await board.note(jobId, { kind: 'try-failed', error, tries, backoffMs, safeAudioMs })
+      await board.update(jobId, { status: 'queued', error, triesSinceProgress: tries })
       return
+    }
     case 'failed':
     case 'canceled': {
-      const error = end.kind === 'failed' ? end.error : null
-      const code = error?.code ?? 'canceled'
-      const detail = error?.detail ?? 'The job was canceled.'
-      const own = fence ?? (await nextFence(ports, jobId, options))
-      await recordFailure(ports, { jobId, fence: own, code, detail }, options)
-      await ports.board.update(jobId, { status: end.kind, error })
+      await recordEnd(ports, { jobId, card, end }, options)
+      await board.note(jobId, end)
+      if (end.kind === 'canceled') await board.update(jobId, { status: 'canceled', error: null })
+      else {
+        const { error, tries: triesSinceProgress } = end
+        await board.update(jobId, { status: 'failed', error, triesSinceProgress })
+      }
       // Nobody behind it shall wait for one that never comes.
       await ports.waiting.remove(jobId, options)
     }
+  }
+}
+
+/**
+ * Writes an end down in storage. One that takes nothing must not keep the job from ending: its card
+ * says how, and `reconcileJobs` writes the record out of that once storage is back.
+ */
+async function recordEnd(
+  ports: IntakePorts,
+  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const timeout = AbortSignal.timeout(RECORD_TIMEOUT_MS)
+  const options = { signal: AbortSignal.any([signal, timeout]) }
+  const { jobId, card, end } = job
+  try {
+    const fence = card?.fence ?? (await nextFence(ports, jobId, options))
+    await recordFailure(ports, { jobId, fence, end }, options)
+  } catch (error) {
+    signal.throwIfAborted()
+    const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'
+    if (!isStorage && !timeout.aborted) throw error
   }
 }
 

@@ -3,7 +3,9 @@ import type { LegLease } from '../admission/leg-lease.js'
 import type { SessionPool } from '../admission/session-pool.js'
 import type { SessionPulse } from '../admission/session-pulses.js'
 import type { Clock } from '../kernel/clock.js'
+import type { NightscribeError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
+import type { WorkTally } from '../latency/work-tally.js'
 import type { AnalysedMedia, ChannelMode, LegReader, MediaSource } from '../media/index.js'
 import type { JobBoard, JobQueue } from '../queue/index.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'
@@ -48,8 +50,25 @@ export interface EngineRoster {
   session(lease: LegLease): SessionPulse
   /** Whether the whole engine is silent. */
   isSilent(id: string): boolean
-  /** A session of the engine broke: look at it soon. */
-  suspect(id: string): void
+  /**
+   * A session of the engine broke: it is looked at soon. Where it refused what it would refuse
+   * everybody (a key, a model), it is out at once; where it had enough audio, legs become shorter.
+   */
+  suspect(id: string, error: NightscribeError): void
+  /** Why no engine is up, as a sentence or more; null while one is. */
+  outage(): string | null
+}
+
+/** What happens beside a job's states, for logs and metrics. Must not throw or wait. */
+export interface WorkNotes extends WorkTally {
+  /** Text was made safe; `audioMs` of all lanes together. */
+  checkpointed(jobId: string, checkpoint: { number: number; audioMs: number }): void
+  /** Text could not be made safe; the replay goes on, and so does the next try to write. */
+  checkpointFailed(jobId: string, error: unknown): void
+  /** An attempt goes on from a checkpoint. */
+  resumed(jobId: string, fromMs: number): void
+  /** A transcript was audited: stretches of speech without text, and how many of them got theirs. */
+  audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
 }
 
 /** Everything that turns a queued job into a committed transcript. */
@@ -59,6 +78,7 @@ export interface WorkPorts extends IntakePorts {
   engines: EngineRoster
   random: Random
   runSession: SessionRunner
+  notes: WorkNotes
   limits: {
     /** `deltaDelayMs` of the engine is added where it applies. */
     session: SessionLimits
@@ -67,6 +87,12 @@ export interface WorkPorts extends IntakePorts {
     backoffMs: number
     backoffMaxMs: number
     cuts: CutSettings
+    coverage: {
+      /** Speech between two texts that is a hole. */
+      holeMinMs: number
+      /** Of a recording's audio, so much at the most is carried once more; 0: nothing is. */
+      rerunShareMax: number
+    }
     /** Policy and leg lengths, as they stand in the result. */
     rotationPolicy: string
     pricePerHour: number | null

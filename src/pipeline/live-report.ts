@@ -19,14 +19,15 @@ export class LiveReport {
   private readonly clock: Clock
   private readonly job: { jobId: string; audioMs: number }
 
+  /** @param job.doneMs of each lane, as it is found */
   constructor(
     ports: { board: JobBoard; clock: Clock },
-    job: { jobId: string; audioMs: number; lanes: number },
+    job: { jobId: string; audioMs: number; doneMs: readonly number[] },
   ) {
     this.board = ports.board
     this.clock = ports.clock
     this.job = job
-    this.doneMs = new Array<number>(job.lanes).fill(0)
+    this.doneMs = [...job.doneMs]
   }
 
   /** So much of a lane has come back as text. */

@@ -1,12 +1,16 @@
+import type { JobCard } from '../queue/index.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
+import { nextFence } from './attempt-fence.js'
+import { type FinalEnd, recordFailure } from './failure-record.js'
 import type { IntakePorts } from './index.js'
 import { startJob } from './submit-recording.js'
 
 /**
  * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
- * their failure. Redis with AOF every second can forget the newest ones.
+ * their failure. Redis with AOF every second can forget the newest ones. Of those that ended while
+ * storage was away the record is written now.
  *
  * @returns the ids of the jobs that were queued again
  */
@@ -17,12 +21,32 @@ export async function reconcileJobs(
   const queued: string[] = []
   for await (const jobId of openJobs(ports, options)) {
     if (await ports.queue.has(jobId)) continue
+    if (await recordLateEnd(ports, jobId, options)) continue
     const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
     if (!document) continue
-    await startJob(ports, document)
+    await startJob(ports, document, { why: 'found', ...options })
     queued.push(jobId)
   }
   return queued
+}
+
+/** Writes down how a job ended while storage took nothing; false where it hasn't ended. */
+async function recordLateEnd(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  const card = await ports.board.get(jobId)
+  const end = card && endOf(card)
+  if (!end) return false
+  const fence = card.fence ?? (await nextFence(ports, jobId, options))
+  await recordFailure(ports, { jobId, fence, end }, options)
+  return true
+}
+
+function endOf({ status, error, triesSinceProgress: tries }: JobCard): FinalEnd | null {
+  if (status === 'canceled') return { kind: 'canceled' }
+  return status === 'failed' && error ? { kind: 'failed', error, tries } : null
 }
 
 /** Ids of jobs that have a document and no end. One pass over the keys, which come in order. */

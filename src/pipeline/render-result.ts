@@ -1,22 +1,19 @@
 import { isoTime } from '../kernel/clock.js'
 import { metricsDocument } from '../latency/job-metrics.js'
-import { STEP_MS, samplesToMs } from '../media/pcm.js'
+import { STEP_MS } from '../media/pcm.js'
 import { DELAY_STEPS } from '../media/step-law.js'
 import type { JobCard } from '../queue/index.js'
-import {
-  assembleTranscript,
-  type TranscriptLane,
-  type TranscriptLeg,
-} from '../transcript/assemble.js'
+import { assembleTranscript } from '../transcript/assemble.js'
 import { transcriptFiles } from '../transcript/formats.js'
 import {
   type EngineFacts,
   type SourceFacts,
   transcriptDocument,
 } from '../transcript/transcript-document.js'
-import type { CarriedLane, CarriedLegResult } from './carry-lane.js'
+import type { CarriedLane, CarriedLeg } from './carried-leg.js'
 import type { ResultFile } from './commit-result.js'
 import type { WorkPorts } from './index.js'
+import { transcriptLane } from './transcript-lane.js'
 import type { Transcription } from './transcription.js'
 
 /** Text came back, but count of deltas, usage and the law of steps disagree. */
@@ -40,14 +37,19 @@ export function renderResult(
   carried: readonly CarriedLane[],
   measures: JobMeasures,
 ): { files: ResultFile[]; warnings: string[] } {
-  const { subtitles } = ports.limits
-  const lanes = carried.map((lane, index) => transcriptLane(work, lane, index))
+  const { subtitles, coverage } = ports.limits
+  const lanes = carried.map((lane, index) => transcriptLane(work.analysis, lane, index))
   const durationMs = work.analysis.duration_ms
-  const assembled = assembleTranscript({ lanes, durationMs, stepMs: STEP_MS, subtitles })
+  const { holeMinMs } = coverage
+  const assembled = assembleTranscript({
+    ...{ lanes, durationMs, stepMs: STEP_MS, subtitles, holeMinMs },
+  })
   const warnings = [
     ...work.analysis.warnings,
-    ...(legsOf(carried).some(({ result }) => !result.verified) ? [WARNING_TIMING] : []),
-    ...(assembled.coverage.holes.length > 0 ? [WARNING_HOLES] : []),
+    ...(legsOf(carried).some(({ verified }) => !verified) ? [WARNING_TIMING] : []),
+    ...(assembled.coverage.holes.some(({ action }) => action === 'unresolved')
+      ? [WARNING_HOLES]
+      : []),
   ]
   const metrics = metricsOf(ports, work, carried, measures)
   const document = transcriptDocument({
@@ -74,35 +76,9 @@ function jsonFile(name: string, document: object): ResultFile {
   return { name, contentType: 'application/json', body }
 }
 
-/** The legs as they were sent; where they overlap the transcript decides who said what. */
-function transcriptLane(work: Transcription, carried: CarriedLane, index: number): TranscriptLane {
-  const { samples, lanes } = work.analysis
-  const legs = carried.legs.map(({ stretch, result }, at): TranscriptLeg => {
-    const startMs = stretch.fromFrame * STEP_MS
-    return {
-      index: at,
-      startMs,
-      endMs: Math.min(startMs + samplesToMs(result.samples), samplesToMs(samples)),
-      // A silence that is left out is a pause to the reader.
-      cut: stretch.cut === 'skip' ? 'pause' : stretch.cut,
-      deltas: result.deltas,
-      timing: result.verified ? 'token-step' : 'estimated',
-      attempt: work.fence,
-    }
-  })
-  return {
-    channel: carried.channel,
-    legs,
-    // A leg that was carried again has another number in its sessions than in the result.
-    groups: carried.legs.flatMap(({ result }, leg) =>
-      result.groups.map((each) => ({ ...each, leg })),
-    ),
-    speechMs: lanes[index]?.speech.segments_ms ?? [],
-  }
-}
-
-function legsOf(carried: readonly CarriedLane[]): CarriedLegResult[] {
-  return carried.flatMap(({ legs }) => legs)
+/** All legs that engines carried, those of reruns too. */
+function legsOf(carried: readonly CarriedLane[]): CarriedLeg[] {
+  return carried.flatMap(({ legs, reruns = [] }) => [...legs, ...reruns.flatMap((run) => run.legs)])
 }
 
 function sourceFacts({ job, analysis }: Transcription): SourceFacts {
@@ -127,7 +103,7 @@ function engineFacts(
   { job }: Transcription,
   carried: readonly CarriedLane[],
 ): EngineFacts {
-  const first = legsOf(carried)[0]?.engine.description
+  const first = legsOf(carried)[0]?.engine
   return {
     model: first?.model ?? '',
     revision: null,
@@ -141,7 +117,7 @@ function engineFacts(
 }
 
 function isStandin(carried: readonly CarriedLane[]): boolean {
-  return legsOf(carried).some(({ engine }) => engine.description.isStandin)
+  return legsOf(carried).some(({ engine }) => engine.isStandin)
 }
 
 function metricsOf(
@@ -172,8 +148,8 @@ function metricsOf(
     analysisMs: probedMs,
     decodeMs: analysis.decode_ms,
     admissionWaitMs: measures.admissionWaitMs,
-    resumedFromMs: [],
-    isResumed: false,
+    resumedFromMs: work.resumedFromMs,
+    isResumed: legsOf(carried).some(({ fence }) => fence !== work.fence),
     figures: meter.figures(),
     kvBlocks: {
       grantedMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.granted),
@@ -191,9 +167,6 @@ function metricsOf(
 }
 
 /** Of all lanes at a time, at the most. */
-function sumOfMaxima(
-  carried: readonly CarriedLane[],
-  of: (leg: CarriedLegResult) => number,
-): number {
-  return carried.reduce((sum, { legs }) => sum + Math.max(0, ...legs.map(of)), 0)
+function sumOfMaxima(carried: readonly CarriedLane[], of: (leg: CarriedLeg) => number): number {
+  return carried.reduce((sum, lane) => sum + Math.max(0, ...legsOf([lane]).map(of)), 0)
 }

@@ -1,4 +1,4 @@
-import { isoTime } from '../kernel/clock.js'
+import { isoTime, sleepFor } from '../kernel/clock.js'
 import { InputError } from '../kernel/errors.js'
 import type { ChannelMode } from '../media/index.js'
 import type { Pace } from '../media/replay-schedule.js'
@@ -8,6 +8,7 @@ import type { JobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
 import { writeJson } from '../storage/stored-json.js'
+import { blankCard, newCard } from './card-of-job.js'
 import { readManifest } from './commit-result.js'
 import { clearFailures } from './failure-record.js'
 import type { IntakePorts } from './index.js'
@@ -60,19 +61,49 @@ export async function submitRecording(
   if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
     return { kind: 'running', jobId, card: standing }
   }
-  await clearFailures(ports.store, jobId, options)
+  await clearFailures(ports, jobId, options)
   // Before the queue: what Redis forgets is found again in storage.
   const document = jobDocument(ports, submission, jobId, head)
   await writeJson(ports.store, jobKey(jobId), document, options)
-  await startJob(ports, document)
+  await startJob(ports, document, { why: 'submitted', ...options })
   return { kind: 'queued', jobId }
 }
 
-/** Puts a job that has its document before the workers, with a fresh card. */
-export async function startJob(ports: IntakePorts, document: JobDocument): Promise<void> {
+/**
+ * Puts a job that has its document before the workers, with a fresh card. What is in storage of it
+ * stands.
+ *
+ * @param options `why` it starts, for its history
+ */
+export async function startJob(
+  ports: IntakePorts,
+  document: JobDocument,
+  { why, signal }: { why: 'submitted' | 'retried' | 'found'; signal: AbortSignal },
+): Promise<void> {
   const { job_id: jobId, options } = document
-  await ports.board.create(newCard(ports, document))
+  const ended = await ports.board.get(jobId)
+  if (ended) await untilGone(ports, jobId, signal)
+  await ports.board.create({
+    ...newCard(document, ports.clock.wallMs()),
+    checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
+  })
+  await ports.board.note(jobId, { kind: why })
   await ports.queue.enqueue('analyse', jobId, { priority: options.priority })
+}
+
+/** A job that has ended leaves the queue within this, or its worker died at that very moment. */
+const LEAVE_TIMEOUT_MS = 3_000
+const LEAVE_POLL_MS = 20
+
+/**
+ * What has just failed may stand in the queue for another moment, and while it does nothing can be
+ * queued under its id. An entry that stays is one of a dead worker: it runs by itself.
+ */
+async function untilGone(ports: IntakePorts, jobId: string, signal: AbortSignal): Promise<void> {
+  const dueMs = ports.clock.monotonicMs() + LEAVE_TIMEOUT_MS
+  while ((await ports.queue.has(jobId)) && ports.clock.monotonicMs() < dueMs) {
+    await sleepFor(ports.clock, LEAVE_POLL_MS, { signal })
+  }
 }
 
 async function sourceHead(
@@ -116,34 +147,6 @@ function jobDocument(
   }
 }
 
-/** What a card needs to be told; the rest of a new one is the same for all. */
-type CardOrigin = Pick<JobCard, 'jobId' | 'sourceName' | 'priority' | 'deadlineAt'>
-
-function blankCard(ports: IntakePorts, origin: CardOrigin): JobCard {
-  const nowMs = ports.clock.wallMs()
-  return {
-    ...origin,
-    status: 'created',
-    audioMsTotal: null,
-    audioMsDone: 0,
-    fence: null,
-    attempts: 0,
-    error: null,
-    waiting: null,
-    warnings: [],
-    engineIsStandin: null,
-    cancelRequested: false,
-    createdAtMs: nowMs,
-    updatedAtMs: nowMs,
-    reachedAtMs: { created: nowMs },
-  }
-}
-
-function newCard(ports: IntakePorts, { job_id: jobId, name, options }: JobDocument): JobCard {
-  const { priority, deadline_at: deadlineAt } = options
-  return blankCard(ports, { jobId, sourceName: name, priority, deadlineAt })
-}
-
 /** A job that was done long ago may have lost its card; people shall see it all the same. */
 async function completedCard(
   ports: IntakePorts,
@@ -153,12 +156,14 @@ async function completedCard(
 ): Promise<void> {
   if (await ports.board.get(jobId)) return
   const { name: sourceName = submission.key, priority, deadlineAt } = submission
+  const completedAtMs = Date.parse(manifest.completed_at)
+  const origin = { jobId, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
   await ports.board.create({
-    ...blankCard(ports, { jobId, sourceName, priority, deadlineAt }),
+    ...blankCard(origin, ports.clock.wallMs()),
     status: 'completed',
     fence: manifest.fence,
     attempts: manifest.fence,
     warnings: manifest.warnings,
-    reachedAtMs: { completed: Date.parse(manifest.completed_at) },
+    reachedAtMs: { completed: completedAtMs },
   })
 }

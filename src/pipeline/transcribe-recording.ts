@@ -1,20 +1,24 @@
-import type { WaitReason } from '../admission/decide.js'
-import type { LaneChain } from '../admission/lane-chain.js'
-import { CapacityError, InputError } from '../kernel/errors.js'
+import { InputError } from '../kernel/errors.js'
 import { JobMeter } from '../latency/job-meter.js'
-import { STEP_MS } from '../media/pcm.js'
 import type { Attempt } from '../queue/index.js'
 import { type AnalysisDocument, analysisDocument } from '../storage/analysis-document.js'
+import type { ObjectStore } from '../storage/index.js'
 import type { JobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { readJob } from './analyse-recording.js'
 import { nextFence } from './attempt-fence.js'
-import type { CarriedLane } from './carry-lane.js'
-import { carryLanes } from './carry-lanes.js'
+import { noteAdmitted } from './attempt-notes.js'
+import { auditCoverage } from './audit-coverage.js'
+import type { CarriedLane } from './carried-leg.js'
+import { carryAgain } from './carry-again.js'
+import { carryLanes, type LaneToCarry } from './carry-lanes.js'
+import { CheckpointWriter } from './checkpoint-writer.js'
 import { commitResult, readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
-import { laneCuts } from './lane-cuts.js'
+import { type LaneStart, startLanes } from './lane-starts.js'
+import { letIn } from './let-in.js'
+import { checkpointKeys } from './read-checkpoint.js'
 import { renderResult } from './render-result.js'
 import type { Transcription } from './transcription.js'
 
@@ -37,89 +41,95 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
   const job = await readJob(ports, jobId, signal)
   const analysis = await readAnalysis(ports, jobId, signal)
   const startedAtMs = clock.wallMs()
+  const { lanes: starts, resumedFromMs } = await startLanes(ports, { jobId, analysis }, { signal })
   const askedMs = clock.monotonicMs()
-  const chains = await letIn(ports, { job, analysis }, signal)
+  const lanes = await letIn(ports, { job, starts }, { signal })
   try {
     const admissionWaitMs = clock.monotonicMs() - askedMs
     // Drawn now, because a try that only waited is none.
     const fence = await nextFence(ports, jobId, { signal })
-    const work = { attempt, fence, job, analysis, meter: new JobMeter(), startedAtMs }
-    const engines = chains.map(({ engine }) => ports.engines.engine(engine))
-    const engineIsStandin = engines.some(({ description }) => description.isStandin)
+    const meter = new JobMeter(ports.notes)
+    const work = { attempt, fence, job, analysis, meter, startedAtMs, resumedFromMs }
     const sessionsAtStart = ports.sessions.running
-    await board.update(jobId, {
-      ...{ fence, attempts: fence, status: 'admitted', engineIsStandin, error: null },
-    })
-    const lanes = await carryLanes(ports, work, chains)
-    await board.update(jobId, { status: 'finalizing' })
-    await commit(ports, work, lanes, { admissionWaitMs, sessionsAtStart })
+    await tellAdmitted(ports, work, lanes)
+    await carry(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
   } finally {
-    await Promise.allSettled(chains.map((chain) => chain.end({ signal: NEVER })))
+    // Nothing stops the giving back of what others wait for; the ledger's store bounds its time.
+    const never = () => ({ signal: new AbortController().signal })
+    await Promise.allSettled(lanes.map(({ chain }) => chain.end(never())))
   }
 }
 
-/** Nothing stops the giving back of what others wait for; the ledger's store bounds its time. */
-const NEVER = new AbortController().signal
-
-/**
- * Asks for the sessions of all lanes.
- * @throws CapacityError when the job has to wait: it stands in line then, and holds nothing else;
- *   InputError when it can never fit
- */
-async function letIn(
+/** Puts on the board what the attempt begins with. */
+async function tellAdmitted(
   ports: WorkPorts,
-  { job, analysis }: { job: JobDocument; analysis: AnalysisDocument },
-  signal: AbortSignal,
-): Promise<LaneChain[]> {
-  const pace = job.options.pace === 'max' ? 0 : job.options.pace
-  const lanes = await Promise.all(
-    analysis.lanes.map(async (lane) => {
-      const map = {
-        pausesMs: lane.pauses_ms,
-        peaks: await readPeaks(ports, lane.peaks.key, signal),
-        samples: analysis.samples,
-      }
-      const { fromFrame, cuts, frames } = laneCuts(map, ports.limits.cuts)
-      return { pace, fromFrame, cuts, remainingMs: (frames * STEP_MS) / Math.max(1, pace) }
-    }),
-  )
-  const { priority, deadline_at: deadlineAt } = job.options
-  const admission = await ports.sessions.admit(
-    {
-      ...{ jobId: job.job_id, name: job.name, priority, lanes, live: false },
-      deadlineMs: deadlineAt === null ? null : Date.parse(deadlineAt),
-    },
-    { signal },
-  )
-  if (admission.kind === 'admitted') return admission.lanes
-  const { place, reason, expectedStartMs, retryAfterMs } = admission
-  throw new CapacityError('engine_overloaded', WAITING_FOR[reason], {
-    retryAfterMs,
-    place,
-    expectedStartAtMs: expectedStartMs,
+  { attempt, fence, resumedFromMs }: Transcription,
+  lanes: readonly LaneToCarry[],
+): Promise<void> {
+  const { jobId } = attempt
+  const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
+  const isStandin = engines.some(({ description }) => description.isStandin)
+  await ports.board.update(jobId, {
+    ...{ fence, attempts: fence, status: 'admitted', error: null },
+    // Whose text is complete needs none any more.
+    ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
   })
+  await noteAdmitted(ports.board, jobId, { fence, engines })
+  const fromMs = resumedFromMs.at(-1)
+  if (fromMs !== undefined) ports.notes.resumed(jobId, fromMs)
 }
 
-const WAITING_FOR: Readonly<Record<WaitReason, string>> = {
-  turn: 'Other recordings are before it.',
-  lanes: 'As many recordings run as may at a time.',
-  parked: 'Recordings that have begun wait for room themselves.',
-  kv: "The engine's KV cache has no room for it yet.",
-  'step-time': "The engine's steps would take too long with one more session.",
-  engines: 'No engine is up.',
-}
+/** Time in which the last checkpoint of an attempt must be written: others wait for the job. */
+const LAST_WRITE_MS = 5_000
 
-/** The waveform of a lane; empty where it is gone: it only makes cuts in unbroken talk better. */
-async function readPeaks(ports: WorkPorts, key: string, signal: AbortSignal): Promise<Uint8Array> {
+/** Carries what is left and commits the result; where that fails, what there is is made safe. */
+async function carry(
+  ports: WorkPorts,
+  work: Transcription,
+  job: { starts: readonly LaneStart[]; lanes: readonly LaneToCarry[] },
+  measured: { admissionWaitMs: number; sessionsAtStart: number },
+): Promise<void> {
+  const { attempt } = work
+  const writer = checkpointWriter(ports, work, job.starts)
   try {
-    const { body } = await ports.store.get(key, { signal })
-    const chunks: Uint8Array[] = []
-    for await (const chunk of body) chunks.push(chunk)
-    return Buffer.concat(chunks)
+    await carryLanes(ports, work, { ...job, writer })
+    const carried = job.starts.map(({ progress }) => progress.carried)
+    const cuts = job.starts.map((start) => start.cuts)
+    const { signal } = attempt
+    const again = carryAgain(ports, work)
+    const audited = await auditCoverage(ports, work, carried, { cuts, carry: again, signal })
+    await ports.board.update(attempt.jobId, { status: 'finalizing' })
+    await commit(ports, work, audited, measured)
   } catch (error) {
-    if (error instanceof InputError) return new Uint8Array(0)
+    // So that whoever takes the job over has nothing to do again; without it that is a minute.
+    try {
+      if (await attempt.isOwned()) await writer.write(AbortSignal.timeout(LAST_WRITE_MS))
+    } catch (failure) {
+      ports.notes.checkpointFailed(attempt.jobId, failure)
+    }
     throw error
   }
+}
+
+function checkpointWriter(
+  ports: WorkPorts,
+  { attempt, fence, resumedFromMs }: Transcription,
+  starts: readonly LaneStart[],
+): CheckpointWriter {
+  const { store, clock, board, notes } = ports
+  const { jobId } = attempt
+  return new CheckpointWriter(
+    {
+      ...{ store, clock },
+      onWritten: (checkpoint) => {
+        notes.checkpointed(jobId, checkpoint)
+        // A view: the text is safe, whether anybody sees it or not.
+        board.update(jobId, { checkpointedAudioMs: checkpoint.audioMs }).catch(() => {})
+      },
+      onFailed: (error) => notes.checkpointFailed(jobId, error),
+    },
+    { attempt, fence, resumedFromMs, lanes: starts.map(({ progress }) => progress) },
+  )
 }
 
 async function readAnalysis(
@@ -135,6 +145,16 @@ async function readAnalysis(
 
 function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocument) {
   return { bucket, key, version_id, etag }
+}
+
+/** What nobody needs once the manifest stands. */
+async function removeWork(
+  store: ObjectStore,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  await store.delete(audioKey(jobId), options)
+  for (const key of await checkpointKeys(store, jobId, options)) await store.delete(key, options)
 }
 
 async function commit(
@@ -157,7 +177,7 @@ async function commit(
   })
   const tidy = { signal: AbortSignal.timeout(TIDY_TIMEOUT_MS) }
   // The job is done, whatever comes now: a cancel is too late, and leftovers are housekeeping.
-  await store.delete(audioKey(jobId), tidy).catch(() => {})
+  await removeWork(store, jobId, tidy).catch(() => {})
   await board.update(jobId, {
     status: 'completed',
     audioMsDone: analysis.duration_ms,

@@ -10,6 +10,8 @@ export interface Transcription {
   job: JobDocument
   analysis: AnalysisDocument
   meter: JobMeter
+  /** Where attempts took the job over from a checkpoint, this one last. */
+  resumedFromMs: readonly number[]
   /** Wall clock. */
   startedAtMs: number
 }

@@ -1,14 +1,19 @@
 import { ErrorCode, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { reasonOf, UpstreamError } from '../kernel/errors.js'
-import { type JobQueue, STAGES, type Stage } from './index.js'
+import { redisFailure } from '../kernel/redis-failure.js'
+import { type JobQueue, type QueueDepth, STAGES, type Stage } from './index.js'
 
 /** Highest `priority` a user may give. */
 export const PRIORITY_MAX = 1000
 
-/** What lies in BullMQ of a job: nothing but its id; all else is in storage. */
+/** BullMQ's states that a job can be in; what has ended is removed. */
+const COUNTED = ['waiting', 'prioritized', 'active', 'delayed'] as const
+
+/** What lies in BullMQ of a job: its id, and how often it was tried; all else is in storage. */
 export interface QueuedJob {
   jobId: string
+  /** A `TryCount`; missing before the first try that fails. */
+  tries?: unknown
 }
 
 /**
@@ -17,9 +22,8 @@ export interface QueuedJob {
  */
 export class BullmqJobQueue implements JobQueue {
   private readonly queues: Readonly<Record<Stage, Queue<QueuedJob>>>
-  private readonly attemptsMax: number
 
-  constructor(options: { redis: Redis; prefix: string; attemptsMax: number }) {
+  constructor(options: { redis: Redis; prefix: string }) {
     const open = (stage: Stage) => {
       const queue = new Queue<QueuedJob>(stage, {
         connection: options.redis,
@@ -29,7 +33,6 @@ export class BullmqJobQueue implements JobQueue {
       return queue
     }
     this.queues = { analyse: open('analyse'), transcribe: open('transcribe') }
-    this.attemptsMax = options.attemptsMax
   }
 
   async enqueue(stage: Stage, jobId: string, options: { priority: number }): Promise<void> {
@@ -41,7 +44,7 @@ export class BullmqJobQueue implements JobQueue {
           jobId,
           // BullMQ serves lower numbers first, and 0 before all.
           priority: 1 + PRIORITY_MAX - options.priority,
-          attempts: this.attemptsMax,
+          attempts: Number.MAX_SAFE_INTEGER, // `run-attempt.ts` decides which was the last
           backoff: { type: 'custom' },
           removeOnComplete: true,
           removeOnFail: true,
@@ -86,6 +89,21 @@ export class BullmqJobQueue implements JobQueue {
     return false
   }
 
+  async depth(): Promise<Record<Stage, QueueDepth>> {
+    const of = async (stage: Stage): Promise<QueueDepth> => {
+      const counts = await guarded(() => this.queues[stage].getJobCounts(...COUNTED))
+      const sum = (...states: string[]) =>
+        states.reduce((total, state) => total + (counts[state] ?? 0), 0)
+      return {
+        waiting: sum('waiting', 'prioritized'),
+        active: sum('active'),
+        delayed: sum('delayed'),
+      }
+    }
+    const [analyse, transcribe] = await Promise.all([of('analyse'), of('transcribe')])
+    return { analyse, transcribe }
+  }
+
   async close(): Promise<void> {
     await Promise.all(STAGES.map((stage) => this.queues[stage].close()))
   }
@@ -95,6 +113,6 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    throw new UpstreamError('queue_unavailable', `The queue failed: ${reasonOf(cause)}.`, { cause })
+    throw redisFailure(cause)
   }
 }

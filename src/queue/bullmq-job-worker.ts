@@ -1,20 +1,13 @@
-import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq'
+import { setMaxListeners } from 'node:events'
+import { type Job, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
-import {
-  CapacityError,
-  InputError,
-  NightscribeError,
-  reasonOf,
-  StopRequested,
-} from '../kernel/errors.js'
+import { StopRequested } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { Attempt, AttemptEnd, JobWaiting, Stage } from './index.js'
-import { backoffMs, CANCEL_CODE, dispositionOf } from './job-disposition.js'
-
-/** Times a job may lose its worker without progress before it is set aside. */
-const TAKEOVERS_MAX = 5
+import type { Attempt, AttemptEnd, Stage } from './index.js'
+import { backoffMs, JOB_CANCELED } from './job-disposition.js'
+import { lostLock, runAttempt } from './run-attempt.js'
 
 /** How one stage is worked off by this process. */
 export interface JobWorkerOptions {
@@ -25,14 +18,23 @@ export interface JobWorkerOptions {
   concurrency: number
   lockDurationMs: number
   stalledIntervalMs: number
+  /** Tries in vain since audio was last made safe, after which a job counts as failed. */
+  attemptsMax: number
+  /** Before the second of them; doubled with each further one, up to `backoffMaxMs`. */
   backoffMs: number
   backoffMaxMs: number
   clock: Clock
   random: Random
   /** Does the work. What it throws is mapped by `dispositionOf`. */
   run(attempt: Attempt): Promise<void>
+  /** Audio of the job (ms, all lanes together) that a new try needn't send again. */
+  safeAudioMs(jobId: string): Promise<number>
+  /** Called when a try begins whose job has lost its worker, so many times without progress. */
+  onTakenOver(jobId: string, seen: { takeovers: number; safeAudioMs: number }): Promise<void>
   /** Called once a try has ended otherwise than well, before the queue is told. */
   onEnded(jobId: string, end: AttemptEnd): Promise<void>
+  /** A try ended with an error that is nobody's but ours. */
+  onBug(jobId: string, thrown: unknown): void
   /** Trouble of the queue itself; it goes on by itself. */
   onError(error: Error): void
 }
@@ -41,9 +43,12 @@ export interface JobWorkerOptions {
 export interface JobWorker {
   /** Aborts the job if this process runs it; false otherwise. */
   cancel(jobId: string): boolean
-  /** Takes nothing new; resolves when what runs has ended. */
+  /**
+   * Takes nothing new and hands back what runs, with what is done of it made safe; resolves when
+   * all is handed back.
+   */
   drain(): Promise<void>
-  /** Takes nothing new and hands back what runs; resolves when all is handed back. */
+  /** The same without waiting: what isn't handed back is found when its lock has expired. */
   abort(): Promise<void>
 }
 
@@ -53,14 +58,16 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   let stopping = false
   const process = async (job: Job<QueuedJob>, token = '', signal?: AbortSignal) => {
     const controller = new AbortController()
+    setMaxListeners(0, controller.signal) // its lanes listen, and all engines that it asks
     const onLost = () => controller.abort(lostLock())
     signal?.addEventListener('abort', onLost, { once: true })
     running.set(job.data.jobId, controller)
     if (stopping) controller.abort(stopped()) // fetched in the very moment of the stop
     try {
-      await runAttempt(options, job, token, controller.signal)
+      await runAttempt(options, { job, token, signal: controller.signal })
     } finally {
-      running.delete(job.data.jobId)
+      // After a lost lock this worker may have taken the job again already.
+      if (running.get(job.data.jobId) === controller) running.delete(job.data.jobId)
       signal?.removeEventListener('abort', onLost)
     }
   }
@@ -74,6 +81,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     // decide.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     settings: {
+      // For tries whose end could not even be told to the queue; all others wait as we say.
       backoffStrategy: (number) => backoffMs(number, options, () => options.random.uniform()),
     },
   })
@@ -81,106 +89,23 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   worker.on('lockRenewalFailed', (jobIds) => {
     for (const jobId of jobIds) running.get(jobId)?.abort(lostLock())
   })
+  const stop = async (isUrgent: boolean) => {
+    stopping = true
+    const closed = worker.close(isUrgent)
+    for (const controller of running.values()) controller.abort(stopped())
+    await closed
+  }
   return {
     cancel(jobId) {
       const controller = running.get(jobId)
-      controller?.abort(new StopRequested(CANCEL_CODE, 'The job was canceled.'))
+      controller?.abort(JOB_CANCELED)
       return controller !== undefined
     },
-    drain: () => worker.close(),
-    abort: async () => {
-      stopping = true
-      const closed = worker.close()
-      for (const controller of running.values()) controller.abort(stopped())
-      await closed
-    },
+    drain: () => stop(false),
+    abort: () => stop(true),
   }
-}
-
-/** @NOTE a class of its own would be retried; the recording itself is the suspect here. */
-function diedTooOften(times: number): InputError {
-  return new InputError(
-    'internal',
-    `The worker died ${times} times in a row while it had this recording; it is set aside. Look at the recording, then \`nightscribe jobs retry\`.`,
-    { facts: { times } },
-  )
 }
 
 function stopped(): StopRequested {
   return new StopRequested('internal', 'This worker is stopping.')
-}
-
-function lostLock(): StopRequested {
-  return new StopRequested('internal', 'The queue gave this job to another worker.')
-}
-
-async function runAttempt(
-  options: JobWorkerOptions,
-  job: Job<QueuedJob>,
-  token: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { jobId } = job.data
-  const number = job.attemptsMade + 1
-  const last = number >= (job.opts.attempts ?? 1)
-  try {
-    signal.throwIfAborted()
-    if (job.stalledCounter > TAKEOVERS_MAX) throw diedTooOften(job.stalledCounter)
-    const assertOwned = async () => {
-      signal.throwIfAborted()
-      const extended = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
-      if (!extended) throw lostLock()
-    }
-    await options.run({ jobId, number, last, signal, assertOwned })
-  } catch (thrown) {
-    // Whoever is told to stop while it finds no room does not wait.
-    const why = thrown instanceof CapacityError && signal.aborted ? signal.reason : thrown
-    const disposition = dispositionOf(why, options.stage, last)
-    switch (disposition.kind) {
-      case 'fail':
-        await options.onEnded(jobId, { kind: 'failed', error: disposition.error })
-        throw new UnrecoverableError(disposition.error.code)
-      case 'cancel':
-        await options.onEnded(jobId, { kind: 'canceled' })
-        throw new UnrecoverableError(CANCEL_CODE)
-      case 'retry':
-        await options.onEnded(jobId, { kind: 'retrying', error: disposition.error })
-        throw thrown instanceof NightscribeError ? thrown : new Error(reasonOf(thrown))
-      case 'wait':
-        await comeBackLater(options, job, token, { ...disposition, signal })
-        throw new DelayedError()
-      case 'hand-back': {
-        // With a lost lock this fails, and rightly so: then the job is another worker's.
-        const ours = await job.moveToWait(token).then(
-          () => true,
-          () => false,
-        )
-        if (ours) await options.onEnded(jobId, { kind: 'handed-back' })
-        throw new WaitingError()
-      }
-    }
-  }
-}
-
-/**
- * Gives up the job's place before the workers until its time comes or somebody promotes it. BullMQ
- * counts no attempt for this. What people see is written first: once it is moved, another worker
- * may run it at once.
- */
-async function comeBackLater(
-  options: JobWorkerOptions,
-  job: Job<QueuedJob>,
-  token: string,
-  wait: { retryAfterMs: number; waiting: JobWaiting; signal: AbortSignal },
-): Promise<void> {
-  const ours = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
-  if (!ours) return // it is another worker's
-  // A job that can't be moved keeps its place until its lock expires; then it is found stalled.
-  const trouble = (error: unknown) =>
-    options.onError(error instanceof Error ? error : new Error(String(error)))
-  await options.onEnded(job.data.jobId, { kind: 'waiting', waiting: wait.waiting }).catch(trouble)
-  const dueMs = Math.ceil(options.clock.wallMs() + wait.retryAfterMs)
-  await job.moveToDelayed(dueMs, token).catch(trouble)
-  // Canceled meanwhile: its next attempt ends it. Where it is gone already, the better.
-  if (wait.signal.aborted) await job.promote().catch(() => {})
 }

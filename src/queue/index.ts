@@ -1,4 +1,8 @@
-import type { ErrorCode } from '../kernel/errors.js'
+import type { JobError } from './job-error.js'
+import type { DatedNote, JobNote } from './job-history.js'
+
+export type { JobError } from './job-error.js'
+export type { DatedNote, JobNote } from './job-history.js'
 
 /** The two kinds of work a job needs, each a queue of its own. */
 export type Stage = 'analyse' | 'transcribe'
@@ -12,7 +16,8 @@ export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
  * - `admitted`: has its sessions, no audio was sent yet
  * - `running`: audio is being replayed
  * - `finalizing`: results are being written
- * - `completed`, `failed`, `canceled`: final
+ * - `completed`, `failed`, `canceled`: final. One that failed with a `retryable` error is a dead
+ *   letter: its checkpoints and its decoded audio stay, and `jobs retry` goes on from them
  */
 export type JobStatus =
   | 'created'
@@ -28,14 +33,6 @@ export type JobStatus =
 /** True where nothing more happens by itself. */
 export function isFinal(status: JobStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'canceled'
-}
-
-/** Why a job failed, or why its last try did. `detail` is one sentence for a person. */
-export interface JobError {
-  code: ErrorCode
-  detail: string
-  retryable: boolean
-  stage: Stage
 }
 
 /** What a job that waits for room on the engines knows of its turn. */
@@ -61,6 +58,13 @@ export interface JobCard {
   audioMsTotal: number | null
   /** Audio whose text has come back. */
   audioMsDone: number
+  /**
+   * Audio whose text is safe in a checkpoint, ms of all lanes together: a further try goes on after
+   * it. Whoever raises it shows progress; see `try-count.ts`.
+   */
+  checkpointedAudioMs: number
+  /** Tries that failed since that last grew. */
+  triesSinceProgress: number
   fence: number | null
   /** Tries that were begun, the running one included. */
   attempts: number
@@ -109,6 +113,10 @@ export interface JobBoard {
   get(jobId: string): Promise<JobCard | null>
   /** Newest first. */
   list(options: { limit: number }): Promise<JobCard[]>
+  /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */
+  note(jobId: string, note: JobNote): Promise<void>
+  /** What was written down, oldest first; also of what was before a retry. */
+  history(jobId: string): Promise<DatedNote[]>
   publish(jobId: string, event: JobEvent): Promise<void>
   /** Entries after an id (`0` for all that are kept), oldest first, at most `limit`. */
   events(jobId: string, options: { afterId: string; limit: number }): Promise<StreamedEvent[]>
@@ -117,6 +125,16 @@ export interface JobBoard {
   onCancel(listener: (jobId: string) => void, options: { signal: AbortSignal }): Promise<void>
   /** A number above `floor` and above every one that was given out for this job before. */
   nextFence(jobId: string, floor: number): Promise<number>
+}
+
+/** How many jobs of a stage stand where. */
+export interface QueueDepth {
+  /** Any worker may take them now. */
+  waiting: number
+  /** Some worker has them. */
+  active: number
+  /** They come back later: after a failed try, or when there is room. */
+  delayed: number
 }
 
 /** Puts work before the workers. */
@@ -133,26 +151,36 @@ export interface JobQueue {
   remove(jobId: string): Promise<boolean>
   /** Whether some stage has the job, waiting or active. */
   has(jobId: string): Promise<boolean>
+  depth(): Promise<Readonly<Record<Stage, QueueDepth>>>
   close(): Promise<void>
 }
 
 /** One run of one job's stage by this worker. */
 export interface Attempt {
   jobId: string
-  /** 1-based count of tries of this stage, as far as the queue knows. */
+  /** 1-based count of tries of this stage since audio was last made safe. */
   number: number
-  /** True when no further try follows a failure of this one. */
-  last: boolean
   /** Aborts on cancel, lost lock and hand-back. */
   signal: AbortSignal
   /** @throws StopRequested when the queue has given the job to somebody else */
   assertOwned(): Promise<void>
+  /** Whether the queue has not; also once the signal has aborted. */
+  isOwned(): Promise<boolean>
 }
 
 /** How a try ended that did not complete. */
 export type AttemptEnd =
-  | { kind: 'failed'; error: JobError }
-  | { kind: 'retrying'; error: JobError }
+  /** For good. `tries`: in vain since audio was last made safe. */
+  | { kind: 'failed'; error: JobError; tries: number }
+  /** Another try follows after `backoffMs`. */
+  | {
+      kind: 'retrying'
+      error: JobError
+      tries: number
+      backoffMs: number
+      /** Audio that the next try needn't send again, ms of all lanes together. */
+      safeAudioMs: number
+    }
   /** There was no room: it comes back later, or when it is promoted; that was no try. */
   | { kind: 'waiting'; waiting: JobWaiting }
   | { kind: 'canceled' }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ErrorCode } from '../kernel/errors.js'
 import type { JobCard, JobEvent } from './index.js'
+import { jobError } from './job-error.js'
 
 const statuses = [
   'created',
@@ -14,13 +14,6 @@ const statuses = [
   'canceled',
 ] as const
 const status = z.enum(statuses)
-const jobError = z.object({
-  code: z.custom<ErrorCode>((value) => typeof value === 'string'),
-  detail: z.string(),
-  retryable: z.boolean(),
-  stage: z.enum(['analyse', 'transcribe']),
-})
-
 const waiting = z.object({
   place: z.number().nullable(),
   expectedStartAtMs: z.number().nullable(),
@@ -35,10 +28,12 @@ const card = z.object({
   deadlineAt: z.string().nullable(),
   audioMsTotal: z.number().nullable(),
   audioMsDone: z.number(),
+  checkpointedAudioMs: z.number().default(0), // a card that an upgrade met may lack it
+  triesSinceProgress: z.number().default(0), // likewise
   fence: z.number().nullable(),
   attempts: z.number(),
   error: jobError.nullable(),
-  waiting: waiting.nullable().default(null), // a card that an upgrade met may lack it
+  waiting: waiting.nullable().default(null), // likewise
   warnings: z.array(z.string()),
   engineIsStandin: z.boolean().nullable(),
   cancelRequested: z.boolean(),

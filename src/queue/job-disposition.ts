@@ -4,51 +4,78 @@ import {
   isStop,
   NightscribeError,
   reasonOf,
-  type StopRequested,
+  StopRequested,
 } from '../kernel/errors.js'
+import type { FailureClass } from './failure-codes.js'
 import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**
- * What becomes of a job whose try ended with an error. The one place where classes meet the queue.
+ * What becomes of a job whose try ended with an error. The one place where classes meet the queue;
+ * what each code means to people stands in `failure-codes.ts`, the exit codes in `cli/exit-code.ts`.
  */
 export type Disposition =
-  /** Nothing more happens by itself. */
-  | { kind: 'fail'; error: JobError }
-  /** Another try, after `backoffMs`. */
+  /** Nothing more happens by itself. `isBug`: an error that no part of ours classified. */
+  | { kind: 'fail'; error: JobError; isBug: boolean }
+  /** Another try from the checkpoint, while the count of tries allows one. */
   | { kind: 'retry'; error: JobError }
   /** There is no room now: it comes back after so long. No try, and no failure of anybody. */
   | { kind: 'wait'; retryAfterMs: number; waiting: JobWaiting }
   /** Somebody canceled the job. */
   | { kind: 'cancel' }
   /** This worker stops or has lost the job: another takes it from where it is. */
-  | { kind: 'hand-back'; reason: StopRequested }
+  | { kind: 'hand-back' }
 
-/** Code of the stop with which a cancel aborts an attempt. */
-export const CANCEL_CODE = 'canceled'
+/** What the queue does after an error of each class. A stop is none; see `dispositionOf`. */
+export const CLASS_RULES: Readonly<Record<FailureClass, 'fail' | 'retry' | 'wait'>> = {
+  InputError: 'fail',
+  CapacityError: 'wait',
+  UpstreamError: 'retry',
+  // What an operator can mend (a key, a model) shall not cost the job its life at once.
+  ConfigError: 'retry',
+  // Of an engine, for which the next session is another peer; see `isHopeless`.
+  ProtocolError: 'retry',
+}
 
-/** @param last no try is left after this one */
-export function dispositionOf(thrown: unknown, stage: Stage, last: boolean): Disposition {
-  if (isStop(thrown)) {
-    return thrown.code === CANCEL_CODE ? { kind: 'cancel' } : { kind: 'hand-back', reason: thrown }
-  }
+/**
+ * The reason with which a cancel stops an attempt. Known by identity: our parts stop each other
+ * with reasons of the same class, and none of those may end a job.
+ */
+export const JOB_CANCELED = new StopRequested('canceled', 'The job was canceled.')
+
+/** @param signal of the attempt; once it has aborted, that alone decides */
+export function dispositionOf(
+  thrown: unknown,
+  { stage, signal }: { stage: Stage; signal: AbortSignal },
+): Disposition {
+  const stopped = signal.aborted ? signal.reason : thrown
+  if (stopped === JOB_CANCELED) return { kind: 'cancel' }
+  if (signal.aborted) return { kind: 'hand-back' }
   if (thrown instanceof CapacityError) {
     const { retryAfterMs, place, expectedStartAtMs, message: reason } = thrown
     return { kind: 'wait', retryAfterMs, waiting: { place, expectedStartAtMs, reason } }
   }
-  const error = describe(thrown, stage)
-  if (!error.retryable || last) return { kind: 'fail', error }
-  return { kind: 'retry', error }
+  if (isStop(thrown)) {
+    const detail = `A part that the try needed was stopped: ${thrown.message}`
+    return { kind: 'retry', error: { code: 'internal', detail, retryable: true, stage } }
+  }
+  if (!(thrown instanceof NightscribeError)) {
+    const what = thrown instanceof AssertionError ? 'An invariant was broken' : 'Unexpected'
+    const detail = `${what}: ${reasonOf(thrown)}. This is a bug in Nightscribe.`
+    const error: JobError = { code: 'internal', detail, retryable: false, stage }
+    return { kind: 'fail', error, isBug: true }
+  }
+  const retryable = ruleFor(thrown) === 'retry' && !isHopeless(thrown)
+  const error: JobError = { code: thrown.code, detail: thrown.message, retryable, stage }
+  return retryable ? { kind: 'retry', error } : { kind: 'fail', error, isBug: false }
 }
 
-function describe(thrown: unknown, stage: Stage): JobError {
-  if (thrown instanceof NightscribeError) {
-    // What an operator can mend (a key, a model) shall not cost the job its life at once.
-    const retryable = thrown.retryable || thrown.name === 'ConfigError'
-    return { code: thrown.code, detail: thrown.message, retryable, stage }
-  }
-  const what = thrown instanceof AssertionError ? 'An invariant was broken' : 'Unexpected'
-  const detail = `${what}: ${reasonOf(thrown)}. This is a bug in Nightscribe.`
-  return { code: 'internal', detail, retryable: false, stage }
+function ruleFor({ name }: NightscribeError): 'fail' | 'retry' | 'wait' {
+  return CLASS_RULES[name as FailureClass] ?? 'fail'
+}
+
+/** A document in storage that isn't what we write stays so, however often it is read. */
+function isHopeless({ name, code }: NightscribeError): boolean {
+  return name === 'ProtocolError' && code !== 'engine_protocol'
 }
 
 /**

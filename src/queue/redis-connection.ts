@@ -4,6 +4,11 @@ import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
 
 /** Longest wait for the first answer of Redis. */
 const FIRST_ANSWER_MS = 5_000
+/**
+ * A connection on which a command got no answer for so long is given up: a host that vanished
+ * sends not even a reset. Longer than any blocking read, BullMQ's (10 s) included.
+ */
+const SILENCE_MS = 30_000
 
 /** Where Redis is: `redis://`, `rediss://` or `unix:///path/to.sock`. */
 export interface RedisAddress {
@@ -26,6 +31,9 @@ export function redisOptions({ url }: RedisAddress): ClientOptions {
   const common: ClientOptions = {
     maxRetriesPerRequest: null, // BullMQ demands it: commands wait for the reconnect
     retryStrategy: (tries) => Math.min(2_000, 50 * 2 ** Math.min(tries, 6)),
+    socketTimeout: SILENCE_MS,
+    // After a failover the address leads to the new primary; what was refused is sent again there.
+    reconnectOnError: ({ message }) => (message.startsWith('READONLY') ? 2 : false),
   }
   if (url.startsWith('unix://')) return { ...common, path: url.slice('unix://'.length) }
   const parsed = URL.canParse(url) ? new URL(url) : null

@@ -1,23 +1,27 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
-import { reasonOf, UpstreamError } from '../kernel/errors.js'
+import { redisFailure } from '../kernel/redis-failure.js'
 import {
   type CardChanges,
+  type DatedNote,
   isFinal,
   type JobBoard,
   type JobCard,
   type JobEvent,
+  type JobNote,
   type StreamedEvent,
 } from './index.js'
 import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.js'
+import { decodeHistory, HISTORY_NOTES_MAX } from './job-history.js'
 
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000
 
 /**
  * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted
- * set `jobs` (ids by creation), stream `events:<id>`, counter `fence:<id>`, channel `cancel`. Cards
- * and streams of ended jobs expire after `keptMs`; the fence counter lives as long as its card.
+ * set `jobs` (ids by creation), stream `events:<id>`, list `history:<id>`, counter `fence:<id>`,
+ * channel `cancel`. All of an ended job expires after `keptMs`. A job that starts again gets a new
+ * card and stream, and keeps history and fence.
  */
 export class RedisJobBoard implements JobBoard {
   private readonly redis: Redis
@@ -40,7 +44,7 @@ export class RedisJobBoard implements JobBoard {
       const write = this.redis.multi()
       write.del(key, this.key('events', card.jobId))
       write.hset(key, encodeFields({ ...fields, ...Object.fromEntries(reached) }))
-      write.persist(this.key('fence', card.jobId))
+      for (const kind of ['fence', 'history']) write.persist(this.key(kind, card.jobId))
       write.zadd(`${this.prefix}:jobs`, card.createdAtMs, card.jobId)
       await write.exec()
     })
@@ -56,7 +60,7 @@ export class RedisJobBoard implements JobBoard {
       write.hset(key, encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs }))
       if (changes.status) {
         write.hsetnx(key, reachedField(changes.status), String(nowMs))
-        for (const kind of ['job', 'events', 'fence']) {
+        for (const kind of ['job', 'events', 'history', 'fence']) {
           if (isFinal(changes.status)) write.pexpire(this.key(kind, jobId), this.keptMs)
           else write.persist(this.key(kind, jobId))
         }
@@ -84,6 +88,22 @@ export class RedisJobBoard implements JobBoard {
       if (gone.length > 0) await this.redis.zrem(`${this.prefix}:jobs`, ...gone)
       return cards.filter((card) => card !== null)
     })
+  }
+
+  async note(jobId: string, note: JobNote): Promise<void> {
+    await guarded(async () => {
+      const key = this.key('history', jobId)
+      const write = this.redis.multi()
+      write.rpush(key, JSON.stringify({ atMs: this.clock.wallMs(), note }))
+      write.ltrim(key, -HISTORY_NOTES_MAX, -1)
+      await write.exec()
+    })
+  }
+
+  async history(jobId: string): Promise<DatedNote[]> {
+    return await guarded(async () =>
+      decodeHistory(await this.redis.lrange(this.key('history', jobId), 0, -1)),
+    )
   }
 
   async publish(jobId: string, event: JobEvent): Promise<void> {
@@ -149,6 +169,6 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    throw new UpstreamError('queue_unavailable', `Redis failed: ${reasonOf(cause)}.`, { cause })
+    throw redisFailure(cause)
   }
 }

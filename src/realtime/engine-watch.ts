@@ -65,6 +65,13 @@ export class EngineWatch<Facts> {
     this.wake()
   }
 
+  /** It refused a session as it would refuse everybody: out at once. @param reason a sentence */
+  refused(reason: string): void {
+    if (!this.isUp) return // whoever tells it had a session of earlier
+    this.change(() => this.health.failed(reason, this.nowMs, { certain: true }))
+    this.wake()
+  }
+
   /** Nobody hears from it any more, see `SILENT_OUT_MS`. */
   reportSilence(): void {
     this.change(() => this.health.silent(this.nowMs))

@@ -1,10 +1,11 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { StopRequested } from '../kernel/errors.js'
 import { Pulse } from '../kernel/pulse.js'
-import { SAMPLE_BYTES, STEP_MS, samplesToMs } from '../media/pcm.js'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
 import { lagMs } from '../media/step-law.js'
 import { GroupAligner, type WordGroup } from '../transcript/align.js'
+import { EnginePadding, PAD_SAMPLES } from './engine-padding.js'
 import type {
   EngineAddress,
   SendPermission,
@@ -28,6 +29,7 @@ const WATCH_INTERVAL_MS = 250
 const LATE_START_MAX_MS = 240
 /** Why the loops stop when all is well. */
 const SESSION_DONE = new StopRequested('canceled', 'The session is complete.')
+const SILENT_FRAME = encodeAppend(new Uint8Array(FRAME_BYTES))
 /** Bytes in the socket's own buffer above which the sender waits: 25 s of audio. */
 const BUFFERED_BYTES_MAX = 2 ** 20
 
@@ -60,14 +62,28 @@ export interface SessionRequest {
   /** Where the leg starts in the recording. */
   legStartMs: number
   limits: SessionLimits
+  /** The end of the text may be missing, and is then taken for what it is: `verified` is false. */
+  mayEndShort: boolean
   /** Lag at which the sender waits for the engine; `limits.deltaDelayMs` is added. */
   lagMaxMs: number
   speechAt: SpeechAt
   meter: SessionMeter
   /** Text as it becomes known, in order. */
   onGroup(group: WordGroup): void
-  /** After every delta. */
-  onProgress(sentMs: number): void
+  /** After every delta; always the same object. */
+  onProgress(progress: SessionProgress): void
+}
+
+/** How far a session has come. */
+export interface SessionProgress {
+  /** Deltas received, empty ones included. */
+  readonly deltas: number
+  /** Audio that the engine has answered, in the leg. */
+  readonly answeredMs: number
+  /** No more deltas came than the audio allows: so far the times are exact. */
+  readonly isExact: boolean
+  /** The run of text that is being written; null between two. */
+  writing(): WordGroup | null
 }
 
 /** What a session gave, once it ended as it should. */
@@ -88,7 +104,8 @@ export type SessionRunner = (
 ) => Promise<SessionResult>
 
 /**
- * @returns a runner that opens a socket per leg and closes it in any case.
+ * @returns a runner that opens a socket per leg and closes it in any case. It remembers which
+ *   engines don't pad what they are sent, and pads it for them.
  *   It throws UpstreamError or ProtocolError when the session can't be completed: the leg must then
  *   be carried again by another session. An abort rejects with the signal's reason.
  */
@@ -96,8 +113,10 @@ export function sessionRunner(dependencies: {
   opener: TransportOpener
   clock: Clock
 }): SessionRunner {
+  const { clock } = dependencies
+  const padding = new EnginePadding()
   return async (request, { signal }) => {
-    const running = new RunningSession(request, dependencies.clock)
+    const running = new RunningSession(request, { clock, padding })
     return await running.run(dependencies.opener, signal)
   }
 }
@@ -113,14 +132,19 @@ class RunningSession {
   private readonly openedMs: number
   private readonly request: SessionRequest
   private readonly clock: Clock
+  private readonly padding: EnginePadding
+  private readonly progress: SessionProgress
 
-  constructor(request: SessionRequest, clock: Clock) {
+  constructor(request: SessionRequest, parts: { clock: Clock; padding: EnginePadding }) {
+    const { clock, padding } = parts
     this.request = request
     this.clock = clock
+    this.padding = padding
     this.openedMs = clock.monotonicMs()
     this.machine = new SessionMachine(request.limits, request.speechAt, this.openedMs)
     const { leg, legStartMs } = request
     this.aligner = new GroupAligner({ leg, legStartMs, stepMs: STEP_MS })
+    this.progress = progressOf(this.machine, this.aligner)
   }
 
   async run(opener: TransportOpener, signal: AbortSignal): Promise<SessionResult> {
@@ -167,8 +191,15 @@ class RunningSession {
         this.end(SESSION_DONE)
       }
       this.changed.beat()
-      if (machine.over) return
+      if (machine.over) break
     }
+    this.learnTail()
+  }
+
+  /** Also from a session that failed by it. */
+  private learnTail(): void {
+    const { tail } = this.machine
+    if (tail !== null) this.padding.learn(this.request.engine.url, tail)
   }
 
   private take(event: ServerEvent, nowMs: number): void {
@@ -180,7 +211,7 @@ class RunningSession {
     const sentMs = samplesToMs(machine.samplesSent)
     request.meter.deltaReceived(nowMs, lagMs(sentMs, machine.deltas), event.text !== '')
     this.addGroup(this.aligner.push(event.text))
-    request.onProgress(Math.min(sentMs, machine.deltas * STEP_MS))
+    request.onProgress(this.progress)
   }
 
   private addGroup(group: WordGroup | null): void {
@@ -211,8 +242,17 @@ class RunningSession {
       index += 1
     }
     signal.throwIfAborted()
+    const isPadded = this.padding.isMissing(request.engine.url)
+    if (isPadded) this.sendPadding(transport)
     transport.send(encodeCommit(true))
-    machine.finalSent(clock.monotonicMs())
+    machine.finalSent(clock.monotonicMs(), { isPadded, mayBeShort: request.mayEndShort })
+  }
+
+  /** At once: it takes no block that the last frame of the audio didn't ask for. */
+  private sendPadding(transport: Transport): void {
+    for (let samples = 0; samples < PAD_SAMPLES; samples += STEP_SAMPLES) {
+      transport.send(SILENT_FRAME)
+    }
   }
 
   /** On its own schedule, unless the session came so late that the burst would be too long. */
@@ -259,5 +299,20 @@ class RunningSession {
       this.machine.check(this.clock.monotonicMs())
       if (this.machine.failure) this.end(this.machine.failure)
     }
+  }
+}
+
+function progressOf(machine: SessionMachine, aligner: GroupAligner): SessionProgress {
+  return {
+    get deltas() {
+      return machine.deltas
+    },
+    get answeredMs() {
+      return Math.min(samplesToMs(machine.samplesSent), machine.deltas * STEP_MS)
+    },
+    get isExact() {
+      return machine.deltas <= machine.deltasMax
+    },
+    writing: () => aligner.writing(),
   }
 }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import {
-  type NightscribeError,
-  type NightscribeError as SessionFailure,
-  UpstreamError,
-} from '../kernel/errors.js'
+import { type NightscribeError as SessionFailure, UpstreamError } from '../kernel/errors.js'
 import { STEP_MS } from '../media/pcm.js'
 import { deltasDue, deltasTotal } from '../media/step-law.js'
+import { isLawful, isShort, PAD_SAMPLES, type TailOrigin, tailOrigin } from './engine-padding.js'
+import { failureOfErrorFrame, textLeftOut } from './session-failure.js'
 import type { ServerEvent, Usage } from './wire-codec.js'
 
 /**
@@ -17,7 +15,8 @@ import type { ServerEvent, Usage } from './wire-codec.js'
  *   and first commit were sent (→ generating).
  * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done`
  *   here is early: the server gave up on audio that it was still to get (→ failed).
- * - `finishing`: the end of the audio was announced. Ends with `done` (→ done).
+ * - `finishing`: the end of the audio was announced. Ends with `done` (→ done), which must not leave
+ *   audio unanswered, nor the tail of the text out unless that may be (→ failed).
  * - `done`, `failed`: nothing changes any more; whatever still arrives is ignored.
  *
  * Every state but the last two fails on an `error` event, on a close, and on the watchdogs of
@@ -42,6 +41,14 @@ export interface SessionLimits {
 /** Says whether there is speech at a time of the session's audio, in ms from its start. */
 export type SpeechAt = (offsetMs: number) => boolean
 
+/** What is known of the end of a session when its final commit is sent. */
+export interface SessionEnd {
+  /** `PAD_SAMPLES` of ours followed the audio. */
+  isPadded: boolean
+  /** The end of the text may be missing; such a session isn't verified. */
+  mayBeShort: boolean
+}
+
 export type { SessionFailure }
 
 /** A session as it stands; see `SessionState` for what its methods may do when. */
@@ -53,7 +60,10 @@ export class SessionMachine {
   usage: Usage | null = null
   deltas = 0
   blankDeltas = 0
+  /** Of the audio, without padding of ours. */
   samplesSent = 0
+  /** Set by a `done` that came after the final commit, whatever became of the session. */
+  tail: TailOrigin | null = null
   private readonly limits: SessionLimits
   private readonly speechAt: SpeechAt
   private readonly openedMs: number
@@ -61,6 +71,8 @@ export class SessionMachine {
   private dueSinceMs: number | null = null
   private completeSinceMs: number | null = null
   private blankSpeechMs = 0
+  /** Null until the final commit was sent. */
+  private end: SessionEnd | null = null
 
   constructor(limits: SessionLimits, speechAt: SpeechAt, nowMs: number) {
     this.limits = limits
@@ -83,11 +95,12 @@ export class SessionMachine {
   }
 
   /** The final commit was sent. A final without audio poisons the next utterance: never do it. */
-  finalSent(nowMs: number): void {
+  finalSent(nowMs: number, end: SessionEnd): void {
     if (this.over) return
     assert.equal(this.state, 'generating', 'one final commit, after the audio')
     assert.ok(this.samplesSent > 0, 'never commit without audio')
     this.state = 'finishing'
+    this.end = end
     this.noteDue(nowMs)
   }
 
@@ -105,7 +118,7 @@ export class SessionMachine {
         this.takeDone(event.usage)
         return
       case 'error':
-        this.fail(errorOfEvent(event.message, event.code))
+        this.fail(failureOfErrorFrame(event.message, event.code, this.deltas))
         return
       case 'other':
         return // acknowledgements of newer servers and forks change nothing for us
@@ -156,14 +169,18 @@ export class SessionMachine {
 
   /** Deltas that the server can and so must have sent by now. */
   get deltasExpected(): number {
-    if (this.state === 'finishing') return deltasTotal(this.samplesSent)
-    return deltasDue(this.samplesSent)
+    return this.end ? deltasTotal(this.samplesSent) : deltasDue(this.samplesSent)
+  }
+
+  /** Deltas that the server can have sent by now, by any law: with more no time is exact. */
+  get deltasMax(): number {
+    return this.end?.isPadded ? deltasTotal(this.samplesSent + PAD_SAMPLES) : this.deltasExpected
   }
 
   /** Whether count, formula and the server's own figure agree: then times are exact. */
   get verified(): boolean {
-    const total = deltasTotal(this.samplesSent)
-    return this.deltas === total && this.usage?.completionTokens === total
+    const { tail, usage, deltas } = this
+    return tail !== null && isLawful(tail) && usage?.completionTokens === deltas
   }
 
   /** Ends the session from outside, such as for a transport that could not be opened. */
@@ -199,12 +216,15 @@ export class SessionMachine {
     if (this.speechAt(offsetMs)) this.blankSpeechMs += STEP_MS
     const { blankSpeechMaxMs } = this.limits
     if (blankSpeechMaxMs !== null && this.blankSpeechMs > blankSpeechMaxMs) {
-      this.stalled(`The engine gave no text for ${blankSpeechMaxMs} ms of speech.`)
+      const { deltas } = this
+      const sentence = `The engine gave no text for ${blankSpeechMaxMs} ms of speech.`
+      this.fail(textLeftOut('speech', sentence, { deltas }))
     }
   }
 
   private takeDone(usage: Usage | null): void {
-    if (this.state !== 'finishing') {
+    const { state, end } = this
+    if (state !== 'finishing' || end === null) {
       this.fail(
         new UpstreamError(
           'engine_protocol',
@@ -214,15 +234,17 @@ export class SessionMachine {
       )
       return
     }
-    if (this.deltas < deltasDue(this.samplesSent)) {
-      const { deltas, deltasExpected } = this
-      this.fail(
-        new UpstreamError(
-          'engine_protocol',
-          'The engine ended the session before it had answered all of its audio.',
-          { facts: { deltas, deltasExpected } },
-        ),
-      )
+    const { deltas, samplesSent: samples, deltasExpected } = this
+    const facts = { deltas, deltasExpected }
+    this.tail = tailOrigin({ samples, isPadded: end.isPadded, deltas })
+    if (deltas < deltasDue(samples)) {
+      const sentence = 'The engine ended the session before it had answered all of its audio.'
+      this.fail(new UpstreamError('engine_protocol', sentence, { facts }))
+      return
+    }
+    if (isShort(this.tail) && !end.mayBeShort) {
+      const sentence = 'The engine ended the session without the end of its text.'
+      this.fail(textLeftOut('tail', sentence, facts))
       return
     }
     this.state = 'done'
@@ -238,21 +260,4 @@ export class SessionMachine {
       this.completeSinceMs ??= nowMs
     }
   }
-}
-
-function errorOfEvent(message: string, code: string | null): NightscribeError {
-  const facts = { engineCode: code }
-  if (code === 'model_not_found') {
-    return new UpstreamError(
-      'engine_model_missing',
-      `The engine does not serve the wanted model: ${message} (setting engine.model).`,
-      { facts },
-    )
-  }
-  const known = code === 'buffer_full' || code === 'idle_timeout'
-  return new UpstreamError(
-    known ? 'engine_overloaded' : 'engine_crashed',
-    `The engine reported an error: ${message}`,
-    { facts },
-  )
 }

@@ -4,7 +4,6 @@ import {
   link,
   mkdir,
   open,
-  readdir,
   realpath,
   rm,
   stat,
@@ -33,7 +32,15 @@ import {
 import { listFolder } from './folder-listing.js'
 import { FolderPaths, isAbsent, joinNames, syncFolder } from './folder-paths.js'
 import { publish, type WrittenFile, writeTemporary } from './folder-put.js'
-import type { ByteRange, ObjectHead, ObjectRead, ObjectStore, PutOptions } from './index.js'
+import { removeTemporary, temporaryFiles } from './folder-temporaries.js'
+import type {
+  ByteRange,
+  ObjectHead,
+  ObjectRead,
+  ObjectStore,
+  PutOptions,
+  UnfinishedPut,
+} from './index.js'
 import { namesOfKey } from './key-path.js'
 import { ObjectBody } from './object-body.js'
 import { SourceFailure } from './source-chunks.js'
@@ -42,8 +49,6 @@ import { assertStorable } from './storable-key.js'
 const READ_CHUNK_BYTES = 256 * 1024
 const TEMPORARY = '.tmp'
 const META = '.meta'
-/** A temporary file that old belongs to a process that died. */
-const TEMPORARY_AGE_MAX_MS = 24 * 3600 * 1000
 /** A file that was changed so recently may change again without another time stamp. */
 const SETTLED_MS = 2_000
 
@@ -72,7 +77,6 @@ export async function openFolderStore(options: FolderStoreOptions): Promise<Obje
     const temporary = join(root, TEMPORARY)
     await mkdir(temporary, { recursive: true })
     await proveLinks(temporary, options.random)
-    await removeAbandoned(temporary, options.clock.wallMs() - TEMPORARY_AGE_MAX_MS)
     return new FolderObjectStore(root, options)
   } catch (error) {
     throw folderUnusable(error, wanted)
@@ -87,14 +91,6 @@ async function proveLinks(folder: string, random: Random): Promise<void> {
   } finally {
     await rm(path, { force: true })
     await rm(`${path}.link`, { force: true })
-  }
-}
-
-async function removeAbandoned(folder: string, beforeMs: number): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name)
-    const found = await stat(path).catch(() => null) // another process may end with it right now
-    if (found && found.mtimeMs < beforeMs) await rm(path, { force: true, recursive: true })
   }
 }
 
@@ -196,6 +192,15 @@ class FolderObjectStore implements ObjectStore {
       if (signal.aborted) throw signal.reason
       if (!isAbsent(error)) throw folderWriteError(error, key, this.location)
     }
+  }
+
+  async *unfinished(options: { signal: AbortSignal }): AsyncIterable<UnfinishedPut> {
+    yield* temporaryFiles(join(this.location, TEMPORARY), options)
+  }
+
+  async dropUnfinished(put: UnfinishedPut, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted()
+    await removeTemporary(join(this.location, TEMPORARY), put)
   }
 
   /** A `file:` URL; it has no end of validity. */

@@ -32,6 +32,18 @@ export interface PutOptions {
   onlyIfAbsent?: boolean
 }
 
+/** A put that was begun and has not ended: it runs, or whoever began it is gone. */
+export interface UnfinishedPut {
+  /** What the store calls it: opaque, and good for `dropUnfinished` of the same store only. */
+  id: string
+  /** The key that it was to get; null where that isn't known before the end. */
+  key: string | null
+  /** What it takes up; null where the store doesn't tell. */
+  bytes: number | null
+  /** When it was last known to be written to, or else when it began; Unix epoch. */
+  touchedMs: number
+}
+
 /** What a put did. */
 export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists' }
 
@@ -69,6 +81,13 @@ export interface ObjectStore {
   list(prefix: string, options: { signal: AbortSignal }): AsyncIterable<ObjectHead>
   /** Deleting what isn't there is success. */
   delete(key: string, options: { signal: AbortSignal }): Promise<void>
+  /**
+   * Puts below our root or prefix that have not ended, running ones included: parts of uploads in
+   * S3, temporary files in a folder. No listing of objects shows them.
+   */
+  unfinished(options: { signal: AbortSignal }): AsyncIterable<UnfinishedPut>
+  /** Takes one away; a put that still runs fails. One that is gone already is success. */
+  dropUnfinished(put: UnfinishedPut, options: { signal: AbortSignal }): Promise<void>
   /** A URL that a program without our credentials can read for a while: presigned, or `file:`. */
   address(key: string, options: { signal: AbortSignal; validMs: number }): Promise<string>
 }

@@ -17,6 +17,17 @@ export const manifestKey = (jobId: string) => `jobs/${jobId}/manifest.json`
 export const attemptPrefix = (jobId: string, fence: number) => `jobs/${jobId}/a${fence}/`
 /** Checkpoints of all attempts. */
 export const checkpointPrefix = (jobId: string) => `jobs/${jobId}/checkpoints/`
+/** One checkpoint; `number` is 1-based within the attempt. */
+export const checkpointKey = (jobId: string, fence: number, number: number) =>
+  `${checkpointPrefix(jobId)}${fence}-${String(number).padStart(6, '0')}.json`
+
+/** Fence and number of a checkpoint's key; null where it is none. */
+export function checkpointOfKey(key: string): { fence: number; number: number } | null {
+  const [, fence, number] = /^jobs\/[^/]+\/checkpoints\/(\d+)-(\d+)\.json$/.exec(key) ?? []
+  if (fence === undefined || number === undefined) return null
+  return { fence: Number(fence), number: Number(number) }
+}
+
 /** Recordings dropped here are taken by `up`. */
 export const INBOX_PREFIX = 'inbox/'
 

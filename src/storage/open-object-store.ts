@@ -18,12 +18,12 @@ export interface StorageSettings {
  */
 export async function openObjectStore(
   settings: StorageSettings,
-  { clock, random }: { clock: Clock; random: Random },
+  { clock, random, onRetry }: { clock: Clock; random: Random; onRetry?: (() => void) | undefined },
 ): Promise<ObjectStore> {
   const { storage, s3 } = settings
   if (storage.startsWith('s3://')) {
     const { openS3Store } = await import('./s3-object-store.js')
-    return openS3Store({ ...s3, url: storage, clock, random })
+    return openS3Store({ ...s3, url: storage, clock, random, onRetry })
   }
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(storage)) {
     throw new ConfigError(

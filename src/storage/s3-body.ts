@@ -13,7 +13,10 @@ const BACKOFF_MAX_MS = 5_000
 export interface S3BodyOptions {
   first: Readable
   contentBytes: number
-  /** Asks for the content again from a byte of it on, pinned to the same etag. */
+  /**
+   * Asks for the content again from a byte of it on, pinned to the same etag. A classified error
+   * ends the body: it says that the request was tried often enough, or that trying can't help.
+   */
   reopen: (fromByte: number) => Promise<Readable>
   /** What an answer that broke is called when there is nothing left to try. */
   classify: (error: unknown) => Error
@@ -46,7 +49,7 @@ export function resumableBody(options: S3BodyOptions): ObjectBody {
         if (received < contentBytes) throw new Error(`it ended at ${received} of ${contentBytes}`)
       } catch (error) {
         if (signal.aborted) throw signal.reason
-        if (error instanceof NightscribeError && !error.retryable) throw error
+        if (error instanceof NightscribeError) throw error
         if (received >= contentBytes) break
         tries += 1
         if (tries > TRIES_MAX) throw options.classify(error)

@@ -14,17 +14,24 @@ export interface S3Access {
   checksums: 'when_required' | 'always'
 }
 
+/** How long a request may take. */
+export interface S3Timeouts {
+  /** From the request's first byte to the head of the answer. */
+  answerMs: number
+  /** Without a byte in either direction, in the middle of a body too. */
+  idleMs: number
+}
+
 const CONNECT_TIMEOUT_MS = 5_000
-/** From the request's first byte to the head of the answer; a part of 8 MiB fits at 0.5 Mbit/s. */
-const ANSWER_TIMEOUT_MS = 150_000
-/** Without a byte in either direction. */
-const IDLE_TIMEOUT_MS = 60_000
-/** Of one request, by the SDK, with its own backoff. */
-const TRIES_MAX = 4
+/** A part of 8 MiB has its answer in time at 0.5 Mbit/s. */
+const TIMEOUTS: S3Timeouts = { answerMs: 150_000, idleMs: 60_000 }
 const SOCKETS_MAX = 128
 
-/** A client with bounded timeouts; it opens no connection before the first request. */
-export function createS3Client(access: S3Access): S3Client {
+/**
+ * A client with bounded timeouts that tries each request once (`s3-retry.ts` tries again); it opens
+ * no connection before the first request.
+ */
+export function createS3Client(access: S3Access, timeouts: S3Timeouts = TIMEOUTS): S3Client {
   const { endpoint, region, accessKeyId, secretAccessKey } = access
   const checksums = access.checksums === 'always' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
   const config: S3ClientConfig = {
@@ -32,12 +39,12 @@ export function createS3Client(access: S3Access): S3Client {
     forcePathStyle: access.pathStyle ?? endpoint !== null,
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
-    maxAttempts: TRIES_MAX,
+    maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: ANSWER_TIMEOUT_MS,
+      requestTimeout: timeouts.answerMs,
       throwOnRequestTimeout: true,
-      socketTimeout: IDLE_TIMEOUT_MS,
+      socketTimeout: timeouts.idleMs,
       httpAgent: { maxSockets: SOCKETS_MAX },
       httpsAgent: { maxSockets: SOCKETS_MAX },
     },

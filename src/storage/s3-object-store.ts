@@ -19,12 +19,15 @@ import type {
   ObjectStore,
   PutOptions,
   PutOutcome,
+  UnfinishedPut,
 } from './index.js'
 import { resumableBody } from './s3-body.js'
-import { createS3Client, type S3Access } from './s3-client.js'
+import { createS3Client, type S3Access, type S3Timeouts } from './s3-client.js'
 import { type S3Attempt, s3Code, s3Error, s3Status } from './s3-error.js'
 import { parseS3Location, type S3Location } from './s3-location.js'
 import { bareEtag, putToS3 } from './s3-put.js'
+import { patientClient } from './s3-retry.js'
+import { dropUpload, s3Uploads } from './s3-uploads.js'
 import { SourceFailure } from './source-chunks.js'
 import { assertStorable } from './storable-key.js'
 
@@ -40,6 +43,10 @@ export interface S3StoreOptions extends S3Access {
   random: Random
   /** Keys a page of a listing, 1000 at most and by default. */
   pageKeysMax?: number
+  /** Called whenever a request is sent again. */
+  onRetry?: (() => void) | undefined
+  /** Other than those for the internet. */
+  timeouts?: S3Timeouts
 }
 
 /**
@@ -61,7 +68,8 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
         'set both or none.',
     )
   }
-  return new S3ObjectStore(parseS3Location(options.url), createS3Client(options), options)
+  const client = createS3Client(options, options.timeouts)
+  return new S3ObjectStore(parseS3Location(options.url), client, options)
 }
 
 class S3ObjectStore implements ObjectStore {
@@ -77,8 +85,10 @@ class S3ObjectStore implements ObjectStore {
     this.bucket = bucket
     this.prefix = prefix
     this.location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
-    this.client = client
     this.options = options
+    const { clock, random, onRetry } = options
+    const isProven = () => this.proven
+    this.client = patientClient(client, { clock, random, onRetry, isProven })
   }
 
   async head(key: string, { signal }: { signal: AbortSignal }): Promise<ObjectHead> {
@@ -173,6 +183,20 @@ class S3ObjectStore implements ObjectStore {
         if (s3Code(error) !== 'NoSuchKey') throw error
       }
     })
+  }
+
+  async *unfinished({ signal }: { signal: AbortSignal }): AsyncIterable<UnfinishedPut> {
+    const { client, bucket, prefix } = this
+    const attempt = <T>(work: () => Promise<T>) => this.attempt('list', prefix, signal, work)
+    yield* s3Uploads({ client, bucket, prefix, signal }, attempt)
+  }
+
+  async dropUnfinished(put: UnfinishedPut, { signal }: { signal: AbortSignal }): Promise<void> {
+    const key = put.key ?? ''
+    const { client } = this
+    await this.attempt('delete', key, signal, () =>
+      dropUpload({ client, ...this.object(key), uploadId: put.id, signal }),
+    )
   }
 
   /** A presigned URL, for 7 days at most. The object is not looked at. */

@@ -69,11 +69,18 @@ export class GroupAligner {
 
   /** Ends the group that is being written, if any; at the end of the session. */
   flush(): WordGroup | null {
-    const { text, pieces, clock } = this
-    const first = pieces[0]
-    if (first === undefined) return null
+    const group = this.writing()
     this.text = ''
     this.pieces = []
+    return group
+  }
+
+  /** The group that is being written, as far as it has come; null between groups. */
+  writing(): WordGroup | null {
+    const { text, clock } = this
+    const pieces = [...this.pieces]
+    const first = pieces[0]
+    if (first === undefined) return null
     const [step] = first
     const endMs = clock.legStartMs + step * clock.stepMs
     const group = { text, endMs, leg: clock.leg, step }

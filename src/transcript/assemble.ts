@@ -1,7 +1,8 @@
 import type { WordGroup } from './align.js'
-import { type CoverageHole, laneCoverage, type MsRange } from './coverage.js'
+import { laneCoverage, type MsRange } from './coverage.js'
+import { type AuditedHole, auditedHoles, type FailedRerun } from './coverage-report.js'
 import { joinText } from './line-breaking.js'
-import { mergeLegs } from './merge-legs.js'
+import { type LaneRerun, repairLane } from './repair-lane.js'
 import { segmentWords } from './segmentation.js'
 import type { SubtitleLimits } from './subtitle-limits.js'
 import { type TranscriptWord, wordsOfGroups } from './words.js'
@@ -37,6 +38,10 @@ export interface TranscriptLane {
   readonly groups: readonly WordGroup[]
   /** The lane's speech map: sorted, without overlaps. */
   readonly speechMs: readonly MsRange[]
+  /** What was carried once more because speech had no text; legs numbered by rerun. */
+  readonly reruns?: readonly LaneRerun<TranscriptLeg>[]
+  /** Holes that were to be carried once more, and why that came to nothing. */
+  readonly failedReruns?: readonly FailedRerun[]
 }
 
 /** A word and where it belongs. */
@@ -83,8 +88,19 @@ export interface AssembledTranscript {
   readonly coverage: {
     readonly speechMs: number
     readonly transcribedMs: number
-    readonly holes: readonly (CoverageHole & { readonly channel: number | null })[]
+    /** By their starts; what was repaired is among them. */
+    readonly holes: readonly (AuditedHole & { readonly channel: number | null })[]
   }
+}
+
+/** What lanes are assembled with. */
+export interface AssemblyOptions {
+  durationMs: number
+  /** Audio per delta. */
+  stepMs: number
+  subtitles: SubtitleLimits
+  /** See `laneCoverage`. */
+  holeMinMs?: number
 }
 
 type UnnumberedSegment = Omit<TranscriptSegment, 'id' | 'words'> & {
@@ -93,28 +109,14 @@ type UnnumberedSegment = Omit<TranscriptSegment, 'id' | 'words'> & {
 
 /**
  * Puts the lanes of a recording together, and the legs of each: what two legs both heard is in it
- * once (`mergeLegs`). Words of one lane never overlap; lanes may. Pure.
+ * once (`mergeLegs`), and what a rerun heard is where there was a hole (`repairLane`). Words of one
+ * lane never overlap; lanes may. Pure.
  */
-export function assembleTranscript(input: {
-  lanes: readonly TranscriptLane[]
-  durationMs: number
-  /** Audio per delta. */
-  stepMs: number
-  subtitles: SubtitleLimits
-}): AssembledTranscript {
-  const { stepMs, durationMs } = input
-  const lanes = input.lanes.map((lane) => {
-    const { legs, groups } = mergeLegs(lane, stepMs)
-    // By the legs as they were sent: near a boundary words may begin, or be marked, beyond it.
-    const words = wordsOfGroups(groups, { stepMs, durationMs, legs: lane.legs })
-    const { speechMs } = lane
-    return {
-      channel: lane.channel,
-      legs,
-      segments: laneSegments(lane, words, input.subtitles),
-      coverage: laneCoverage({ speechMs, groups, words, stepMs }),
-    }
-  })
+export function assembleTranscript(
+  input: AssemblyOptions & { lanes: readonly TranscriptLane[] },
+): AssembledTranscript {
+  const { durationMs } = input
+  const lanes = input.lanes.map((lane) => assembleLane(lane, input))
   const segments = lanes
     .flatMap((lane) => lane.segments)
     .sort((left, right) => left.startMs - right.startMs || byChannel(left, right))
@@ -138,10 +140,33 @@ export function assembleTranscript(input: {
       speechMs: sum(lanes.map((lane) => lane.coverage.speechMs)),
       transcribedMs: sum(lanes.map((lane) => lane.coverage.transcribedMs)),
       holes: lanes
-        .flatMap(({ channel, coverage }) => coverage.holes.map((hole) => ({ ...hole, channel })))
+        .flatMap(({ channel, holes }) => holes.map((hole) => ({ ...hole, channel })))
         .sort((left, right) => left.startMs - right.startMs || byChannel(left, right)),
     },
   }
+}
+
+/** What one lane comes to: its legs, words and holes, each hole with what became of it. */
+export function heardLane(
+  lane: TranscriptLane,
+  options: { durationMs: number; stepMs: number; holeMinMs?: number },
+) {
+  const { stepMs, durationMs, holeMinMs } = options
+  const { reruns = [], failedReruns = [], speechMs } = lane
+  const { legs, sentLegs, groups, patchedMs } = repairLane(lane, reruns, stepMs)
+  // By the legs as they were sent: near a boundary words may begin, or be marked, beyond it.
+  const words = wordsOfGroups(groups, { stepMs, durationMs, legs: sentLegs })
+  const bound = holeMinMs === undefined ? {} : { holeMinMs }
+  const coverage = laneCoverage({ speechMs, groups, words, stepMs, ...bound })
+  const holes = auditedHoles(coverage.holes, { reruns, failedReruns, patchedMs })
+  return { legs, words, coverage, holes }
+}
+
+function assembleLane(lane: TranscriptLane, input: AssemblyOptions) {
+  const { legs, words, coverage, holes } = heardLane(lane, input)
+  const { channel } = lane
+  const segments = laneSegments({ channel, legs }, words, input.subtitles)
+  return { channel, legs, segments, coverage, holes }
 }
 
 /**
@@ -161,7 +186,7 @@ export function runningText(
 }
 
 function laneSegments(
-  lane: TranscriptLane,
+  lane: Pick<TranscriptLane, 'channel' | 'legs'>,
   words: readonly TranscriptWord[],
   limits: SubtitleLimits,
 ): UnnumberedSegment[] {

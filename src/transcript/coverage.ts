@@ -1,4 +1,4 @@
-import { lastStepOf, type WordGroup } from './align.js'
+import type { WordGroup } from './align.js'
 import type { TranscriptWord } from './words.js'
 
 /** A stretch of time, in ms from the start of the recording. */
@@ -10,88 +10,129 @@ export interface CoverageHole {
   readonly endMs: number
 }
 
+/** A hole and how much was said in it. */
+export interface LaneHole extends CoverageHole {
+  /** Speech inside it, pauses not counted. */
+  readonly speechMs: number
+}
+
 /** How much of the speech of one lane came back as text. */
 export interface LaneCoverage {
   readonly speechMs: number
   /** Speech outside of holes; 0 where a lane has no text at all. */
   readonly transcribedMs: number
-  readonly holes: readonly CoverageHole[]
+  /** In order. */
+  readonly holes: readonly LaneHole[]
 }
 
 /**
- * Speech without text that is called a hole; less is within what speech detection takes for
- * speech.
+ * Speech between the ends of two texts that is a hole, where nothing else is asked for. In talk a
+ * word ends every 0.4 s on average, and slow, long or stretched ones after some 1.5 s; pauses of
+ * 0.3 s aren't speech. In `samples/` the longest such distance is 1.0 s.
  */
-export const HOLE_MIN_MS = 5_000
-/**
- * Text covers so much around itself: its starts are estimated, and speech is detected with a
- * margin.
- */
-const TEXT_MARGIN_MS = 500
+export const HOLE_MIN_MS = 3_000
+/** Sounds further apart than this are no talk together: coughs in a silence don't add up. */
+const TALK_APART_MS = 10_000
 
 /**
- * Compares the speech map of a lane with its text. A hole is what lies between two texts when the
- * speech in it, pauses not counted, comes to more than `HOLE_MIN_MS`. Each delta with text counts
- * as text at its step, so that a long run without spaces isn't taken for a hole.
+ * Compares the speech map of a lane with its text. Of text only ends are known: they are the steps
+ * of its deltas. So what counts is the speech between the ends of two successive texts, pauses left
+ * out; with `holeMinMs` of it or more the stretch from the one end to the estimated start of the
+ * other text is a hole. That way a hole is seen in which so much was said, and never missed for a
+ * wrong estimate.
  *
- * @param lane `speechMs` sorted and without overlaps
+ * @param lane `speechMs` sorted and without overlaps; `words` those of `groups`
  */
 export function laneCoverage(lane: {
   speechMs: readonly MsRange[]
   groups: readonly WordGroup[]
   words: readonly TranscriptWord[]
   stepMs: number
+  holeMinMs?: number
 }): LaneCoverage {
-  const { groups, words, stepMs } = lane
+  const { groups, words, stepMs, holeMinMs = HOLE_MIN_MS } = lane
   const textMs: MsRange[] = [
     ...words.map(({ startMs, endMs }): MsRange => [startMs, endMs]),
-    ...groups.filter(hasText).map((group) => spanOf(group, stepMs)),
+    ...groups.flatMap((group) => textPoints(group, stepMs)),
   ].sort(([left], [right]) => left - right)
+  const holes = holesBetween(textMs, lane.speechMs, holeMinMs)
   const speechMs = lane.speechMs.reduce((total, [startMs, endMs]) => total + endMs - startMs, 0)
-  const holes: CoverageHole[] = []
-  let lostMs = 0
-  let firstSegment = 0
-  for (const gap of gapsBetween(textMs)) {
-    const [gapStartMs] = gap
-    while ((lane.speechMs[firstSegment]?.[1] ?? Number.POSITIVE_INFINITY) <= gapStartMs) {
-      firstSegment += 1
-    }
-    const silent = speechWithin(lane.speechMs, firstSegment, gap)
-    if (silent.speechMs <= HOLE_MIN_MS) continue
-    holes.push({ startMs: silent.startMs, endMs: silent.endMs })
-    lostMs += silent.speechMs
-  }
+  const lostMs = holes.reduce((total, hole) => total + hole.speechMs, 0)
   return { speechMs, transcribedMs: words.length === 0 ? 0 : speechMs - lostMs, holes }
 }
 
-function hasText(group: WordGroup): boolean {
-  return group.text.trim() !== ''
+/** Each delta with text is text at its step: a long run without spaces is no hole. */
+function textPoints(group: WordGroup, stepMs: number): MsRange[] {
+  const pieces = group.pieces ?? [[group.step, 0] as const]
+  return pieces.flatMap(([step, from], index) => {
+    const text = group.text.slice(from, pieces[index + 1]?.[1])
+    const atMs = group.endMs + (step - group.step) * stepMs
+    return text.trim() === '' ? [] : [[atMs, atMs] as const]
+  })
 }
 
-function spanOf(group: WordGroup, stepMs: number): MsRange {
-  return [group.endMs, group.endMs + (lastStepOf(group) - group.step) * stepMs]
-}
-
-/** What lies before, between and after texts, given as ranges that are sorted by their starts. */
-function* gapsBetween(ranges: readonly MsRange[]): Generator<MsRange> {
-  let reachedMs = Number.NEGATIVE_INFINITY
-  for (const [startMs, endMs] of ranges) {
-    if (startMs - TEXT_MARGIN_MS > reachedMs) yield [reachedMs, startMs - TEXT_MARGIN_MS]
-    reachedMs = Math.max(reachedMs, endMs + TEXT_MARGIN_MS)
+function holesBetween(
+  textMs: readonly MsRange[],
+  segments: readonly MsRange[],
+  holeMinMs: number,
+): LaneHole[] {
+  const holes: LaneHole[] = []
+  let first = 0
+  for (const gap of gapsBetween(textMs)) {
+    while ((segments[first]?.[1] ?? Number.POSITIVE_INFINITY) <= gap.fromMs) first += 1
+    for (const { heardMs, ...talk } of talksWithin(segments, first, gap)) {
+      if (heardMs >= holeMinMs && talk.speechMs > 0) holes.push(talk)
+    }
   }
-  yield [reachedMs, Number.POSITIVE_INFINITY]
+  return holes
 }
 
-function speechWithin(segments: readonly MsRange[], from: number, gap: MsRange) {
-  const found = { speechMs: 0, startMs: 0, endMs: 0 }
-  for (let index = from; index < segments.length; index += 1) {
+/** What lies between the end of one text and the start and end of the next one. */
+interface TextGap {
+  readonly fromMs: number
+  /** Where the next text starts, by estimate. */
+  readonly untilMs: number
+  readonly nextEndMs: number
+}
+
+/** Before, between and after texts, given as ranges that are sorted by their starts. */
+function* gapsBetween(ranges: readonly MsRange[]): Generator<TextGap> {
+  let fromMs = Number.NEGATIVE_INFINITY
+  for (const [startMs, nextEndMs] of ranges) {
+    if (startMs > fromMs) yield { fromMs, untilMs: startMs, nextEndMs }
+    fromMs = Math.max(fromMs, nextEndMs)
+  }
+  const never = Number.POSITIVE_INFINITY
+  yield { fromMs, untilMs: never, nextEndMs: never }
+}
+
+/** Talk in a gap, and how much of it is before the end of the text after the gap. */
+interface Talk extends LaneHole {
+  readonly heardMs: number
+}
+
+function talksWithin(segments: readonly MsRange[], first: number, gap: TextGap): Talk[] {
+  const talks: Talk[] = []
+  for (let index = first; index < segments.length; index += 1) {
     const [segmentStartMs, segmentEndMs] = segments[index] as MsRange
-    if (segmentStartMs >= gap[1]) break
-    const startMs = Math.max(segmentStartMs, gap[0])
-    const endMs = Math.min(segmentEndMs, gap[1])
-    if (found.speechMs === 0) found.startMs = startMs
-    found.speechMs += endMs - startMs
-    found.endMs = endMs
+    if (segmentStartMs >= gap.nextEndMs) break
+    const startMs = Math.max(segmentStartMs, gap.fromMs)
+    const endMs = Math.max(startMs, Math.min(segmentEndMs, gap.untilMs))
+    const heardMs = Math.min(segmentEndMs, gap.nextEndMs) - startMs
+    const part = { startMs, endMs, speechMs: endMs - startMs, heardMs }
+    const last = talks.at(-1)
+    if (!last || startMs - last.endMs > TALK_APART_MS) talks.push(part)
+    else talks[talks.length - 1] = joined(last, part)
   }
-  return found
+  return talks
+}
+
+function joined(talk: Talk, part: Talk): Talk {
+  return {
+    startMs: talk.startMs,
+    // What is inside the next text only says how long the talk is.
+    endMs: part.speechMs > 0 ? part.endMs : talk.endMs,
+    speechMs: talk.speechMs + part.speechMs,
+    heardMs: talk.heardMs + part.heardMs,
+  }
 }

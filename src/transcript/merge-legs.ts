@@ -38,19 +38,62 @@ export function mergeLegs<Leg extends LegStretch>(
     const overlapMs = [later.startMs, Math.min(earlier.endMs, later.endMs)] as const
     const before = groupsOf.get(earlier.index) ?? []
     const after = groupsOf.get(later.index) ?? []
-    const first = countWhile(before, (group) => lastMs(group, stepMs) < overlapMs[0] - TWIN_MS)
-    const until = countWhile(after, (group) => group.endMs <= overlapMs[1] + TWIN_MS)
-    const ending = heard(before, [first, before.length], stepMs)
-    const beginning = heard(after, [0, until], stepMs)
-    const { atMs, earlierKept, laterDropped } = legBoundary(ending, beginning, overlapMs)
-    const cutBefore = cutAt(before, ending.units[earlierKept], before.length, stepMs)
-    const cutAfter = cutAt(after, beginning.units[laterDropped], until, stepMs)
-    groupsOf.set(earlier.index, cutBefore.head)
-    groupsOf.set(later.index, cutAfter.tail)
+    const joined = joinTexts({ before, after }, overlapMs, stepMs)
+    const { atMs } = joined
+    groupsOf.set(earlier.index, joined.before)
+    groupsOf.set(later.index, joined.after)
     legs[index - 1] = { ...earlier, endMs: atMs }
     legs[index] = { ...later, startMs: atMs }
   }
   return { legs, groups: [...groupsOf.values()].flat() }
+}
+
+/** What is left of two texts that overlapped. */
+export interface JoinedTexts {
+  /** The boundary. */
+  atMs: number
+  /** The first groups of the earlier text, the last of them perhaps only in part. */
+  before: WordGroup[]
+  /** The last groups of the later text, the first of them perhaps only in part. */
+  after: WordGroup[]
+}
+
+/**
+ * Joins two texts of a lane of which both heard a stretch: of every word there one is left. Pure.
+ *
+ * @param texts groups of each in order, those far from the overlap too
+ * @param overlapMs from the start of the later text to the end of the earlier one
+ */
+export function joinTexts(
+  texts: { before: readonly WordGroup[]; after: readonly WordGroup[] },
+  overlapMs: readonly [startMs: number, endMs: number],
+  stepMs: number,
+): JoinedTexts {
+  const { before, after } = texts
+  const first = countWhile(before, (group) => lastMs(group, stepMs) < overlapMs[0] - TWIN_MS)
+  const until = countWhile(after, (group) => group.endMs <= overlapMs[1] + TWIN_MS)
+  const ending = heard(before, [first, before.length], stepMs)
+  const beginning = heard(after, [0, until], stepMs)
+  const { atMs, earlierKept, laterDropped } = legBoundary(ending, beginning, overlapMs)
+  return {
+    atMs,
+    before: cutAt(before, ending.units[earlierKept], before.length, stepMs).head,
+    after: cutAt(after, beginning.units[laterDropped], until, stepMs).tail,
+  }
+}
+
+/**
+ * Cuts groups in two at a time: words that have ended by then, and all others. Pure.
+ * @param groups in order
+ */
+export function cutTextAt(
+  groups: readonly WordGroup[],
+  atMs: number,
+  stepMs: number,
+): { head: WordGroup[]; tail: WordGroup[] } {
+  const units = groups.flatMap((group, index) => unitsOf(group, index, stepMs))
+  const unit = units.find(({ endMs }) => endMs > atMs)
+  return cutAt(groups, unit, groups.length, stepMs)
 }
 
 function byLeg(groups: readonly WordGroup[]): Map<number, WordGroup[]> {

@@ -68,7 +68,11 @@ export type TranscriptDocument = ReturnType<typeof transcriptDocument>
  * `legs[]` are in order and never overlap: where two sessions both heard a stretch, the one ends
  * and the other begins at the boundary between their texts. A word belongs to the leg in which it
  * ended, so it may begin before its leg does. Silence that nobody sent is a gap between legs.
- * `deltas` counts what the session sent, the overlap included.
+ * `deltas` counts what the session sent, the overlap included; a session in whose middle a hole was
+ * repaired is two legs, which share its deltas.
+ *
+ * `coverage.holes[]` is speech without text: `unresolved` ones, with the reason (`AuditedHole`), and
+ * those that have text by a second try (`rerun`).
  */
 export function transcriptDocument(input: TranscriptInput) {
   const { assembled, engine } = input
@@ -176,11 +180,12 @@ function coverageDocument({ coverage }: AssembledTranscript) {
   return {
     speech_s: seconds(coverage.speechMs),
     transcribed_s: seconds(coverage.transcribedMs),
-    holes: coverage.holes.map(({ startMs, endMs, channel }) => ({
+    holes: coverage.holes.map(({ startMs, endMs, channel, action, reason }) => ({
       start: seconds(startMs),
       end: seconds(endMs),
       channel,
-      action: 'unresolved' as const,
+      action,
+      reason,
     })),
   }
 }

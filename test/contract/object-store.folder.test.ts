@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { openFolderStore } from '../../src/storage/folder-object-store.js'
-import type { ObjectStore } from '../../src/storage/index.js'
+import type { ObjectStore, UnfinishedPut } from '../../src/storage/index.js'
 import { collect, keysOf, objectStoreContract } from './object-store.js'
 
 const signal = new AbortController().signal
@@ -89,12 +89,23 @@ describe('folder store', () => {
     expect(await readdir(join(root, '.tmp'))).toEqual([])
   })
 
-  it('removes what a process that died has left, a day later', async () => {
-    await writeFile(join(root, '.tmp', 'abandoned'), 'x')
-    await utimes(join(root, '.tmp', 'abandoned'), LONG_AGO, LONG_AGO)
-    await writeFile(join(root, '.tmp', 'at-work'), 'x')
+  it('tells what a process that died has left, and drops nothing that it did not tell', async () => {
+    const [left, atWork] = ['0', '1'].map((digit) => digit.repeat(32)) as [string, string]
+    await writeFile(join(root, '.tmp', left), 'four')
+    await utimes(join(root, '.tmp', left), LONG_AGO, LONG_AGO)
+    for (const name of [atWork, 'of-somebody-else']) await writeFile(join(root, '.tmp', name), '')
     await open(root)
-    expect(await readdir(join(root, '.tmp'))).toEqual(['at-work'])
+    const found: UnfinishedPut[] = []
+    for await (const put of store.unfinished({ signal })) found.push(put)
+    found.sort((one, other) => one.id.localeCompare(other.id))
+    expect(found.map(({ id }) => id)).toEqual([left, atWork])
+    expect(found[0]).toMatchObject({ key: null, bytes: 4, touchedMs: LONG_AGO.getTime() })
+    const [first] = found
+    if (!first) throw new Error('nothing was found')
+    await store.dropUnfinished(first, { signal })
+    await store.dropUnfinished(first, { signal })
+    await store.dropUnfinished({ ...first, id: '../recording.wav' }, { signal })
+    expect((await readdir(join(root, '.tmp'))).sort()).toEqual([atWork, 'of-somebody-else'])
   })
 
   it('says SHA-256 of the content as etag', async () => {

@@ -1,15 +1,20 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { pipeline } from 'node:stream'
-import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import {
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import type { ObjectStore } from '../../src/storage/index.js'
+import type { ObjectStore, UnfinishedPut } from '../../src/storage/index.js'
 import { createS3Client, type S3Access } from '../../src/storage/s3-client.js'
 import { openS3Store } from '../../src/storage/s3-object-store.js'
+import { instantClock } from '../fakes/instant-clock.js'
 import { type Radosgw, startRadosgw } from '../fakes/radosgw.js'
+import { startS3FaultProxy } from '../fakes/s3-fault-proxy.js'
 import { collect, keysOf, objectStoreContract, TEST_TIMEOUT_MS } from './object-store.js'
 
 const signal = new AbortController().signal
@@ -92,20 +97,54 @@ describe('s3 store', { timeout: TEST_TIMEOUT_MS }, () => {
     expect(Uploads).toEqual([])
   })
 
+  it('tells uploads below its prefix that never ended, with their size, and drops them', async () => {
+    const client = createS3Client(access())
+    const begin = async (Key: string) => {
+      const upload = { Bucket: BUCKET, Key }
+      const { UploadId } = await client.send(new CreateMultipartUploadCommand(upload))
+      const part = { ...upload, UploadId, PartNumber: 1, Body: Buffer.alloc(1_000) }
+      await client.send(new UploadPartCommand(part))
+    }
+    for (const key of ['left/jobs/a', 'left/jobs/b', 'elsewhere/c']) await begin(key)
+    const [store, elsewhere] = [open('left'), open('elsewhere')]
+    const unfinished = async (of: ObjectStore) => {
+      const found: UnfinishedPut[] = []
+      for await (const each of of.unfinished({ signal })) found.push(each)
+      return found
+    }
+    const [first, second] = await unfinished(store)
+    expect([first, second]).toMatchObject([
+      { key: 'jobs/a', bytes: 1_000 },
+      { key: 'jobs/b', bytes: 1_000 },
+    ])
+    expect(Math.abs((first?.touchedMs ?? 0) - Date.now())).toBeLessThan(3_600_000)
+    for (const each of [first, second, first]) {
+      if (each) await store.dropUnfinished(each, { signal })
+    }
+    expect(await unfinished(store)).toEqual([])
+    const others = await unfinished(elsewhere)
+    expect(others).toMatchObject([{ key: 'c' }])
+    for (const each of others) await elsewhere.dropUnfinished(each, { signal })
+    client.destroy()
+  })
+
   it('goes on where a connection was cut, and pins the rest to the same content', async () => {
     const body = Buffer.alloc(6_000_000, 'spoken words ')
     await open('cut').put('long.wav', body, { signal })
-    await using proxy = await cuttingProxy(server.endpoint, { bytes: 1_500_000, connections: 4 })
+    await using proxy = await startS3FaultProxy(server.endpoint)
+    const cutNext = (times: number) =>
+      proxy.set({ kind: 'cut-body', afterBytes: 1_400_000 }, { times })
     const store = open('cut', { endpoint: proxy.endpoint })
     const range = { startByte: 7, endByte: 5_999_000 }
+    const four = cutNext(4)
     const whole = await collect((await store.get('long.wav', { signal })).body)
     expect(whole.equals(body)).toBe(true)
-    expect(proxy.cuts).toBe(4)
-    proxy.cutNext(1)
+    expect(four.strikes).toBe(4)
+    const one = cutNext(1)
     const part = await collect((await store.get('long.wav', { signal, range })).body)
     expect(part.equals(body.subarray(7, 5_999_000))).toBe(true)
-    expect(proxy.cuts).toBe(5)
-    proxy.cutNext(1)
+    expect(one.strikes).toBe(1)
+    cutNext(1)
     const { body: changing } = await store.get('long.wav', { signal })
     const reading = (async () => {
       let chunks = 0
@@ -178,7 +217,8 @@ describe('s3 store with something wrong', { timeout: TEST_TIMEOUT_MS }, () => {
     '%s: a server that is too busy may have time later',
     async (_, act) => {
       await using busy = await answering(503, '<Error><Code>SlowDown</Code></Error>')
-      await expect(act(open('', { endpoint: busy.endpoint }))).rejects.toMatchObject({
+      const clock = instantClock()
+      await expect(act(open('', { endpoint: busy.endpoint, clock }))).rejects.toMatchObject({
         name: 'UpstreamError',
         message: expect.stringContaining('503'),
       })
@@ -264,52 +304,4 @@ async function closedPort(): Promise<number> {
   const { port } = taken.address() as AddressInfo
   await once(taken.close(), 'close')
   return port
-}
-
-/** Passes bytes on, and cuts so many connections after so many bytes of answers. */
-async function cuttingProxy(
-  endpoint: string,
-  cut: { bytes: number; connections: number },
-): Promise<Listening & { cuts: number; cutNext(connections: number): void }> {
-  const { hostname, port } = new URL(endpoint)
-  const sockets = new Set<{ destroy(): void }>()
-  let cutsLeft = cut.connections
-  let cuts = 0
-  const proxy = createServer((client) => {
-    const upstream = connect(Number(port), hostname)
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('close', () => sockets.delete(socket))
-    }
-    pipeline(client, upstream, () => client.destroy())
-    let passed = 0
-    client.on('data', () => {
-      passed = 0 // another request on the same connection
-    })
-    upstream.on('data', (chunk) => {
-      passed += chunk.length
-      if (passed >= cut.bytes && cutsLeft > 0) {
-        cutsLeft -= 1
-        cuts += 1
-        client.destroy()
-      } else if (!client.write(chunk)) {
-        upstream.pause()
-        client.once('drain', () => upstream.resume())
-      }
-    })
-    upstream.on('close', () => client.destroy())
-    upstream.on('error', () => client.destroy())
-  })
-  const address = await listening(proxy, () => {
-    for (const socket of sockets) socket.destroy()
-  })
-  return {
-    ...address,
-    get cuts() {
-      return cuts
-    },
-    cutNext(connections: number) {
-      cutsLeft = connections
-    },
-  }
 }

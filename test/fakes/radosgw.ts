@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CreateBucketCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { systemClock } from '../../src/kernel/clock.js'
+import { systemRandom } from '../../src/kernel/random.js'
 import { createS3Client } from '../../src/storage/s3-client.js'
+import { patientClient } from '../../src/storage/s3-retry.js'
 
 const run = promisify(execFile)
 
@@ -37,6 +40,8 @@ export interface Radosgw extends RadosgwUser, AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
   endpoint: string
   createBucket(name: string): Promise<void>
+  /** As the owner, and past every store of ours. */
+  putObject(bucket: string, key: string, body: Uint8Array): Promise<void>
   /** Another account, which may do nothing in the first one's buckets. */
   addUser(name: string): Promise<RadosgwUser>
 }
@@ -59,7 +64,14 @@ export async function startRadosgw(): Promise<Radosgw> {
     return {
       endpoint: cluster.endpoint,
       ...user,
-      createBucket: (name) => createBucket(cluster.endpoint, user, name),
+      createBucket: (name) =>
+        asOwner(cluster.endpoint, user, (client) =>
+          client.send(new CreateBucketCommand({ Bucket: name })),
+        ),
+      putObject: (bucket, key, body) =>
+        asOwner(cluster.endpoint, user, (client) =>
+          client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body })),
+        ),
       addUser: (name) => cluster.addUser(name),
       [Symbol.asyncDispose]: () => cluster.stop(),
     }
@@ -69,7 +81,11 @@ export async function startRadosgw(): Promise<Radosgw> {
   }
 }
 
-async function createBucket(endpoint: string, user: RadosgwUser, name: string): Promise<void> {
+async function asOwner(
+  endpoint: string,
+  user: RadosgwUser,
+  work: (client: S3Client) => Promise<unknown>,
+): Promise<void> {
   const client = createS3Client({
     endpoint,
     ...user,
@@ -77,8 +93,9 @@ async function createBucket(endpoint: string, user: RadosgwUser, name: string): 
     pathStyle: true,
     checksums: 'when_required',
   })
+  const patience = { clock: systemClock(), random: systemRandom(), isProven: () => true }
   try {
-    await client.send(new CreateBucketCommand({ Bucket: name }))
+    await work(patientClient(client, patience))
   } finally {
     client.destroy()
   }

@@ -16,6 +16,8 @@ export async function runCli(
   options: {
     env?: Readonly<Record<string, string>>
     cwd?: string
+    /** Whose reader is gone before anything is written there. */
+    unread?: 'stdout' | 'stderr'
     /** Gets the process, to send it a signal for example. */
     onStart?: (kill: (signal: NodeJS.Signals) => void) => void
   } = {},
@@ -34,6 +36,7 @@ export async function runCli(
   child.stderr.on('data', (chunk: Buffer) => {
     err += chunk.toString()
   })
+  if (options.unread) child[options.unread].destroy()
   options.onStart?.((signal) => child.kill(signal))
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, out, err }

@@ -17,7 +17,7 @@ const never = new AbortController().signal
 export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
   const prefix = `t${randomBytes(6).toString('hex')}`
   const redis = await server.connect()
-  const queue = new BullmqJobQueue({ redis, prefix, attemptsMax })
+  const queue = new BullmqJobQueue({ redis, prefix })
   const ends: { jobId: string; end: AttemptEnd }[] = []
   const changed = new Pulse()
   const workers: JobWorker[] = []
@@ -32,6 +32,7 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
       concurrency: 10,
       lockDurationMs: 10_000,
       stalledIntervalMs: 1_000,
+      attemptsMax,
       backoffMs: 10,
       backoffMaxMs: 20,
       clock: systemClock(),
@@ -40,6 +41,9 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
         ends.push({ jobId, end })
         changed.beat()
       },
+      safeAudioMs: async () => 0,
+      onTakenOver: async () => {},
+      onBug: () => {},
       onError: () => {},
       run: async (attempt) => {
         try {
@@ -57,7 +61,7 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
     while (!condition()) await changed.next(never)
   }
   const close = async () => {
-    await Promise.all(workers.map((worker) => worker.abort()))
+    await Promise.all(workers.map((worker) => worker.drain()))
     await queue.close()
   }
   return { queue, ends, startWorker, until, close, prefix, redis }

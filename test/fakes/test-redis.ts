@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
@@ -12,6 +12,13 @@ export interface TestRedis extends AsyncDisposable {
   url: string
   /** A connection that is closed with the server. */
   connect(): Promise<Redis>
+  /** Ends it as a crash does: at once, with nothing said to anybody. */
+  kill(): Promise<void>
+  /** Starts it again on what it has on disk. */
+  start(): Promise<void>
+  /** Stops its process where it is (SIGSTOP), until `thaw`: connections stay, nothing answers. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
 }
 
 /** Starts one; it is gone when it is disposed of. */
@@ -20,10 +27,24 @@ export async function startTestRedis(): Promise<TestRedis> {
   const { signal } = new AbortController()
   const stateDir = await mkdtemp(join(tmpdir(), 'nightscribe-redis-'))
   cleanup.defer(() => rm(stateDir, { recursive: true, force: true }))
-  cleanup.use(await startEmbeddedRedis(stateDir, { path: readEnvironment().PATH ?? '', signal }))
+  const start = () => startEmbeddedRedis(stateDir, { path: readEnvironment().PATH ?? '', signal })
+  let server = await start()
+  const tell = async (what: NodeJS.Signals) => {
+    process.kill(Number(await readFile(join(stateDir, 'redis.pid'), 'utf8')), what)
+  }
+  cleanup.defer(() => server[Symbol.asyncDispose]())
   const url = embeddedRedisUrl(stateDir)
   return {
     url,
+    async kill() {
+      await tell('SIGKILL')
+      await server[Symbol.asyncDispose]()
+    },
+    async start() {
+      server = await start()
+    },
+    freeze: () => tell('SIGSTOP'),
+    thaw: () => tell('SIGCONT'),
     async connect() {
       const redis = await connectRedis({ url }, { signal, onError: () => {} })
       cleanup.defer(() => redis.disconnect())

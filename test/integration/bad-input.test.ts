@@ -101,7 +101,9 @@ describe('a recording that is none', () => {
       expect(card?.error?.code).toMatch(new RegExp(`^(${input.code})$`))
       expect(card?.error?.detail).toContain(input.name)
       expect(card?.error?.detail).not.toMatch(/\n|127\.0\.0\.1/)
-      const story = jobStory(card ?? neverCard(), null, { location: 'x', nowMs: Date.now() })
+      const history = await stack.ports.board.history(jobId)
+      const told = { card: card ?? neverCard(), history, manifest: null }
+      const story = jobStory(told, { location: 'x', nowMs: Date.now() })
       expect(story.join('\n')).toContain(card?.error?.detail)
       expect(await spoolFiles()).toEqual([])
     },

@@ -236,7 +236,7 @@ describe('what goes wrong on the way', () => {
     const recording = await toneRecording({ folder, seed: 8, count: 30 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes, { pace: 4 })
     await reached(stack, jobId, 'running')
-    await first.abort()
+    await first.drain()
     expect((await stack.ports.board.get(jobId))?.status).toBe('queued')
     await stack.startWorker()
     expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])

@@ -2,10 +2,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPocketsphinxFactory } from '../../gpu/standin/pocketsphinx-recognizer.js'
 import { startStandin } from '../../gpu/standin/server.js'
 import type { CommandContext } from '../../src/cli/command-context.js'
 import { plan } from '../../src/cli/commands/plan.js'
+import { readEngine } from '../../src/cli/examine-engine.js'
 import { EXIT } from '../../src/cli/exit-code.js'
+import { standinFacts } from '../../src/cli/own-standin.js'
 import { parsePlanOptions, type RawPlanOptions } from '../../src/cli/plan-options.js'
 import { projectRoot } from '../../src/cli/project-root.js'
 import { settingsSchema } from '../../src/config/schema.js'
@@ -15,6 +18,8 @@ import { systemRandom } from '../../src/kernel/random.js'
 import { runProcess } from '../../src/media/run-process.js'
 import { runCli } from '../fakes/run-cli.js'
 import { createSilentFactory } from '../fakes/silent-recognizer.js'
+
+const H200 = { gpu: 'h200' }
 
 let folder: string
 const signal = new AbortController().signal
@@ -97,7 +102,7 @@ describe('plan', () => {
 
   it('shows a person the recordings, the end and what is assumed', async () => {
     const lines = Array.from({ length: 30 }, (_, at) => `meeting-${at}.m4a,${600 + at}`)
-    const { out } = await run({ csv: await csv('many.csv', lines) })
+    const { out } = await run({ csv: await csv('many.csv', lines), engines: '1' })
     const text = out.join('\n')
     expect(text).toContain('30 recordings from many.csv')
     expect(text).toContain('1 engine of the profile l40s is assumed')
@@ -219,8 +224,58 @@ describe('plan', () => {
     const { document } = await run({ csv: file, json: true }, { settings })
     expect(document.engines).toMatchObject({ source: 'engines', each: [{ name: standin.url }] })
     expect(document.notes.join(' ')).toContain(`Planned without ${gone}`)
-    const without = await run({ csv: file, json: true }, { settings: { engines: [gone] } })
-    expect(without.document.engines).toMatchObject({ source: 'assumed', each: [{ gpu: 'l40s' }] })
+  })
+
+  it('plans by the profile of engine.gpu where no engine answers, else by one that it assumes', async () => {
+    const file = await csv('gone.csv', ['a,60'])
+    const engines = ['ws://127.0.0.1:9/v1/realtime', 'ws://127.0.0.1:1/v1/realtime']
+    const known = await run({ csv: file, json: true }, { settings: { engines, engine: H200 } })
+    const each = [{ gpu: 'h200' }, { gpu: 'h200' }]
+    expect(known.document.engines).toMatchObject({ source: 'profile', each })
+    const notes = known.document.notes.join('\n')
+    for (const url of engines) {
+      expect(notes).toMatch(new RegExp(`^The engine at ${url} .*NIGHTSCRIBE_ENGINES`, 'm'))
+    }
+    expect(notes).toContain('None of the engines answers')
+    expect(notes).toContain('2 engines of the profile h200 (setting engine.gpu)')
+    const unknown = await run({ csv: file, json: true }, { settings: { engines } })
+    expect(unknown.document.engines).toMatchObject({
+      source: 'assumed',
+      each: [{ gpu: 'l40s' }, {}],
+    })
+    expect(unknown.document.notes.join('\n')).toContain('engine.gpu (NIGHTSCRIBE_ENGINE_GPU)')
+    const unnamed = await run({ csv: file, json: true }, { settings: { engine: H200 } })
+    expect(unnamed.document.engines).toMatchObject({ source: 'profile', each: [{ gpu: 'h200' }] })
+    expect(unnamed.document.notes.join('\n')).toContain('No engine is named')
+  })
+
+  it('plans for the stand-in that `up` starts where neither engine nor GPU is named', async () => {
+    const lines = Array.from({ length: 9 }, (_, at) => `${at},600`)
+    const file = await csv('standin.csv', lines)
+    const { document } = await run({ csv: file, json: true, price: '2' })
+    expect(document.engines).toEqual({
+      source: 'standin',
+      each: [{ name: 'the stand-in', gpu: null, lanes_max: 4, leg_ms: 600_000 }],
+    })
+    expect(document.night).toMatchObject({ gpu_hours: 0, cost: null })
+    const notes = document.notes.join('\n')
+    expect(notes).toContain('the stand-in that `nightscribe up` starts')
+    expect(notes).not.toContain('step budget')
+    const two = await run({ csv: file, json: true }, { settings: { engine: { sessionsMax: 2 } } })
+    expect(two.document.engines).toMatchObject({ each: [{ lanes_max: 2 }] })
+    expect((await run({ csv: file })).out.join('\n')).toContain('the stand-in, policy elastic')
+  })
+
+  it('knows of that stand-in what it tells of itself', async () => {
+    const recognizer = createPocketsphinxFactory()
+    await using standin = closing(await startStandin({ recognizer }))
+    const settings = settingsSchema.parse({ engines: [standin.url] })
+    const options = { url: standin.url, root: projectRoot() }
+    const told = await readEngine(settings, options, { signal })
+    const known = standinFacts(settings, options)
+    expect(known.description).toEqual({ ...told.description, version: null })
+    expect(known).toMatchObject({ kvModel: told.kvModel, gpu: told.gpu })
+    expect(known.gauges.kvBlocksTotal).toBe(told.gauges.kvBlocksTotal)
   })
 
   it('refuses what it cannot plan, by name', async () => {

@@ -83,6 +83,7 @@ describe('the queue on a real Redis', () => {
           retryable: false,
           stage: 'transcribe',
         },
+        tries: 1,
       },
     })
     while (await queue.has('bad')) await new Promise((resolve) => setImmediate(resolve))
@@ -130,7 +131,7 @@ describe('the queue on a real Redis', () => {
         }),
     )
     if (!running) await started.next(open)
-    await first.abort()
+    await first.drain()
     expect(new Set(ends.map(({ end }) => end.kind))).toEqual(new Set(['handed-back']))
     const done: number[] = []
     await startWorker(async ({ number }) => void done.push(number))
@@ -165,6 +166,8 @@ describe('the board on a real Redis', () => {
     deadlineAt: null,
     audioMsTotal: null,
     audioMsDone: 0,
+    checkpointedAudioMs: 0,
+    triesSinceProgress: 0,
     fence: null,
     attempts: 0,
     error: null,

@@ -141,6 +141,61 @@ describe('faults of the stand-in', () => {
     expect(await standin.ended).toBe('died')
   })
 
+  it('engine_death, term: 1012 to everybody without a word, and it is up again', async () => {
+    const fault: Fault = { kind: 'engine_death', afterDeltas: 5, term: 1, downMs: 0, count: 1 }
+    const client = await befall(fault, 32_000)
+    await untilSight(client, 'closed 1012')
+    expect(sightsOf(client)).toEqual(['session.created', '5 deltas', 'closed 1012'])
+    const base = `http://127.0.0.1:${standin.port}`
+    const health = () =>
+      fetch(`${base}/health`).then(
+        ({ status }) => status,
+        () => 'down',
+      )
+    await expect.poll(health, { timeout: QUIET_MS_MAX }).toBe(200)
+  })
+
+  it('no_greeting: the socket is open, and everything but the greeting comes', async () => {
+    const client = await befall({ kind: 'no_greeting' }, 9000)
+    await untilSight(client, '1 deltas')
+    expect(sightsOf(client)).toEqual(['1 deltas'])
+  })
+
+  it.each([
+    ['greeting', []],
+    ['update', ['session.created']],
+    ['delta', ['session.created', '5 deltas']],
+    ['final', ['session.created', `${deltasDue(32_000)} deltas`]],
+    ['done', ['session.created', `${deltasTotal(32_000)} deltas`]],
+  ] as const)('close: any code, instead of the %s', async (at, sights) => {
+    const code = 1011
+    const client = await befall({ kind: 'close', code, at, afterDeltas: 5 }, 32_000)
+    if (at === 'final') await untilSight(client, `${deltasDue(32_000)} deltas`)
+    final(client)
+    await untilSight(client, 'closed 1011')
+    expect(sightsOf(client)).toEqual([...sights, 'closed 1011'])
+    await expect.poll(() => standin.stats.connectionsActive).toBe(0)
+  })
+
+  it('error_frame: any code, once, and everything goes on', async () => {
+    const fault: Fault = { kind: 'error_frame', code: 'unknown_event', afterDeltas: 5 }
+    const client = await befall(fault, 32_000)
+    final(client)
+    await untilSight(client, 'transcription.done')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', '5 deltas', 'unknown_event'],
+      ...[`${deltasTotal(32_000) - 5} deltas`, 'transcription.done'],
+    ])
+  })
+
+  it('refuse_model: the update is answered as for an unknown model', async () => {
+    const client = await befall({ kind: 'refuse_model' }, 9000)
+    await untilSight(client, 'model_not_validated')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', 'model_not_found', 'model_not_validated'],
+    ])
+  })
+
   it('drop: 1006 for one session only', async () => {
     const client = await befall({ kind: 'drop', afterDeltas: 5, sessions: [0] }, 32_000)
     await untilSight(client, 'closed 1006')
@@ -195,11 +250,16 @@ describe('faults of the stand-in', () => {
     expect(sightsOf(client)).toEqual(['session.created', 'session.updated', '1 deltas'])
   })
 
-  it('no_right_padding: no delta after the last audio', async () => {
+  it('no_right_padding: no delta after the last audio, and no text', async () => {
     const client = await befall({ kind: 'no_right_padding' }, 32_000)
     final(client)
     await untilSight(client, 'transcription.done')
     expect(sightsOf(client)).toContain(`${deltasDue(32_000)} deltas`)
+    // What ends later than 1.44 s would have its delta after the audio's end.
+    const end = client.lines.find(
+      (line) => 'recv' in line && line.recv.type === 'transcription.done',
+    )
+    expect(end).toMatchObject({ recv: { text: ' w0 w1' } })
   })
 
   it('slow_deltas: one by one, while others are quick, and nothing is lost', async () => {

@@ -3,6 +3,11 @@ import type { Command } from 'commander'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
 import { connectRedis, redactedRedisUrl } from '../../queue/redis-connection.js'
+import {
+  durabilityWarnings,
+  readDurability,
+  requireNoEviction,
+} from '../../queue/redis-durability.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { engineFindings } from '../engine-findings.js'
@@ -92,7 +97,10 @@ async function lookAtStorage(
   return ok(store.location)
 }
 
-async function lookAtRedis({ settings }: CommandContext, signal: AbortSignal): Promise<Outcome> {
+async function lookAtRedis(
+  { settings }: CommandContext,
+  signal: AbortSignal,
+): Promise<Outcome | Outcome[]> {
   const url = settings.redisUrl
   if (url === null) {
     const owner = await stackOwner(settings.stateDir)
@@ -101,12 +109,14 @@ async function lookAtRedis({ settings }: CommandContext, signal: AbortSignal): P
   }
   const redis = await connectRedis({ url }, { signal, onError: () => {} })
   try {
-    const policy = /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'unknown'
-    if (policy === 'noeviction') return ok(redactedRedisUrl(url))
-    return {
-      state: 'wrong',
-      detail: `evicts keys (${policy}), which loses jobs; run \`redis-cli config set maxmemory-policy noeviction\``,
-    }
+    const durability = await readDurability(redis, { signal })
+    requireNoEviction(durability, url)
+    const where = redactedRedisUrl(url)
+    const warnings = durabilityWarnings(durability, url)
+    return [
+      ok(where),
+      ...warnings.map((warning): Outcome => ({ state: 'warning', detail: `${where} ${warning}` })),
+    ]
   } finally {
     redis.disconnect()
   }

@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
 import { isoTime } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
-import { readManifest } from '../../pipeline/commit-result.js'
-import { cancelJob, retryJob } from '../../pipeline/end-job.js'
-import type { JobCard, JobWaiting } from '../../queue/index.js'
+import { cardOfJob } from '../../pipeline/card-of-job.js'
+import { cancelJob, retryFailedJobs, retryJob } from '../../pipeline/end-job.js'
+import type { JobCard } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
+import { eventLine } from '../history-text.js'
+import { historyJson, jobJson } from '../job-json.js'
 import { jobStory } from '../job-story.js'
 import { openRunning } from '../open-running.js'
 import { shortName, statusText } from '../progress-view.js'
@@ -37,13 +39,19 @@ export function addJobs(program: Command, run: RunCommand): void {
     .description('cancel a job that waits or runs')
     .action((id: string) => run((context) => cancel(context, id)))
   jobs
-    .command('retry <id>')
-    .description('start a failed or canceled job again')
-    .action((id: string) => run((context) => retry(context, id)))
+    .command('retry [id]')
+    .description('start a failed or canceled job again, from where it was')
+    .option('--failed', 'every job that an engine, storage or a worker failed')
+    .action((id: string | undefined, options: { failed?: boolean }) =>
+      run((context) => retry(context, id, options.failed === true)),
+    )
   jobs
     .command('logs <id>')
     .description('the live stream of a job: states, progress, text')
-    .action((id: string) => run((context) => logs(context, id)))
+    .option('--json', 'print one JSON document')
+    .action((id: string, options: { json?: boolean }) =>
+      run((context) => logs(context, id, options.json === true)),
+    )
 }
 
 async function list(
@@ -57,7 +65,7 @@ async function list(
   await using ports = await openRunning(context, context.stop.drain)
   const cards = await ports.board.list({ limit })
   if (options.json) {
-    context.terminal.out(JSON.stringify({ jobs: cards.map(cardJson) }, null, 2))
+    context.terminal.out(JSON.stringify({ jobs: cards.map(jobJson) }, null, 2))
     return EXIT.done
   }
   if (cards.length === 0)
@@ -69,6 +77,13 @@ async function list(
     shortName(card.sourceName),
   ])
   for (const line of table(rows)) context.terminal.out(line)
+  const dead = cards.filter(({ status, error }) => status === 'failed' && error?.retryable).length
+  if (dead > 0) {
+    const them = dead === 1 ? 'the one that failed' : `the ${dead} that failed`
+    context.terminal.err(
+      `\`nightscribe jobs retry --failed\` starts ${them} through no fault of the recording.`,
+    )
+  }
   return EXIT.done
 }
 
@@ -79,17 +94,17 @@ function progressText({ audioMsDone, audioMsTotal }: JobCard): string {
 async function show(context: CommandContext, jobId: string, json: boolean): Promise<number> {
   const signal = context.stop.drain
   await using ports = await openRunning(context, signal)
-  const card = await ports.board.get(jobId)
-  if (!card) throw notFound(jobId)
-  const manifest = await readManifest(ports.store, jobId, { signal })
+  const found = await cardOfJob(ports, jobId, { signal })
+  if (!found) throw notFound(jobId)
+  const { card, manifest } = found
+  const history = await ports.board.history(jobId)
   if (json) {
-    const document = { ...cardJson(card), outputs: manifest?.outputs ?? [] }
+    const outputs = manifest?.outputs ?? []
+    const document = { ...jobJson(card), outputs, history: historyJson(history, jobId) }
     context.terminal.out(JSON.stringify(document, null, 2))
   } else {
-    const location = ports.store.location
-    for (const line of jobStory(card, manifest, { location, nowMs: context.clock.wallMs() })) {
-      context.terminal.out(line)
-    }
+    const options = { location: ports.store.location, nowMs: context.clock.wallMs() }
+    for (const line of jobStory({ ...found, history }, options)) context.terminal.out(line)
   }
   return EXIT.done
 }
@@ -107,21 +122,42 @@ async function cancel(context: CommandContext, jobId: string): Promise<number> {
   return EXIT.done
 }
 
-async function retry(context: CommandContext, jobId: string): Promise<number> {
+async function retry(
+  context: CommandContext,
+  jobId: string | undefined,
+  failed: boolean,
+): Promise<number> {
+  if ((jobId === undefined) !== failed) {
+    throw new InputError('input_unsupported', 'Name one job to retry, or give --failed for all.')
+  }
   const signal = context.stop.drain
   await using ports = await openRunning(context, signal)
-  await retryJob(ports, jobId, { signal })
-  context.terminal.out(`Job ${jobId} is queued again.`)
+  if (jobId !== undefined) {
+    await retryJob(ports, jobId, { signal })
+    context.terminal.out(`Job ${jobId} is queued again.`)
+    return EXIT.done
+  }
+  const { started, left } = await retryFailedJobs(ports, { signal })
+  for (const id of started) context.terminal.out(`Job ${id} is queued again.`)
+  if (started.length === 0) context.terminal.err('There is no job that a retry alone would help.')
+  if (left.length > 0) {
+    context.terminal.err(
+      `Left alone: ${left.length} whose recording is to blame; \`nightscribe jobs show ID\` says how to mend it.`,
+    )
+  }
   return EXIT.done
 }
 
-async function logs(context: CommandContext, jobId: string): Promise<number> {
+async function logs(context: CommandContext, jobId: string, json: boolean): Promise<number> {
   await using ports = await openRunning(context, context.stop.drain)
   if (!(await ports.board.get(jobId))) throw notFound(jobId)
   const entries = await ports.board.events(jobId, { afterId: '0', limit: LOG_ENTRIES_MAX })
-  for (const { atMs, event } of entries) {
-    context.terminal.out(JSON.stringify({ at: new Date(atMs).toISOString(), ...event }))
+  if (json) {
+    const events = entries.map(({ atMs, event }) => ({ at: isoTime(atMs), ...event }))
+    context.terminal.out(JSON.stringify({ job_id: jobId, events }, null, 2))
+    return EXIT.done
   }
+  for (const entry of entries) context.terminal.out(eventLine(entry, context.clock.wallMs()))
   return EXIT.done
 }
 
@@ -130,29 +166,4 @@ function notFound(jobId: string): InputError {
     'job_not_found',
     `There is no job ${jobId}; \`nightscribe jobs\` lists them.`,
   )
-}
-
-function cardJson(card: JobCard): object {
-  return {
-    id: card.jobId,
-    object: 'transcription.job',
-    status: card.status,
-    source: card.sourceName,
-    priority: card.priority,
-    deadline_at: card.deadlineAt,
-    progress: { audio_ms_done: card.audioMsDone, audio_ms_total: card.audioMsTotal },
-    attempts: card.attempts,
-    error: card.error,
-    waiting: card.waiting && waitingJson(card.waiting),
-    warnings: card.warnings,
-    engine_is_standin: card.engineIsStandin,
-    timestamps: Object.fromEntries(
-      Object.entries(card.reachedAtMs).map(([name, atMs]) => [name, new Date(atMs).toISOString()]),
-    ),
-  }
-}
-
-function waitingJson({ place, expectedStartAtMs, reason }: JobWaiting): object {
-  const expectedStartAt = expectedStartAtMs === null ? null : isoTime(expectedStartAtMs)
-  return { place, expected_start_at: expectedStartAt, reason }
 }

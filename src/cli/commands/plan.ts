@@ -50,7 +50,7 @@ export async function plan(
   const found = await planSources(own, sources, options, { signal })
   if (found.recordings.length === 0) return nothingToPlan(context, found, options)
   const nights = new PlanNights({
-    ...{ settings, facts: engines.facts, recordings: found.recordings },
+    ...{ settings: engines.settings, facts: engines.facts, recordings: found.recordings },
     ceiling: options.ceiling,
     seed: options.seed,
     pricePerHour: options.pricePerHour,
@@ -133,7 +133,7 @@ function notesOn(
     const every = ASSUMED_PAUSE_EVERY_MS / 1000
     notes.push(`Pauses are not known yet${whose}: one every ${every} s on average is assumed.`)
   }
-  if (facts.some(({ gpu }) => gpu === null)) {
+  if (facts.some(({ gpu, description }) => gpu === null && !description.isStandin)) {
     notes.push('What steps take is not known: set engine.gpu for a step budget.')
   }
   if (recordings.some(({ pace }) => pace === 'max')) {

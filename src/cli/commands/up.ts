@@ -47,17 +47,12 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
   return EXIT.stopped
 }
 
-/** First Ctrl+C: finish what runs, showing it. Second: hand it back. */
+/** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
 async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
   const cards = await ports.board.list({ limit: RUNNING_CARDS_MAX })
   const running = cards.filter(({ status }) => RUNNING.has(status)).map(({ jobId }) => jobId)
-  terminal.err(
-    `\nFinishing ${running.length} of the recordings; Ctrl+C again stops at once (nothing is lost).`,
-  )
-  const view = progressView({ ...terminal, interactive: false })
-  const shown = watchJobs(ports, running, view, { signal: stop.abort })
-  shown.catch(() => {}) // the second signal; the drain below sees it too
+  terminal.err(`\nStopping; ${running.length} of the recordings go on from here at the next start.`)
   try {
     await orAbort(stack.drain(), stop.abort)
   } catch {

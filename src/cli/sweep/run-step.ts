@@ -177,6 +177,7 @@ class RunningStep {
           blankSpeechMaxMs: null,
           deltaDelayMs: ports.engine.deltaDelayMs,
         },
+        mayEndShort: true,
         lagMaxMs: Number.POSITIVE_INFINITY, // open loop: the sender doesn't wait for the engine
         speechAt: () => false,
         meter: this.meter(index),

@@ -79,7 +79,7 @@ export async function smallCacheNight(
   const log = new DeltaLog(wsTransportOpener(settings.engine), () => clock.monotonicMs())
   const keeperEvents: KeeperEvent[] = []
   const events = {
-    ...workerEvents('silent', pino.destination('/dev/null')),
+    ...workerEvents(pino({ level: 'silent' })),
     engine: (_url: string, event: KeeperEvent) => void keeperEvents.push(event),
   }
   const options = { clock, random: systemRandom(), events, opener: log, signal }

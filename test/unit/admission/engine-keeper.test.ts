@@ -64,7 +64,7 @@ function keeperOf(worker: string) {
     const send = (frames: number) => {
       for (let frame = 0; frame < frames; frame += 1) pulse.frameSent(clock.monotonicMs())
     }
-    const hear = () => pulse.deltaReceived(clock.monotonicMs(), 0)
+    const hear = (lagMs = 0) => pulse.deltaReceived(clock.monotonicMs(), lagMs)
     return { pulse, send, hear, end: () => pulse.ended(clock.monotonicMs()) }
   }
   return { keeper, desk, events, open }
@@ -107,6 +107,18 @@ describe('an engine that gives nothing any more', () => {
     second.hear()
     await rounds(1, one)
     expect([one.keeper.isSilent, one.keeper.hungMs]).toEqual([false, 0])
+  })
+
+  it('is judged by those that still tell how they fare', async () => {
+    const [one, other] = [keeperOf('one'), keeperOf('other')]
+    other.open('b/0').send(20)
+    await rounds(3, other, one)
+    expect(one.keeper.isSilent).toBe(true)
+    await rounds(4, one)
+    expect(one.keeper.isSilent).toBe(true)
+    await rounds(1, one)
+    expect(one.keeper.isSilent).toBe(false)
+    expect(await pulses.list('another engine', { signal })).toEqual([])
   })
 
   it('is not hung any more once it was taken out', async () => {
@@ -161,6 +173,200 @@ describe('the correction of the KV law', () => {
     expect((await ledger()).limit.correctionBlocks).toBeLessThan(3)
     const pausesS = lowered.slice(1).map((second, index) => second - (lowered[index] ?? 0))
     expect(Math.min(...pausesS)).toBeGreaterThanOrEqual(9)
+  })
+})
+
+describe('the law and the gauges', () => {
+  it('are compared with every round, and told', async () => {
+    const one = keeperOf('one')
+    const told = () => [one.keeper.kvErrorBlocks, one.keeper.kvBlocksPredicted]
+    expect([...told(), one.keeper.lastGauges]).toEqual([null, null, null])
+    gauges = { ...quiet, kvBlocksHeld: 3, websocketConnections: 0 }
+    await rounds(1, one)
+    expect([...told(), one.keeper.lastGauges]).toEqual([3, 0, gauges])
+    await rounds(7, one)
+    const found = { kind: 'kv_error', errorBlocks: 3, correctionBlocks: 3 }
+    expect(one.events).toEqual([found])
+  })
+
+  it('tell nothing of the law while sessions run that are nobody of ours', async () => {
+    const one = keeperOf('one')
+    gauges = { ...quiet, kvBlocksHeld: 30, websocketConnections: 2 }
+    await rounds(20, one)
+    expect([(await ledger()).limit.correctionBlocks, one.events]).toEqual([0, []])
+  })
+
+  it('tell nothing where the engine counts no connections and no blocks', async () => {
+    const one = keeperOf('one')
+    gauges = { ...quiet, kvBlocksHeld: null, websocketConnections: null }
+    await rounds(10, one)
+    expect([one.keeper.kvErrorBlocks, one.events]).toEqual([null, []])
+  })
+})
+
+describe('the compute knee', () => {
+  /** Lanes of two workers, and an answer of the engine that is late by so much. */
+  async function lagged(lagMs: number) {
+    await store.write(ENGINE, twoLanes(clock.wallMs()), { revision: 0, signal })
+    await Promise.all(['one', 'other'].map((worker) => signs.give(worker, { signal })))
+    const [one, other] = [keeperOf('one'), keeperOf('other')]
+    const sessions = [one.open('old/0'), other.open('young/0')]
+    for (const session of sessions) session.hear(lagMs)
+    return { one, other, sessions }
+  }
+
+  it('is what runs once lag breaks its bound, moved by one worker only', async () => {
+    const { one, other } = await lagged(2_001)
+    await rounds(1, one, other)
+    expect((await ledger()).limit.knee).toBe(2)
+    expect([...one.events, ...other.events]).toEqual([{ kind: 'knee_moved', knee: 2 }])
+  })
+
+  it('is not looked at again at once, whoever looks', async () => {
+    const { one, other, sessions } = await lagged(2_001)
+    await rounds(1, one, other)
+    const { kneeMovedMs } = (await ledger()).limit
+    for (let second = 0; second < 3; second += 1) {
+      for (const session of sessions) session.hear(9_000)
+      await rounds(1, one, other)
+    }
+    expect((await ledger()).limit).toMatchObject({ knee: 2, kneeMovedMs })
+  })
+
+  it('is none while lag keeps its bound', async () => {
+    const { one, other } = await lagged(2_000)
+    await rounds(3, one, other)
+    expect((await ledger()).limit.knee).toBeNull()
+    expect(one.events).toEqual([])
+  })
+
+  it('that stood for long stays at a first sign, which is no news for anybody', async () => {
+    const before = twoLanes(clock.wallMs())
+    const limit = { ...before.limit, knee: 5, kneeMovedMs: 0 }
+    await store.write(ENGINE, { ...before, limit }, { revision: 0, signal })
+    await signs.give('other', { signal })
+    const one = keeperOf('one')
+    one.open('old/0').hear(5_000)
+    await rounds(1, one)
+    expect((await ledger()).limit).toMatchObject({ knee: 5, kneeMovedMs: clock.wallMs() })
+    expect(one.events).toEqual([])
+  })
+})
+
+describe('the leases of another worker', () => {
+  const ids = async () => (await ledger()).chains.map(({ id }) => id)
+
+  beforeEach(async () => {
+    await store.write(ENGINE, twoLanes(clock.wallMs()), { revision: 0, signal })
+  })
+
+  it('are its own while it lives, whatever the engine says', async () => {
+    const one = keeperOf('one')
+    gauges = { ...quiet, kvBlocksHeld: null }
+    for (let second = 0; second < 20; second += 5) {
+      await signs.give('other', { signal })
+      await rounds(5, one)
+    }
+    expect([await ids(), one.events]).toEqual([['old/0', 'young/0'], []])
+  })
+
+  it('are taken back when its sign of life has expired', async () => {
+    const one = keeperOf('one')
+    await signs.give('other', { signal })
+    await rounds(44, one)
+    expect(await ids()).toEqual(['old/0', 'young/0'])
+    await rounds(1, one)
+    expect(await ids()).toEqual(['old/0'])
+    expect(one.events).toEqual([{ kind: 'workers_reclaimed', workers: ['other'] }])
+  })
+
+  it('are taken back sooner when the engine has no more connections than live ones', async () => {
+    const one = keeperOf('one')
+    await signs.give('other', { signal })
+    one.open('old/0')
+    gauges = { ...quiet, kvBlocksHeld: null, websocketConnections: 2 }
+    await rounds(15, one)
+    expect(await ids()).toEqual(['old/0', 'young/0'])
+    gauges = { ...quiet, kvBlocksHeld: null, websocketConnections: 1 }
+    await rounds(1, one)
+    expect(await ids()).toEqual(['old/0'])
+    expect(one.events).toEqual([{ kind: 'workers_reclaimed', workers: ['other'] }])
+  })
+
+  it('are not taken back by a quick look: it may open a session just now', async () => {
+    const one = keeperOf('one')
+    await signs.give('other', { signal })
+    gauges = { ...quiet, kvBlocksHeld: null, websocketConnections: 0 }
+    await rounds(10, one)
+    expect(await ids()).toEqual(['old/0', 'young/0'])
+    await rounds(1, one)
+    expect(await ids()).toEqual(['old/0'])
+  })
+
+  it('are nobody of ours where they are our own, sign or no sign', async () => {
+    const [one, other] = [keeperOf('one'), keeperOf('other')]
+    await signs.end('one', { signal })
+    await rounds(2, one)
+    expect(await ids()).toEqual(['old/0'])
+    await rounds(1, other)
+    expect(await ids()).toEqual([])
+  })
+})
+
+describe('a deadlocked engine', () => {
+  /** A worker that has sent 16 s without an answer, with these lanes in the ledger. */
+  async function silent(lanes: (before: Ledger) => Ledger) {
+    await store.write(ENGINE, lanes(twoLanes(clock.wallMs())), { revision: 0, signal })
+    await signs.give('other', { signal })
+    const one = keeperOf('one')
+    const session = one.open('old/0')
+    session.send(200)
+    await rounds(4, one)
+    return { one, session }
+  }
+
+  it('frees nobody where nobody of ours holds a block', async () => {
+    const { one } = await silent((before) => ({ ...before, chains: [] }))
+    expect([one.events, (await ledger()).limit.penalties]).toEqual([[], []])
+  })
+
+  it('spares a session that has just begun: it holds nothing that would help', async () => {
+    const { one, session } = await silent((before) => {
+      const chains = before.chains.map((chain) => {
+        if (chain.id === 'old/0') return chain
+        const startMs = clock.wallMs() + 2_700 // three frames, when one is to be freed
+        return { ...chain, legs: chain.legs.map((leg) => ({ ...leg, startMs })) }
+      })
+      return { ...before, chains }
+    })
+    expect(one.events).toEqual([{ kind: 'deadlock_freed', chainId: 'old/0' }])
+    expect(session.pulse.freed.aborted).toBe(true)
+  })
+
+  it.each([
+    ['in real time', 1, 'young/0'],
+    ['ten times as fast, and has heard more', 10, 'old/0'],
+    ['as fast as it goes, which counts as real time', 0, 'young/0'],
+  ])('frees the one that has heard least: the younger goes %s', async (_, pace, chainId) => {
+    const { one } = await silent((before) => ({
+      ...before,
+      chains: before.chains.map((chain) => ({ ...chain, pace: chain.id === 'young/0' ? pace : 1 })),
+    }))
+    expect(one.events).toEqual([{ kind: 'deadlock_freed', chainId }])
+  })
+
+  it('carries one lane less for ten minutes, and what is over counts no more', async () => {
+    const over = { lanes: 9, untilMs: clock.wallMs() }
+    const standing = { lanes: 7, untilMs: clock.wallMs() + 900_000 }
+    await silent((before) => ({
+      ...before,
+      limit: { ...before.limit, penalties: [over, standing] },
+    }))
+    const { penalties } = (await ledger()).limit
+    expect(penalties).toMatchObject([standing, { lanes: 1 }])
+    const lastsMs = (penalties[1]?.untilMs ?? 0) - clock.wallMs()
+    expect(lastsMs).toBeGreaterThan(590_000)
+    expect(lastsMs).toBeLessThanOrEqual(600_000)
   })
 })
 

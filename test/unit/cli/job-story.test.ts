@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { jobStory, waitingText } from '../../../src/cli/job-story.js'
 import { statusText } from '../../../src/cli/progress-view.js'
-import type { JobCard } from '../../../src/queue/index.js'
+import type { DatedNote, JobCard } from '../../../src/queue/index.js'
+import { HISTORY_NOTES_MAX } from '../../../src/queue/job-history.js'
+import type { ManifestDocument } from '../../../src/storage/manifest-document.js'
 
 /** By the clock of whoever reads it, as the text is. */
 const at = (day: number, hour: number, minute: number) =>
@@ -44,6 +46,8 @@ describe('what is said of a job that waits for room', () => {
       deadlineAt: null,
       audioMsTotal: null,
       audioMsDone: 0,
+      checkpointedAudioMs: 0,
+      triesSinceProgress: 0,
       fence: null,
       attempts: 0,
       error: null,
@@ -58,8 +62,147 @@ describe('what is said of a job that waits for room', () => {
     const said = 'waits for room, 3rd in line, expected at 02:40'
     expect(statusText(card)).toBe(said)
     expect(statusText({ ...card, waiting: null })).toBe('waiting')
-    const story = jobStory(card, null, { location: 'x', nowMs })
-    expect(story).toContain(`Job one, ${said}.`)
+    const story = jobStory({ card, history: [], manifest: null }, { location: 'x', nowMs })
+    expect(story).toContain(`Job one ${said}.`)
     expect(story).toContain('There is no room for it: No KV blocks are free.�[2J')
+  })
+})
+
+describe('the story of a job', () => {
+  const card: JobCard = {
+    jobId: 'one',
+    status: 'running',
+    sourceName: 'meetings/monday.m4a',
+    priority: 0,
+    deadlineAt: null,
+    audioMsTotal: 1_834_000,
+    audioMsDone: 480_000,
+    checkpointedAudioMs: 421_000,
+    triesSinceProgress: 0,
+    fence: 2,
+    attempts: 2,
+    error: null,
+    waiting: null,
+    warnings: [],
+    engineIsStandin: false,
+    cancelRequested: false,
+    createdAtMs: at(5, 21, 0),
+    updatedAtMs: nowMs,
+    reachedAtMs: {},
+  }
+  const crashed = {
+    code: 'engine_crashed',
+    detail: 'The engine closed the session (1011).',
+    retryable: true,
+    stage: 'transcribe',
+  } as const
+  const waited: DatedNote[] = [
+    { atMs: at(5, 21, 0), note: { kind: 'submitted' } },
+    { atMs: at(5, 21, 1), note: { kind: 'waiting', reason: 'No engine is up.' } },
+  ]
+  const began: DatedNote = {
+    atMs: at(5, 21, 4),
+    note: { kind: 'admitted', fence: 1, engines: ['gpu:8000'], safeAudioMs: 0 },
+  }
+  const tell = (changes: Partial<JobCard>, history: DatedNote[], manifest?: ManifestDocument) => {
+    const told = { card: { ...card, ...changes }, history, manifest: manifest ?? null }
+    return jobStory(told, { location: 's3://archive', nowMs }).join('\n')
+  }
+
+  it('is one of waiting, breaking and going on', () => {
+    const history: DatedNote[] = [
+      ...waited,
+      began,
+      { atMs: at(5, 21, 9), note: { kind: 'session-broke', engine: 'gpu:8000', code: 'x' } },
+      { atMs: at(5, 21, 12), note: { kind: 'taken-over', takeovers: 1, safeAudioMs: 421_000 } },
+      {
+        atMs: at(5, 21, 13),
+        note: { kind: 'admitted', fence: 2, engines: ['gpu:8000', 'b:1'], safeAudioMs: 421_000 },
+      },
+    ]
+    expect(tell({}, history)).toBe(`\
+meetings/monday.m4a
+Job one is being transcribed.
+The recording is 30:34 long; 8:00 of it is transcribed, 7:01 safe.
+
+  21:00:00  submitted
+  21:01:00  waited for room: No engine is up.
+  21:04:00  try 1 began, on gpu:8000
+  21:09:00  a session on gpu:8000 broke [x]; its part was sent again
+  21:12:00  its worker died; another took it over with 7:01 safe
+  21:13:00  try 2 went on at 7:01, on gpu:8000 and b:1`)
+  })
+
+  it('of a dead letter says why, what to do, and where it goes on then', () => {
+    const error = crashed
+    const history: DatedNote[] = [
+      began,
+      {
+        atMs: at(5, 21, 20),
+        note: { kind: 'try-failed', error, tries: 1, backoffMs: 4_200, safeAudioMs: 421_000 },
+      },
+      { atMs: at(5, 21, 30), note: { kind: 'failed', error, tries: 10 } },
+    ]
+    expect(tell({ status: 'failed', error }, history)).toBe(`\
+meetings/monday.m4a
+Job one has failed.
+The recording is 30:34 long; 8:00 of it is transcribed, 7:01 safe.
+
+  21:04:00  try 1 began, on gpu:8000
+  21:20:00  failed, try 1 without progress: The engine closed the session (1011). [engine_crashed] Next try in 5 s
+  21:30:00  gave up after 10 tries without progress [engine_crashed]
+
+The engine broke off: The engine closed the session (1011). [engine_crashed]
+Look into the engine's log, start it again if it is down, then \`nightscribe jobs retry one\`.
+A retry goes on at 7:01.`)
+  })
+
+  it('of one that is done names its files, and says its warnings in words', () => {
+    const output = { name: 'transcript.json', key: 'jobs/one/a2/transcript.json' }
+    const manifest = { outputs: [{ ...output, bytes: 1, sha256: '' }] } as Partial<ManifestDocument>
+    const changes = {
+      status: 'completed',
+      warnings: ['media_truncated', 'another'],
+      reachedAtMs: { completed: at(5, 23, 9) },
+    } as const
+    const told = tell({ ...changes, warnings: [...changes.warnings] }, waited, {
+      ...(manifest as ManifestDocument),
+    })
+    expect(told).toBe(`\
+meetings/monday.m4a
+Job one is done.
+The recording is 30:34 long.
+
+  21:00:00  submitted
+  21:01:00  waited for room: No engine is up.
+  23:09:00  done
+
+Warning: the file ends before it says it does; what there is of it was transcribed [media_truncated].
+Warning: another.
+
+  s3://archive/jobs/one/a2/transcript.json`)
+  })
+
+  it('is told with the day when it began on another one, and says that its beginning is gone', () => {
+    const notes = Array.from({ length: HISTORY_NOTES_MAX }, () => began)
+    const [, , , , gone, first] = jobStory(
+      { card, history: notes, manifest: null },
+      { location: 'x', nowMs: at(7, 9, 0) },
+    )
+    expect(gone).toBe('  …  what was before is no longer kept')
+    expect(first).toMatch(/^ {2}2026-01-05 21:04:00 {2}try 1 began/)
+  })
+
+  it('says of many channels that what is safe is their sum, and lets no text steer the terminal', () => {
+    const history: DatedNote[] = [
+      { atMs: nowMs, note: { kind: 'waiting', reason: '\u001b[2J' } },
+      {
+        atMs: nowMs,
+        note: { kind: 'admitted', fence: 3, engines: ['e'], safeAudioMs: 3_000_000 },
+      },
+    ]
+    const told = tell({}, history)
+    expect(told).toContain('try 3 went on at 50:00 (all channels together), on e')
+    expect(told).not.toContain('\u001b')
   })
 })

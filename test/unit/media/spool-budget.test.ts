@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { settingsSchema } from '../../../src/config/schema.js'
 import { ConfigError } from '../../../src/kernel/errors.js'
+import { STRETCH_FRAMES } from '../../../src/media/lane-reader.js'
+import { FRAME_BYTES } from '../../../src/media/pcm.js'
 import { SpoolBudget } from '../../../src/media/spool-budget.js'
 
 const never = new AbortController().signal
@@ -48,9 +51,19 @@ describe('SpoolBudget', () => {
     expect(budget.bytesUsed).toBe(100)
   })
 
-  it('refuses what could never fit, naming the setting', async () => {
+  it('refuses what could never fit: the setting, its value, what is needed, what to do', async () => {
     const refused = new SpoolBudget(100).reserve(101, { signal: never })
-    await expect(refused).rejects.toThrow(/media\.spoolBytesMax/)
+    await expect(refused).rejects.toThrow(
+      /^media\.spoolBytesMax is 100 bytes, .* takes 101: set it \(NIGHTSCRIBE_MEDIA_SPOOL_BYTES_MAX\)/,
+    )
     await expect(refused).rejects.toBeInstanceOf(ConfigError)
+  })
+
+  it('has room for what a lane holds, and for a second one, at the least that may be set', async () => {
+    const leastBytes = 16 * 2 ** 20
+    const settings = (spoolBytesMax: number) => ({ media: { spoolBytesMax } })
+    expect(settingsSchema.parse(settings(leastBytes))).toMatchObject(settings(leastBytes))
+    expect(settingsSchema.safeParse(settings(leastBytes - 1)).success).toBe(false)
+    expect(4 * STRETCH_FRAMES * FRAME_BYTES).toBeLessThanOrEqual(leastBytes)
   })
 })

@@ -105,6 +105,17 @@ describe('watching an engine', () => {
     expect(states.slice(3)).toEqual(['warming@2000', 'up@2000'])
   })
 
+  it('takes out one that refused a session as it would refuse all, and only once', async () => {
+    const { clock, states, watch } = begin()
+    await clock.advance(1_000)
+    watch.refused('It wants another key.')
+    watch.refused('It wants another key, says one that is late.')
+    expect(watch.health).toMatchObject({ state: 'out', reason: 'It wants another key.' })
+    expect(states.slice(2)).toEqual(['out@1000'])
+    await clock.advance(2_000)
+    expect(states.slice(3)).toEqual(['warming@2000', 'up@2000'])
+  })
+
   it('ends with the reason of its signal, asleep or not', async () => {
     const asleep = begin()
     await asleep.clock.advance(1_000)

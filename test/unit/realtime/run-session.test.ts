@@ -60,6 +60,7 @@ function begin(options: {
       blankSpeechMaxMs: null,
       deltaDelayMs: 0,
     },
+    mayEndShort: false,
     lagMaxMs: options.lagMaxMs ?? 4_000,
     speechAt: () => false,
     meter,

@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
-import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
+import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/media/step-law.js'
+import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
 
 const limits: SessionLimits = {
@@ -10,6 +11,8 @@ const limits: SessionLimits = {
   blankSpeechMaxMs: 16_000,
   deltaDelayMs: 0,
 }
+/** The engine pads, as vLLM does, and nothing may be missing. */
+const END = { isPadded: false, mayBeShort: false }
 const usage = (completionTokens: number) => ({ promptTokens: 39, completionTokens })
 const delta = (text = '') => ({ kind: 'delta', text }) as const
 
@@ -37,7 +40,7 @@ describe('a session that goes well', () => {
     session.started()
     session.appended(16_000, 10)
     feed(session, deltasDue(16_000), 20)
-    session.finalSent(30)
+    session.finalSent(30, END)
     expect(session.state).toBe('finishing')
     feed(session, deltasTotal(16_000) - deltasDue(16_000), 40)
     session.received({ kind: 'done', text: '', usage: usage(deltasTotal(16_000)) }, 50)
@@ -47,12 +50,13 @@ describe('a session that goes well', () => {
   })
 
   it.each([
-    ['a delta too few', 22, 23],
+    ['a delta too few, where that may be', 22, 22],
+    ['a delta too many', 24, 24],
     ['a usage that disagrees', 23, 22],
   ])('is not verified with %s', (_, deltas, completionTokens) => {
     const session = generating()
     session.appended(16_000, 0)
-    session.finalSent(0)
+    session.finalSent(0, { ...END, mayBeShort: true })
     feed(session, deltas, 1)
     session.received({ kind: 'done', text: '', usage: usage(completionTokens) }, 2)
     expect(session.state).toBe('done')
@@ -62,7 +66,7 @@ describe('a session that goes well', () => {
   it('is not verified without usage, and ignores everything after its end', () => {
     const session = generating()
     session.appended(16_000, 0)
-    session.finalSent(0)
+    session.finalSent(0, END)
     feed(session, deltasTotal(16_000), 1)
     session.received({ kind: 'done', text: '', usage: null }, 2)
     session.closed(1006, '')
@@ -103,6 +107,12 @@ describe('a session that fails', () => {
 
   it.each([
     ['processing_error', 'engine_crashed'],
+    ['invalid_json', 'engine_crashed'],
+    ['invalid_event', 'engine_crashed'],
+    ['unknown_event', 'engine_crashed'],
+    ['model_not_validated', 'engine_crashed'],
+    ['model_not_found', 'engine_model_missing'],
+    ['invalid_audio', 'engine_overloaded'],
     ['buffer_full', 'engine_overloaded'],
     ['idle_timeout', 'engine_overloaded'],
     [null, 'engine_crashed'],
@@ -119,23 +129,79 @@ describe('a session that fails', () => {
     expect(session.failure?.code).toBe('engine_protocol')
   })
 
-  it('on a done that leaves audio unanswered, and on no later one', () => {
-    for (const missing of [1, 0]) {
+  it('on a done that leaves audio unanswered, be it padded or not, and taken as it comes', () => {
+    for (const end of [END, { isPadded: true, mayBeShort: true }]) {
       const session = generating()
       session.appended(160_000, 0)
-      session.finalSent(0)
-      feed(session, deltasDue(160_000) - missing, 1)
+      session.finalSent(0, end)
+      feed(session, deltasDue(160_000) - 1, 1)
       session.received({ kind: 'done', text: '', usage: null }, 2)
-      expect(session.failure?.code ?? null).toBe(missing === 0 ? null : 'engine_protocol')
+      expect(session).toMatchObject({ tail: 'unlawful', failure: { code: 'engine_protocol' } })
+      expect(isTextLeftOut(session.failure)).toBe(false)
     }
   })
 
-  it('on a close in any state before done, with the code in the sentence', () => {
-    const session = generating()
-    session.appended(160_000, 0)
-    session.closed(1012, 'bye')
-    expect(session.failure?.message).toContain('1012, bye')
+  it('on a done that leaves the tail of the text out, unless that may be', () => {
+    for (const deltas of [deltasDue(160_000), deltasTotal(160_000) - 1]) {
+      for (const mayBeShort of [false, true]) {
+        const session = generating()
+        session.appended(160_000, 0)
+        session.finalSent(0, { ...END, mayBeShort })
+        feed(session, deltas, 1)
+        session.received({ kind: 'done', text: '', usage: usage(deltas) }, 2)
+        expect(session.state).toBe(mayBeShort ? 'done' : 'failed')
+        expect(session.verified).toBe(false)
+        expect(isTextLeftOut(session.failure)).toBe(!mayBeShort)
+      }
+    }
   })
+
+  it.each([
+    ['by the engine that we padded for', deltasTotal(16_000), 'ours'],
+    ['by one that pads itself all the same', deltasTotal(16_000) + TAIL_STEPS, 'both'],
+  ])('not on a padded end that is answered %s', (_, deltas, tail) => {
+    const session = generating()
+    session.appended(16_000, 0)
+    session.finalSent(0, { isPadded: true, mayBeShort: false })
+    feed(session, deltas, 1)
+    session.received({ kind: 'done', text: '', usage: usage(deltas) }, 2)
+    expect(session).toMatchObject({ state: 'done', verified: true, tail })
+  })
+
+  const states: Record<string, () => SessionMachine> = {
+    connecting: () => machine(),
+    created: () => {
+      const session = machine()
+      session.received({ kind: 'created', sessionId: 's' }, 0)
+      return session
+    },
+    generating: () => {
+      const session = generating()
+      session.appended(160_000, 0)
+      return session
+    },
+    finishing: () => {
+      const session = generating()
+      session.appended(160_000, 0)
+      session.finalSent(0, END)
+      return session
+    },
+  }
+  const codes = [1000, 1006, 1009, 1011, 1012]
+
+  it.each(Object.keys(states).flatMap((state) => codes.map((code) => [state, code] as const)))(
+    'on a close while %s, with the code %s in the sentence',
+    (state, code) => {
+      const session = states[state]?.() as SessionMachine
+      expect(session.state).toBe(state)
+      session.closed(code, 'bye')
+      expect(session).toMatchObject({
+        state: 'failed',
+        failure: { code: 'engine_crashed', retryable: true, facts: { closeCode: code, state } },
+      })
+      expect(session.failure?.message).toContain(`${code}, bye`)
+    },
+  )
 
   it('when no delta comes for the stall time although one is due', () => {
     const session = generating()
@@ -162,7 +228,7 @@ describe('a session that fails', () => {
   it('when every delta came and done does not', () => {
     const session = generating()
     session.appended(16_000, 0)
-    session.finalSent(0)
+    session.finalSent(0, END)
     feed(session, deltasTotal(16_000), 100)
     session.check(30_100)
     expect(session.failure).toBeNull()
@@ -182,7 +248,7 @@ describe('a session that fails', () => {
       feed(session, 200, 1)
       expect(session.failure).toBeNull()
       session.received(delta(), 1)
-      expect(session.failure !== null).toBe(failed)
+      expect(isTextLeftOut(session.failure)).toBe(failed)
     }
   })
 
@@ -202,10 +268,10 @@ describe('what the client itself must never do', () => {
   it('starts before the greeting, or ends without audio', () => {
     expect(() => machine().started()).toThrow(AssertionError)
     expect(() => machine().appended(1, 0)).toThrow(AssertionError)
-    expect(() => generating().finalSent(0)).toThrow(AssertionError)
+    expect(() => generating().finalSent(0, END)).toThrow(AssertionError)
     const finishing = generating()
     finishing.appended(1, 0)
-    finishing.finalSent(0)
+    finishing.finalSent(0, END)
     expect(() => finishing.appended(1, 0)).toThrow(AssertionError)
   })
 })

@@ -113,13 +113,17 @@ describe('a generation', () => {
     expect(padded.isCapped).toBe(true)
   })
 
-  it('gives no delta after the last audio when it imitates builds without right padding', () => {
-    const words = [{ text: 'last', endMs: 1999 }]
+  it('gives no delta and no text after the last audio when it imitates builds without right padding', () => {
+    const heard = deltasDue(32_000) * 80
+    const words = [
+      { text: 'heard', endMs: heard - 80 },
+      { text: 'lost', endMs: 1999 },
+    ]
     const generation = generationOf(createScriptedFactory(words), { rightPadding: false })
     generation.feed(new Int16Array(32_000))
     generation.end()
     expect(takeAll(generation)).toHaveLength(deltasDue(32_000))
-    expect(generation.text).toBe(' last')
+    expect(generation.text).toBe(' heard')
   })
 
   it('loses the text of a blank delta, from `done` too', () => {

@@ -48,6 +48,7 @@ function requestOf(seconds: number, lags: number[] = []): SessionRequest {
       blankSpeechMaxMs: null,
       deltaDelayMs: 0,
     },
+    mayEndShort: false,
     lagMaxMs: 60_000,
     speechAt: () => false,
     meter: {

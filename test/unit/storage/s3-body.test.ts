@@ -1,24 +1,8 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../../../src/kernel/clock.js'
 import { InputError, StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
 import { resumableBody } from '../../../src/storage/s3-body.js'
-
-/** A clock on which sleeping takes no time but is written down. */
-function instantClock(): Clock & { sleptMs: number[] } {
-  let nowMs = 0
-  const sleptMs: number[] = []
-  return {
-    sleptMs,
-    monotonicMs: () => nowMs,
-    wallMs: () => nowMs,
-    async sleepUntil(dueMs, { signal }) {
-      signal.throwIfAborted()
-      sleptMs.push(dueMs - nowMs)
-      nowMs = dueMs
-    },
-  }
-}
+import { instantClock } from '../../fakes/instant-clock.js'
 
 /** An answer that gives some bytes and then breaks, or ends when `error` is null. */
 function answer(bytes: number, error: Error | null = new Error('ECONNRESET')): Readable {
@@ -71,12 +55,14 @@ describe('a body that was cut', () => {
     expect(clock.sleptMs).toEqual([200, 400, 800, 1600, 3200])
   })
 
-  it('fails at once when the content is another one', async () => {
-    const changed = new InputError('media_changed', 'changed')
+  it.each([
+    ['the content is another one', new InputError('media_changed', 'changed')],
+    ['the rest was asked for in vain', new UpstreamError('storage_unavailable', 'HTTP 503')],
+  ])('fails at once when %s', async (_, error) => {
     const { drain, clock } = body(answer(10), async () => {
-      throw changed
+      throw error
     })
-    await expect(drain()).rejects.toBe(changed)
+    await expect(drain()).rejects.toBe(error)
     expect(clock.sleptMs).toEqual([200])
   })
 

@@ -68,7 +68,7 @@ describe('assembleTranscript', () => {
     expect(coverage).toStrictEqual({
       speechMs: 8_000,
       transcribedMs: 1_000,
-      holes: [{ startMs: 2_000, endMs: 9_000, channel: 0 }],
+      holes: [{ startMs: 2_000, endMs: 9_000, channel: 0, action: 'unresolved', reason: null }],
     })
   })
 

@@ -138,7 +138,7 @@ describe('transcriptDocument', () => {
     expect(documentOf(lanes).coverage).toStrictEqual({
       speech_s: 8.5,
       transcribed_s: 0,
-      holes: [{ start: 1, end: 9.5, channel: 0, action: 'unresolved' }],
+      holes: [{ start: 1, end: 9.5, channel: 0, action: 'unresolved', reason: null }],
     })
   })
 

@@ -1,0 +1,73 @@
+import { answerOf } from '../src/admission/redis-entries.js'
+import {
+  type HousekeepingPorts,
+  sharedLeftovers,
+  spoolLeftovers,
+} from '../src/cli/leftover-sources.js'
+import type { Settings } from '../src/config/schema.js'
+import { sleepFor } from '../src/kernel/clock.js'
+import { isStop } from '../src/kernel/errors.js'
+import { cleanUp } from '../src/pipeline/clean-up.js'
+import type { WorkerEvents } from './events.js'
+
+/** After the start, when a worker has better things to do. */
+const FIRST_LOOK_MS = 60_000
+/** The turn ends a little early, or the next look would find it taken and wait once more. */
+const TURN_SHARE = 0.9
+
+/**
+ * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
+ * worker at a time those that all see. What fails is told, and found again the next time.
+ */
+export async function keepHouse(
+  settings: Settings,
+  ports: HousekeepingPorts,
+  events: WorkerEvents,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const { intervalMs } = settings.housekeeping
+  if (intervalMs === null) return
+  const { clock } = ports
+  let waitMs = Math.min(FIRST_LOOK_MS, intervalMs)
+  for (;;) {
+    // Waking by the stop is the other way to end.
+    await sleepFor(clock, waitMs, { signal }).catch(() => {})
+    if (signal.aborted) return
+    waitMs = intervalMs
+    try {
+      await look(settings, ports, events, { intervalMs, signal })
+    } catch (error) {
+      if (signal.aborted || isStop(error)) return
+      events.cleaningFailed(error)
+    }
+  }
+}
+
+async function look(
+  settings: Settings,
+  ports: HousekeepingPorts,
+  events: WorkerEvents,
+  { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
+): Promise<void> {
+  const own = spoolLeftovers(settings, ports)
+  const isOurTurn = await takeTurn(settings, ports, { holdMs: intervalMs * TURN_SHARE, signal })
+  const sources = isOurTurn ? [own, ...sharedLeftovers(settings, ports)] : [own]
+  const report = await cleanUp(sources, {
+    dryRun: false,
+    itemsMax: settings.housekeeping.removalsMax,
+    onLeftover: () => {},
+    signal,
+  })
+  events.cleaned(report)
+}
+
+/** True for one worker in an interval. */
+async function takeTurn(
+  { queue }: Settings,
+  { redis }: HousekeepingPorts,
+  { holdMs, signal }: { holdMs: number; signal: AbortSignal },
+): Promise<boolean> {
+  const key = `${queue.prefix}:lock:housekeeping`
+  const ask = () => redis.set(key, '', 'PX', Math.max(1, Math.floor(holdMs)), 'NX')
+  return (await answerOf(ask, { signal })) === 'OK'
+}

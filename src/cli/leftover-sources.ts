@@ -1,0 +1,87 @@
+import { join } from 'node:path'
+import { type DeadLeases, deadLeases, removeDeadLeases } from '../admission/dead-leases.js'
+import { RedisLedgerStore } from '../admission/redis-ledger-store.js'
+import { RedisSignsOfLife } from '../admission/redis-signs-of-life.js'
+import { withoutCredentials } from '../config/redact.js'
+import type { Settings } from '../config/schema.js'
+import { deadSpools, removeSpool } from '../media/spool-folders.js'
+import type { LeftoverSource } from '../pipeline/clean-up.js'
+import type { Leftover } from '../pipeline/housekeeping.js'
+import { jobLeftovers, unfinishedPuts } from '../pipeline/storage-leftovers.js'
+import { forgottenJobs, removeForgotten } from '../queue/forgotten-jobs.js'
+import type { OpenPorts } from './open-ports.js'
+
+/** What housekeeping works with. */
+export type HousekeepingPorts = Pick<OpenPorts, 'store' | 'queue' | 'clock' | 'redis'>
+
+/** All places that every host sees: one of them is enough to look after them. */
+export function sharedLeftovers(settings: Settings, ports: HousekeepingPorts): LeftoverSource[] {
+  return [
+    jobLeftovers(ports),
+    unfinishedPuts(ports),
+    leaseLeftovers(settings, ports),
+    entryLeftovers(settings, ports),
+  ]
+}
+
+/** Spool folders on the disk of this host. */
+export function spoolLeftovers(
+  settings: Pick<Settings, 'stateDir'>,
+  { clock }: Pick<HousekeepingPorts, 'clock'>,
+): LeftoverSource<Leftover & { path: string }> {
+  return {
+    async *find({ signal }) {
+      const nowMs = clock.wallMs()
+      const spools = await deadSpools(join(settings.stateDir, 'spool'), { nowMs, signal })
+      for (const { path, isLocal, files, bytes, touchedMs } of spools) {
+        const why = isLocal ? 'its worker is gone' : 'no worker has touched it for a day'
+        const ageMs = Math.max(0, nowMs - touchedMs)
+        yield { kind: 'spool', name: path, why, items: Math.max(1, files), bytes, ageMs, path }
+      }
+    },
+    remove: (spool) => removeSpool(spool),
+  }
+}
+
+/**
+ * Signs of life, pulses and entries of the line expire by themselves; leases don't, for they stand
+ * for sessions that the engine may hold.
+ */
+function leaseLeftovers(
+  settings: Settings,
+  { redis }: HousekeepingPorts,
+): LeftoverSource<Leftover & { leases: DeadLeases }> {
+  const { prefix } = settings.queue
+  const store = new RedisLedgerStore({ redis, prefix })
+  const leasePorts = { ledgers: store, signs: new RedisSignsOfLife({ redis, prefix }) }
+  return {
+    async *find(options) {
+      for (const engine of await store.engines(options)) {
+        for (const leases of await deadLeases(leasePorts, engine, options)) {
+          const name = `${leases.worker} at ${withoutCredentials(engine)}`
+          const why = 'its worker is gone'
+          const size = { items: leases.chains, bytes: null, ageMs: null }
+          yield { kind: 'lease', name, why, ...size, leases }
+        }
+      }
+    },
+    remove: ({ leases }, options) => removeDeadLeases(leasePorts, leases, options),
+  }
+}
+
+function entryLeftovers(
+  settings: Settings,
+  { redis, clock }: HousekeepingPorts,
+): LeftoverSource<Leftover & { jobId: string }> {
+  const place = { redis, prefix: settings.queue.prefix }
+  return {
+    async *find(options) {
+      for await (const { jobId, createdMs } of forgottenJobs(place, options)) {
+        const ageMs = clock.wallMs() - createdMs
+        const size = { items: 1, bytes: null, ageMs }
+        yield { kind: 'entry', name: jobId, why: 'its card has expired', ...size, jobId }
+      }
+    },
+    remove: ({ jobId }) => removeForgotten(place, jobId),
+  }
+}

@@ -1,0 +1,35 @@
+import type { JobBoard } from '../queue/index.js'
+import type { KnownEngine } from './index.js'
+
+/** Writes into a job's history that a try has its sessions, and what of it is safe already. */
+export async function noteAdmitted(
+  board: JobBoard,
+  jobId: string,
+  admitted: { fence: number; engines: readonly KnownEngine[] },
+): Promise<void> {
+  const card = await board.get(jobId)
+  await board.note(jobId, {
+    kind: 'admitted',
+    fence: admitted.fence,
+    engines: [...new Set(admitted.engines.map(hostOf))],
+    safeAudioMs: card?.checkpointedAudioMs ?? 0,
+  })
+}
+
+/**
+ * Writes into a job's history that a session broke. A view: the transcription doesn't wait for it,
+ * and must not fail with it.
+ */
+export function noteSessionBroke(
+  board: JobBoard,
+  jobId: string,
+  broke: { engine: KnownEngine; code: string },
+): void {
+  const engine = hostOf(broke.engine)
+  board.note(jobId, { kind: 'session-broke', engine, code: broke.code }).catch(() => {})
+}
+
+/** Without credentials and path. */
+function hostOf({ address }: KnownEngine): string {
+  return new URL(address.url).host
+}

@@ -1,0 +1,73 @@
+import type { CarriedLane, CarriedLeg } from './carried-leg.js'
+import { nextFrameOf } from './checkpoint.js'
+import type { LegRecord } from './leg-record.js'
+
+/** A leg that runs, and what it would be if it ended at its last safe cut. */
+export interface RunningLegRecord {
+  readonly record: LegRecord
+  /** @param options.hasText see `LegRecord.part` */
+  part(options?: { hasText?: boolean }): CarriedLeg | null
+}
+
+/**
+ * How far one lane has come in a job: legs that are complete, those of attempts before among them,
+ * and the one or two that run.
+ */
+export class LaneProgress {
+  readonly channel: number | null
+  private readonly fromFrame: number
+  private readonly legs: CarriedLeg[]
+  private running: RunningLegRecord[] = []
+
+  /**
+   * @param lane what is there already
+   * @param fromFrame where the lane begins
+   */
+  constructor(lane: CarriedLane, fromFrame: number) {
+    this.channel = lane.channel
+    this.fromFrame = fromFrame
+    this.legs = [...lane.legs]
+  }
+
+  /** A leg begins, after those that run. */
+  begin(leg: RunningLegRecord): void {
+    this.running.push(leg)
+  }
+
+  /** A leg has ended, one way or another. */
+  end(leg: RunningLegRecord): void {
+    this.running = this.running.filter((each) => each !== leg)
+  }
+
+  /** A leg is complete, or as complete as it will be. In order. */
+  add(leg: CarriedLeg): void {
+    this.legs.push(leg)
+  }
+
+  /** Legs that are complete. */
+  get count(): number {
+    return this.legs.length
+  }
+
+  /** The furthest frame of the recording that was answered. */
+  get answeredFrame(): number {
+    const done = this.legs.at(-1)?.endFrame ?? 0
+    return Math.max(done, ...this.running.map(({ record }) => record.answeredFrame))
+  }
+
+  /** Everything that is complete. */
+  get carried(): CarriedLane {
+    return { channel: this.channel, legs: [...this.legs] }
+  }
+
+  /** Everything that is safe: what is complete, and the running leg up to its last safe cut. */
+  get safe(): CarriedLane {
+    const lane = this.carried
+    const nextFrame = nextFrameOf(lane) ?? this.fromFrame
+    // One that doesn't join on has lost the leg before it, and is about to be stopped.
+    const joining = this.running.find(({ record }) => record.fromFrame === nextFrame)
+    const part = joining?.part() ?? null
+    if (part !== null) lane.legs.push(part)
+    return lane
+  }
+}

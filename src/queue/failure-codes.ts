@@ -1,0 +1,170 @@
+import type { ErrorCode } from '../kernel/errors.js'
+
+/** Names of the classes in `src/kernel/errors.ts` that a try may end with. */
+export type FailureClass =
+  | 'ConfigError'
+  | 'InputError'
+  | 'CapacityError'
+  | 'UpstreamError'
+  | 'ProtocolError'
+
+/** What a code means to the people whose job ended with it. */
+export interface FailureCode {
+  /** In a few words. */
+  title: string
+  /** The classes that carry it; the class decides whether the queue tries again by itself. */
+  carriedBy: readonly FailureClass[]
+  /** What mends it, one sentence. `{retry}` stands for the command that starts the job again. */
+  advice: string
+}
+
+const SUBMIT_AGAIN = 'Submit the recording again.'
+const REPAIR = 'Repair or replace the recording, then submit it again.'
+
+/**
+ * Every code there is. `internal` is carried by what is no class of ours too: a bug.
+ *
+ * @NOTE `coverage_below_threshold` and `deadline_missed` are names of the published contract that
+ * no job fails with: text with a hole, or a late one, is worth more than none.
+ */
+export const FAILURE_CODES: Readonly<Record<ErrorCode, FailureCode>> = {
+  config_invalid: {
+    title: 'A setting is wrong',
+    carriedBy: ['ConfigError'],
+    advice:
+      'Correct the setting (`nightscribe doctor` shows it), restart the workers, then {retry}.',
+  },
+  input_not_found: {
+    title: 'The recording is not there',
+    carriedBy: ['InputError'],
+    advice: 'Put the recording back in its place, then {retry}.',
+  },
+  input_forbidden: {
+    title: 'The recording may not be read',
+    carriedBy: ['InputError'],
+    advice: 'Give Nightscribe the right to read it, then {retry}.',
+  },
+  input_unsupported: {
+    title: 'This kind of file can not be read',
+    carriedBy: ['InputError'],
+    advice: 'Convert the recording to something that ffmpeg reads, then submit it again.',
+  },
+  no_audio_stream: {
+    title: 'There is no sound in it',
+    carriedBy: ['InputError'],
+    advice: 'Submit the file that has the sound.',
+  },
+  media_corrupt: { title: 'The file is damaged', carriedBy: ['InputError'], advice: REPAIR },
+  media_too_long: {
+    title: 'The recording is too long',
+    carriedBy: ['InputError'],
+    advice: 'Cut it into parts and submit those, or raise the limit and {retry}.',
+  },
+  media_too_large: {
+    title: 'The file is too large',
+    carriedBy: ['InputError'],
+    advice: 'Encode it smaller and submit that, or raise the limit and {retry}.',
+  },
+  media_changed: {
+    title: 'The recording was replaced',
+    carriedBy: ['InputError'],
+    advice: SUBMIT_AGAIN,
+  },
+  decode_failed: {
+    title: 'Decoding failed',
+    carriedBy: ['InputError', 'UpstreamError'],
+    advice: 'Look at ffmpeg with `nightscribe doctor`, then {retry}.',
+  },
+  engine_unavailable: {
+    title: 'No engine could be reached',
+    carriedBy: ['UpstreamError'],
+    advice: 'See that the engines are up (`nightscribe doctor`), then {retry}.',
+  },
+  engine_unauthorized: {
+    title: 'The engine refuses our key',
+    carriedBy: ['ConfigError', 'UpstreamError'],
+    advice: 'Correct NIGHTSCRIBE_ENGINE_KEY, restart the workers, then {retry}.',
+  },
+  engine_model_missing: {
+    title: 'The engine does not serve the model',
+    carriedBy: ['ConfigError', 'UpstreamError'],
+    advice: 'Start the engine with the model that the settings name, then {retry}.',
+  },
+  engine_overloaded: {
+    title: 'The engine has no room',
+    carriedBy: ['CapacityError', 'UpstreamError'],
+    advice: 'Wait for a quieter hour or add an engine, then {retry}.',
+  },
+  engine_crashed: {
+    title: 'The engine broke off',
+    carriedBy: ['ConfigError', 'UpstreamError'],
+    advice: "Look into the engine's log, start it again if it is down, then {retry}.",
+  },
+  engine_protocol: {
+    title: 'The engine broke the protocol',
+    carriedBy: ['ProtocolError', 'UpstreamError'],
+    advice:
+      "Compare the engine's version with the supported ones (`nightscribe doctor`), then {retry}.",
+  },
+  session_stalled: {
+    title: 'The engine fell silent',
+    carriedBy: ['UpstreamError'],
+    advice: "Look at the engine's load and log, then {retry}.",
+  },
+  coverage_below_threshold: {
+    title: 'Too much speech has no text',
+    carriedBy: ['UpstreamError'],
+    advice: "Look at the engine's log, then {retry}.",
+  },
+  storage_unavailable: {
+    title: 'Storage could not be read',
+    carriedBy: ['UpstreamError'],
+    advice: 'See that storage is up (`nightscribe doctor`), then {retry}.',
+  },
+  queue_unavailable: {
+    title: 'Redis could not be used',
+    carriedBy: ['UpstreamError'],
+    advice: 'See that Redis is up (`nightscribe doctor`), then {retry}.',
+  },
+  output_write_failed: {
+    title: 'Storage could not be written',
+    carriedBy: ['UpstreamError'],
+    advice: 'Look at rights and free space of the storage, then {retry}.',
+  },
+  worker_lost: {
+    title: 'Workers died at this recording',
+    carriedBy: ['UpstreamError'],
+    advice: "Look at the workers' logs and their host's memory, then {retry}.",
+  },
+  deadline_missed: {
+    title: 'It was not done in time',
+    carriedBy: ['InputError'],
+    advice: 'Choose a later time, then {retry}.',
+  },
+  job_not_found: {
+    title: 'What belongs to the job is gone',
+    carriedBy: ['InputError'],
+    advice: SUBMIT_AGAIN,
+  },
+  canceled: {
+    title: 'It was canceled',
+    carriedBy: [],
+    advice: 'To start it all the same, {retry}.',
+  },
+  internal: {
+    title: 'A bug in Nightscribe',
+    carriedBy: ['InputError', 'UpstreamError', 'ProtocolError'],
+    advice: "Report it with the worker's log; after an upgrade, {retry}.",
+  },
+}
+
+/** What mends a job that ended with this code: one sentence, with the command where one helps. */
+export function adviceOn(code: ErrorCode, jobId: string): string {
+  const advice = FAILURE_CODES[code]?.advice ?? FAILURE_CODES.internal.advice
+  return advice.replace('{retry}', `\`nightscribe jobs retry ${jobId}\``)
+}
+
+/** Whether `jobs retry` can lead to another end, be it after somebody has mended something. */
+export function retryHelps(code: ErrorCode): boolean {
+  return (FAILURE_CODES[code] ?? FAILURE_CODES.internal).advice.includes('{retry}')
+}

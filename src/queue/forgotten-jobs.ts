@@ -1,0 +1,56 @@
+import type { Redis } from 'ioredis'
+import { reasonOf, UpstreamError } from '../kernel/errors.js'
+
+/** Entries that Redis looks at for one answer. */
+const SCAN_COUNT = 500
+
+const REMOVE_WITHOUT_CARD = `
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+return redis.call('ZREM', KEYS[1], ARGV[1])`
+
+/** Where a board keeps its entries; the same as of `RedisJobBoard`. */
+export interface BoardPlace {
+  redis: Redis
+  prefix: string
+}
+
+/**
+ * Jobs that stand in the board's list and have no card any more: the cards of ended jobs expire, and
+ * only those among the newest are missed when somebody lists.
+ * @throws UpstreamError `queue_unavailable`; the signal's reason
+ */
+export async function* forgottenJobs(
+  { redis, prefix }: BoardPlace,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<{ jobId: string; createdMs: number }, void, void> {
+  for (let cursor = '0'; ; ) {
+    signal.throwIfAborted()
+    const [next, pairs] = await guarded(() =>
+      redis.zscan(`${prefix}:jobs`, cursor, 'COUNT', SCAN_COUNT),
+    )
+    const read = redis.pipeline()
+    for (let index = 0; index < pairs.length; index += 2)
+      read.exists(`${prefix}:job:${pairs[index]}`)
+    const answers = (await guarded(() => read.exec())) ?? []
+    for (const [index, [error, exists]] of answers.entries()) {
+      const [jobId = '', createdMs] = pairs.slice(index * 2)
+      if (!error && exists === 0) yield { jobId, createdMs: Number(createdMs) }
+    }
+    if (next === '0') return
+    cursor = next
+  }
+}
+
+/** Takes one out of the list, unless it has a card again. @throws UpstreamError */
+export async function removeForgotten({ redis, prefix }: BoardPlace, jobId: string): Promise<void> {
+  const keys = [`${prefix}:jobs`, `${prefix}:job:${jobId}`] as const
+  await guarded(() => redis.eval(REMOVE_WITHOUT_CARD, 2, ...keys, jobId))
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new UpstreamError('queue_unavailable', `Redis failed: ${reasonOf(cause)}.`, { cause })
+  }
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { jobError } from './job-error.js'
+
+/** Entries that are kept of a job; the oldest go first. */
+export const HISTORY_NOTES_MAX = 20
+
+/** One thing that happened to a job, for `jobs show`. Times of audio are sums over all lanes. */
+export const jobNote = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('submitted') }),
+  /** Somebody started it again after it had ended. */
+  z.object({ kind: z.literal('retried') }),
+  /** The queue had lost it, and it was found in storage. */
+  z.object({ kind: z.literal('found') }),
+  /** It waits for room; noted when the wait begins. */
+  z.object({ kind: z.literal('waiting'), reason: z.string() }),
+  /** A try has its sessions. `engines` are hosts with ports, of each lane's first leg. */
+  z.object({
+    kind: z.literal('admitted'),
+    fence: z.int(),
+    engines: z.array(z.string()),
+    safeAudioMs: z.number(),
+  }),
+  /** A session broke, and its leg is carried again within the same try. */
+  z.object({ kind: z.literal('session-broke'), engine: z.string(), code: z.string() }),
+  /** A try failed, and another follows. `tries`: those in vain since audio was last made safe. */
+  z.object({
+    kind: z.literal('try-failed'),
+    error: jobError,
+    tries: z.int(),
+    backoffMs: z.number(),
+    safeAudioMs: z.number(),
+  }),
+  /** Its worker died, so many times since audio was last made safe; another one goes on. */
+  z.object({ kind: z.literal('taken-over'), takeovers: z.int(), safeAudioMs: z.number() }),
+  /** Its worker was told to stop and gave it back. */
+  z.object({ kind: z.literal('handed-back') }),
+  z.object({ kind: z.literal('canceled') }),
+  /** It ended without a transcript. */
+  z.object({ kind: z.literal('failed'), error: jobError, tries: z.int() }),
+])
+
+/** See `jobNote`. */
+export type JobNote = z.infer<typeof jobNote>
+
+const datedNote = z.object({ atMs: z.number(), note: jobNote })
+
+/** A note with the time at which it was written, ms of the Unix epoch. */
+export type DatedNote = z.infer<typeof datedNote>
+
+/** Notes out of their list; such of an unknown shape (another release's) are left out. */
+export function decodeHistory(entries: readonly string[]): DatedNote[] {
+  return entries.flatMap((json) => {
+    const parsed = datedNote.safeParse(JSON.parse(json))
+    return parsed.success ? [parsed.data] : []
+  })
+}

@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { jobStory } from '../../src/cli/job-story.js'
+import { cardOfJob } from '../../src/pipeline/card-of-job.js'
+import { cancelJob, retryFailedJobs, retryJob } from '../../src/pipeline/end-job.js'
+import { readFailure } from '../../src/pipeline/failure-record.js'
+import { reconcileJobs } from '../../src/pipeline/reconcile-jobs.js'
+import { sourceAddress } from '../../src/pipeline/source-address.js'
+import { submitRecording } from '../../src/pipeline/submit-recording.js'
+import { audioKey } from '../../src/storage/keys.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { runCli } from '../fakes/run-cli.js'
+import { toneRecording } from '../fakes/tone-recording.js'
+
+const signal = new AbortController().signal
+/** Sessions break after 4 s of audio: short recordings never get there, long ones always do. */
+const BREAKS_LONG_ONES = [{ kind: 'drop', afterDeltas: 50 }] as const
+const ATTEMPTS_MAX = 2
+const settings = { queue: { backoffMs: 10, backoffMaxMs: 20, attemptsMax: ATTEMPTS_MAX } }
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-dead-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function submit(stack: DevStack, name: string, bytes: Buffer): Promise<string> {
+  const key = `in/${name}`
+  await stack.ports.store.put(key, bytes, { signal })
+  const address = sourceAddress(stack.ports.store, key)
+  const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+  return (await submitRecording(stack.ports, { ...address, ...options }, { signal })).jobId
+}
+
+const tones = async (seed: number, count: number) => {
+  return (await toneRecording({ folder, seed, count })).bytes
+}
+
+async function keysOf(stack: DevStack, prefix: string): Promise<string[]> {
+  const keys: string[] = []
+  for await (const { key } of stack.ports.store.list(prefix, { signal })) keys.push(key)
+  return keys
+}
+
+async function story(stack: DevStack, jobId: string): Promise<string> {
+  const found = await cardOfJob(stack.ports, jobId, { signal })
+  if (!found) throw new Error(`there is no job ${jobId}`)
+  const history = await stack.ports.board.history(jobId)
+  return jobStory({ ...found, history }, { location: 'x', nowMs: Date.now() }).join('\n')
+}
+
+const kinds = async (stack: DevStack, jobId: string) => {
+  return (await stack.ports.board.history(jobId)).map(({ note }) => note.kind)
+}
+
+function cli(stack: DevStack, ...args: string[]) {
+  const env = {
+    NIGHTSCRIBE_STORAGE: stack.settings.storage,
+    NIGHTSCRIBE_STATE_DIR: stack.settings.stateDir,
+    NIGHTSCRIBE_REDIS_URL: stack.redis.url,
+    NIGHTSCRIBE_ENGINES: stack.standin.url,
+    NIGHTSCRIBE_ENGINE_KEY: 'k',
+  }
+  return runCli(args, { env, cwd: folder })
+}
+
+describe('a batch in which some recordings can not be carried', () => {
+  it('ends: the good ones are done, a damaged one was tried once, and what the engine broke is a dead letter that a retry finishes', async () => {
+    await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
+    const good = [await submit(stack, 'a.wav', await tones(1, 4))]
+    const bad = await submit(stack, 'bad.mp3', Buffer.from('no sound at all '.repeat(200)))
+    const dead = await submit(stack, 'long.wav', await tones(2, 24))
+    good.push(await submit(stack, 'b.wav', await tones(3, 4)))
+    await stack.startWorker()
+    const cards = await stack.ended([...good, bad, dead])
+    expect(cards.map(({ status }) => status)).toEqual([
+      ...['completed', 'completed'],
+      ...['failed', 'failed'],
+    ])
+
+    // The recording's fault: once, and nothing that a retry alone would help.
+    expect(cards[2]).toMatchObject({ error: { retryable: false }, triesSinceProgress: 1 })
+    expect(await kinds(stack, bad)).toEqual(['submitted', 'failed'])
+
+    // The engine's fault: so many tries, and then it waits for a person.
+    const error = { code: 'engine_crashed', retryable: true, stage: 'transcribe' }
+    expect(cards[3]).toMatchObject({ error, attempts: ATTEMPTS_MAX })
+    expect(await readFailure(stack.ports.store, dead, { signal })).toMatchObject({
+      ...{ status: 'failed', code: 'engine_crashed', stage: 'transcribe', fence: ATTEMPTS_MAX },
+      ...{ tries: ATTEMPTS_MAX, retryable: true, retry_helps: true },
+      advice: expect.stringContaining(`nightscribe jobs retry ${dead}`),
+    })
+    expect(await keysOf(stack, audioKey(dead))).toEqual([audioKey(dead)])
+    expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
+
+    stack.standin.setFaults([])
+    expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [dead], left: [bad] })
+    const [mended] = await stack.ended([dead])
+    expect(mended).toMatchObject({ status: 'completed', error: null, attempts: ATTEMPTS_MAX + 1 })
+    expect(await kinds(stack, dead)).toEqual(expect.arrayContaining(['failed', 'retried']))
+    expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [], left: [bad] })
+  }, 120_000)
+
+  it('is told by the commands, and mended by one of them', async () => {
+    await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
+    const dead = await submit(stack, 'long.wav', await tones(2, 24))
+    await stack.startWorker()
+    await stack.ended([dead])
+    const listed = await cli(stack, 'jobs')
+    expect(listed.out).toContain('failed: engine_crashed')
+    expect(listed.err).toContain('`nightscribe jobs retry --failed`')
+    const { out } = await cli(stack, 'jobs', 'show', dead)
+    const host = new URL(stack.standin.url).host
+    expect(out).toMatch(new RegExp(`try 1 began, on ${host}\\n`))
+    expect(out).toMatch(/failed, try 1 without progress: .+ \[engine_crashed\] Next try in 1 s\n/)
+    expect(out).toMatch(/gave up after 2 tries without progress \[engine_crashed\]\n/)
+    expect(out).toContain(`then \`nightscribe jobs retry ${dead}\`.`)
+    stack.standin.setFaults([])
+    expect((await cli(stack, 'jobs', 'retry', '--failed')).out).toContain(dead)
+    expect(await stack.ended([dead])).toMatchObject([{ status: 'completed' }])
+    expect(await story(stack, dead)).toMatch(/started again by hand\n[\s\S]*done\n/)
+  }, 120_000)
+})
+
+describe('what Redis has forgotten', () => {
+  it('is told from storage: done, failed or canceled; and nothing of it runs unasked', async () => {
+    await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
+    const canceled = await submit(stack, 'c.wav', await tones(4, 4))
+    await cancelJob(stack.ports, canceled, { signal })
+    const done = await submit(stack, 'a.wav', await tones(1, 4))
+    const dead = await submit(stack, 'long.wav', await tones(2, 24))
+    const worker = await stack.startWorker()
+    await stack.ended([done, dead])
+    await worker.drain()
+    await stack.ports.redis.flushall()
+    expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
+    expect(await story(stack, done)).toMatch(/is done\.[\s\S]*transcript\.json/)
+    expect(await story(stack, canceled)).toMatch(/was canceled\./)
+    expect(await story(stack, dead)).toMatch(/has failed\.[\s\S]*\[engine_crashed\]/)
+    stack.standin.setFaults([])
+    await stack.startWorker()
+    await retryJob(stack.ports, dead, { signal })
+    expect(await stack.ended([dead])).toMatchObject([
+      { status: 'completed', attempts: ATTEMPTS_MAX + 1 },
+    ])
+    expect(await stack.ports.board.get(canceled)).toBeNull()
+  }, 120_000)
+})

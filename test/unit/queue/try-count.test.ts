@@ -1,0 +1,55 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { countBegun, countFailed, NO_TRIES, type TryCount } from '../../../src/queue/try-count.js'
+
+describe('tries since progress', () => {
+  it('counts what fails, and begins at one again when audio was made safe in between', () => {
+    let count = countFailed(NO_TRIES, 0)
+    count = countFailed(count, 0)
+    expect(count.failures).toBe(2)
+    count = countFailed(count, 60_000)
+    expect(count).toMatchObject({ failures: 1, safeAudioMs: 60_000 })
+    count = countFailed(count, 60_000)
+    expect(count.failures).toBe(2)
+  })
+
+  it('counts each lost worker once, though the count of the queue never falls', () => {
+    let count = countBegun(NO_TRIES, { stalls: 0, safeAudioMs: 0 })
+    expect(count).toEqual(NO_TRIES)
+    count = countBegun(count, { stalls: 2, safeAudioMs: 0 })
+    count = countBegun(count, { stalls: 2, safeAudioMs: 0 })
+    expect(count.takeovers).toBe(2)
+    count = countBegun(count, { stalls: 3, safeAudioMs: 500 })
+    expect(count).toMatchObject({ takeovers: 1, stallsSeen: 3 })
+  })
+
+  it('takes no fall for progress: what was safe once and is lost was not won again', () => {
+    const count = countFailed(countFailed(NO_TRIES, 60_000), 0)
+    expect(count).toMatchObject({ failures: 2, safeAudioMs: 60_000 })
+    expect(countFailed(count, 60_000).failures).toBe(3)
+  })
+
+  it('ends every job that stands still, and none that goes on', () => {
+    const step = fc.record({ growsMs: fc.nat(3), fails: fc.boolean(), stalls: fc.nat(2) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let count: TryCount = NO_TRIES
+        let safeAudioMs = 0
+        let stalls = 0
+        let [failures, lost] = [0, 0] // by the definition, told apart from how it is counted
+        for (const { growsMs, fails, stalls: more } of steps) {
+          safeAudioMs += growsMs
+          stalls += more
+          if (growsMs > 0) [failures, lost] = [0, 0]
+          lost += more
+          count = countBegun(count, { stalls, safeAudioMs })
+          if (fails) {
+            failures += 1
+            count = countFailed(count, safeAudioMs)
+          }
+          expect([count.failures, count.takeovers]).toEqual([failures, lost])
+        }
+      }),
+    )
+  })
+})
