@@ -88,12 +88,10 @@ export class EnginePool implements EngineRoster {
       )
     }
     const root = projectRoot()
-    const asked = await Promise.allSettled(
-      settings.engines.map((url) => {
-        // A signal for each: up to 64 listen at a time.
-        return readEngine(settings, { url, root }, { signal: AbortSignal.any([signal]) })
-      }),
-    )
+    // A signal for each: up to 64 listen at a time.
+    const read = (url: string) =>
+      readEngine(settings, { url, root }, { signal: AbortSignal.any([signal]) })
+    const asked = await Promise.allSettled(settings.engines.map(read))
     const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
     const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
     if (wrong ?? (refused.length === asked.length && refused[0])) throw wrong ?? refused[0]

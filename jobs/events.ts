@@ -78,8 +78,8 @@ export function workerEvents(log: Logger): WorkerEvents {
 }
 
 /**
- * What an error was, without its sentence: that may name files, and quote what it was given. Where a
- * person has to act, the sentence stands in the job's card and in what the command prints.
+ * What an error was, without its sentence: that may name files, and quote what it was given.
+ * Where a person has to act, the sentence stands in the job's card and in what the command prints.
  */
 function facts(error: unknown): object {
   const name = error instanceof Error ? error.name : typeof error

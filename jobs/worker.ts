@@ -22,7 +22,8 @@ const DRAIN_MS_MAX = 10_000
 const LEAVE_MS_MAX = 1_000
 
 /**
- * The worker process. First signal: takes nothing new, makes safe what is done, hands the jobs back.
+ * The worker process. First signal: takes nothing new, makes safe what is done, hands the jobs
+ * back.
  * Second: leaves at once; the queue finds what ran within seconds. `--exit-with-stdin`: as a first
  * signal when stdin closes, so that a worker never outlives the program that started it.
  */

@@ -60,7 +60,8 @@ interface RunningLeg<T> {
 /**
  * Carries a lane through its chain of legs: the next one is opened before the old one has ended,
  * so two run at a change-over. Where a leg fails the lane goes on from as far as its text is kept;
- * what came after it is stopped, what came before it stays. The chain holds nothing when this returns.
+ * what came after it is stopped, what came before it stays. The chain holds nothing when this
+ * returns.
  */
 export async function carryChain<T>(chain: LaneChain, options: CarryOptions<T>): Promise<void> {
   let failures = 0

@@ -16,8 +16,8 @@ export interface LeasePorts {
 }
 
 /**
- * Chains of workers whose last sign of life has expired. The keepers of living workers take them out
- * of the ledgers of their own engines; here are those that nobody keeps any more.
+ * Chains of workers whose last sign of life has expired. The keepers of living workers take
+ * them out of the ledgers of their own engines; here are those that nobody keeps any more.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function deadLeases(
@@ -34,8 +34,8 @@ export async function deadLeases(
 }
 
 /**
- * Takes them out. Where somebody else writes first, or the worker gives a sign again, it is left for
- * the next time.
+ * Takes them out. Where somebody else writes first, or the worker gives a sign again, it is
+ * left for the next time.
  */
 export async function removeDeadLeases(
   { ledgers, signs }: LeasePorts,

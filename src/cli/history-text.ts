@@ -79,8 +79,11 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
     }
     case 'session-broke':
       return `a session on ${printable(note.engine)} broke [${note.code}]; its part was sent again`
-    case 'try-failed':
-      return `failed, try ${note.tries} without progress: ${printable(note.error.detail)} [${note.error.code}] Next try in ${roughText(note.backoffMs)}`
+    case 'try-failed': {
+      const { detail, code } = note.error
+      const next = `Next try in ${roughText(note.backoffMs)}`
+      return `failed, try ${note.tries} without progress: ${printable(detail)} [${code}] ${next}`
+    }
     case 'taken-over': {
       const rest = note.safeAudioMs > 0 ? ` with ${safe(note.safeAudioMs)} safe` : ''
       return `its worker died; another took it over${rest}`

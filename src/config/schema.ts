@@ -90,7 +90,10 @@ export const settingsSchema = z.strictObject({
         .default(10 * 2 ** 30),
       decodeTimeoutMs: ms.min(1_000).default(3600 * 1000),
       decodesMax: count.default(2),
-      /** At least four stretches of 2 min (`src/media/lane-reader.ts`): two lanes, each one ahead. */
+      /**
+       * At least four stretches of 2 min (`src/media/lane-reader.ts`): two lanes, each one
+       * ahead.
+       */
       spoolBytesMax: z
         .int()
         .min(16 * 2 ** 20)
@@ -162,7 +165,10 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   metrics: z
     .strictObject({
-      /** Where a worker serves `/metrics`; null: nowhere, 0: on any free port, which its log tells. */
+      /**
+       * Where a worker serves `/metrics`; null: nowhere, 0: any free port, which its log
+       * tells.
+       */
       port: z.int().min(0).max(65_535).nullable().default(null),
       host: z.string().min(1).default('127.0.0.1'),
     })

@@ -26,7 +26,8 @@ export function noteSessionBroke(
   broke: { engine: KnownEngine; code: string },
 ): void {
   const engine = hostOf(broke.engine)
-  board.note(jobId, { kind: 'session-broke', engine, code: broke.code }).catch(() => {})
+  const note = { kind: 'session-broke', engine, code: broke.code } as const
+  board.note(jobId, note).catch(() => {}) // a view
 }
 
 /** Without credentials and path. */

@@ -46,8 +46,8 @@ export interface LaneRequest {
 const FREED_WAIT_MS = 30_000
 
 /**
- * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on from
- * its last safe cut, on whatever engine is well.
+ * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on
+ * from its last safe cut, on whatever engine is well.
  * @throws what a leg fails with for the last time; the signal's reason
  */
 export async function carryLane(

@@ -79,7 +79,10 @@ export class CheckpointWriter {
     }
   }
 
-  /** Writes what there is, if it is more than stands there already. @throws what the store throws */
+  /**
+   * Writes what there is, if it is more than stands there already. @throws what the store
+   * throws
+   */
   async write(signal: AbortSignal): Promise<void> {
     const { ports, job } = this
     this.legsWritten = this.legs

@@ -67,7 +67,10 @@ export interface WorkNotes extends WorkTally {
   checkpointFailed(jobId: string, error: unknown): void
   /** An attempt goes on from a checkpoint. */
   resumed(jobId: string, fromMs: number): void
-  /** A transcript was audited: stretches of speech without text, and how many of them got theirs. */
+  /**
+   * A transcript was audited: stretches of speech without text, and how many got
+   * theirs.
+   */
   audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
 }
 

@@ -77,7 +77,7 @@ export const FAILURE_CODES: Readonly<Record<ErrorCode, FailureCode>> = {
   },
   engine_unavailable: {
     title: 'No engine could be reached',
-    carriedBy: ['UpstreamError'],
+    carriedBy: ['CapacityError', 'UpstreamError'],
     advice: 'See that the engines are up (`nightscribe doctor`), then {retry}.',
   },
   engine_unauthorized: {

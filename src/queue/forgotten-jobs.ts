@@ -15,8 +15,8 @@ export interface BoardPlace {
 }
 
 /**
- * Jobs that stand in the board's list and have no card any more: the cards of ended jobs expire, and
- * only those among the newest are missed when somebody lists.
+ * Jobs that stand in the board's list and have no card any more: the cards of ended jobs
+ * expire, and only those among the newest are missed when somebody lists.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(

@@ -11,7 +11,8 @@ import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**
  * What becomes of a job whose try ended with an error. The one place where classes meet the queue;
- * what each code means to people stands in `failure-codes.ts`, the exit codes in `cli/exit-code.ts`.
+ * what each code means to people stands in `failure-codes.ts`, the exit codes in
+ * `cli/exit-code.ts`.
  */
 export type Disposition =
   /** Nothing more happens by itself. `isBug`: an error that no part of ours classified. */

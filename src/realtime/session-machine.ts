@@ -15,7 +15,8 @@ import type { ServerEvent, Usage } from './wire-codec.js'
  *   and first commit were sent (→ generating).
  * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done`
  *   here is early: the server gave up on audio that it was still to get (→ failed).
- * - `finishing`: the end of the audio was announced. Ends with `done` (→ done), which must not leave
+ * - `finishing`: the end of the audio was announced. Ends with `done` (→ done), which must not
+ * leave
  *   audio unanswered, nor the tail of the text out unless that may be (→ failed).
  * - `done`, `failed`: nothing changes any more; whatever still arrives is ignored.
  *

@@ -2,7 +2,8 @@ import { z } from 'zod'
 
 /**
  * `failure.json` below the last attempt's prefix: a job that ended without a transcript. Nobody
- * starts it again unasked; `jobs retry` and a new submission remove it, and nothing else of the job.
+ * starts it again unasked; `jobs retry` and a new submission remove it, and nothing else of the
+ * job.
  */
 export const failureDocument = z.object({
   schema: z.literal('nightscribe.failure/1'),

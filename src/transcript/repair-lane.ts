@@ -28,7 +28,10 @@ export interface LaneRerun<Leg extends RepairableLeg> extends LaneLegs<Leg> {
 
 /** A lane as it is read in the end. */
 export interface RepairedLane<Leg extends RepairableLeg> extends LaneLegs<Leg> {
-  /** The legs as they were sent, each under the same index; a session in two parts is there twice. */
+  /**
+   * The legs as they were sent, each under the same index; a session in two parts is there
+   * twice.
+   */
   readonly sentLegs: readonly Leg[]
   /** Holes that something was put into, in order. */
   readonly patchedMs: readonly MsRange[]

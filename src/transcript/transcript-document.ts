@@ -71,8 +71,8 @@ export type TranscriptDocument = ReturnType<typeof transcriptDocument>
  * `deltas` counts what the session sent, the overlap included; a session in whose middle a hole was
  * repaired is two legs, which share its deltas.
  *
- * `coverage.holes[]` is speech without text: `unresolved` ones, with the reason (`AuditedHole`), and
- * those that have text by a second try (`rerun`).
+ * `coverage.holes[]` is speech without text: `unresolved` ones, with the reason (`AuditedHole`),
+ * and those that have text by a second try (`rerun`).
  */
 export function transcriptDocument(input: TranscriptInput) {
   const { assembled, engine } = input

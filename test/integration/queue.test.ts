@@ -4,6 +4,7 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { InputError, UpstreamError } from '../../src/kernel/errors.js'
 import { Pulse } from '../../src/kernel/pulse.js'
 import type { Attempt, JobCard } from '../../src/queue/index.js'
+import { HISTORY_NOTES_MAX } from '../../src/queue/job-history.js'
 import { connectRedis } from '../../src/queue/redis-connection.js'
 import { RedisJobBoard } from '../../src/queue/redis-job-board.js'
 import { openTestQueue } from '../fakes/test-queue.js'
@@ -90,6 +91,70 @@ describe('the queue on a real Redis', () => {
     await queue.enqueue('transcribe', 'bad', { priority: 0 })
     await until(() => numbers.bad?.length === 2)
     await close()
+  })
+
+  it('counts tries anew whenever audio was made safe, and ends only what stands still', async () => {
+    const { queue, ends, startWorker, until, close } = await newQueue(3)
+    const safe = [0, 0, 60_000, 60_000, 60_000] // after each try; the third one got somewhere
+    const numbers: number[] = []
+    await startWorker(
+      async ({ number }) => {
+        numbers.push(number)
+        throw new UpstreamError('engine_crashed', 'Gone.')
+      },
+      { safeAudioMs: async () => safe[numbers.length - 1] ?? 0 },
+    )
+    await queue.enqueue('transcribe', 'long', { priority: 0 })
+    await until(() => ends.some(({ end }) => end.kind === 'failed'))
+    await close()
+    expect(numbers).toEqual([1, 2, 3, 2, 3])
+    expect(ends.map(({ end }) => ('tries' in end ? end.tries : null))).toEqual([1, 2, 1, 2, 3])
+    expect(ends.at(-1)?.end).toMatchObject({ kind: 'failed', error: { retryable: true } })
+  })
+
+  it.each([
+    ['so often that it is set aside', 6, 0, 'worker_lost'],
+    ['often, but audio was made safe in between', 6, 500, null],
+    ['as often as may be', 5, 0, null],
+  ])('a job that lost its worker %s', async (_, stalls, safeAudioMs, code) => {
+    const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
+    await queue.enqueue('transcribe', 'killer', { priority: 0 })
+    const entry = `${prefix}:transcribe:killer`
+    const progress = { failures: 2, takeovers: 3, stallsSeen: 5, safeAudioMs: 0 }
+    const tries = safeAudioMs > 0 ? progress : undefined
+    await redis.hset(entry, 'stc', stalls, 'data', JSON.stringify({ jobId: 'killer', tries }))
+    const numbers: number[] = []
+    const taken: number[] = []
+    await startWorker(async ({ number }) => void numbers.push(number), {
+      safeAudioMs: async () => safeAudioMs,
+      onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
+    })
+    await until(() => numbers.length + ends.length > 0)
+    await close()
+    expect(numbers).toEqual(code === null ? [1] : [])
+    expect(taken).toEqual([safeAudioMs > 0 ? 1 : stalls])
+    const failed = { kind: 'failed', error: { code, retryable: true } }
+    expect(ends.map(({ end }) => end)).toMatchObject(code === null ? [] : [failed])
+  })
+
+  it('tells of a bug, fails its job alone, and goes on', async () => {
+    const { queue, ends, startWorker, until, close } = await newQueue()
+    const bugs: string[] = []
+    const done: string[] = []
+    await startWorker(
+      async ({ jobId }) => {
+        if (jobId === 'odd') throw new TypeError('x is not a function')
+        done.push(jobId)
+      },
+      { onBug: (jobId) => void bugs.push(jobId) },
+    )
+    for (const id of ['odd', 'even']) await queue.enqueue('transcribe', id, { priority: 0 })
+    await until(() => done.length + ends.length === 2)
+    await close()
+    expect([bugs, done]).toEqual([['odd'], ['even']])
+    expect(ends).toMatchObject([
+      { jobId: 'odd', end: { error: { code: 'internal', retryable: false }, tries: 1 } },
+    ])
   })
 
   it('cancels what runs through its signal, and what waits by taking it out', async () => {
@@ -213,6 +278,24 @@ describe('the board on a real Redis', () => {
     expect((await board.get('one'))?.waiting).toBeNull()
     await redis.hdel(`${prefix}:job:one`, 'waiting')
     expect(await board.get('one')).toMatchObject({ jobId: 'one', waiting: null })
+  })
+
+  it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
+    const { board, redis, prefix } = await newBoard()
+    await board.create(card('one'))
+    for (let times = 1; times <= HISTORY_NOTES_MAX + 5; times += 1) {
+      await board.note('one', { kind: 'taken-over', takeovers: times, safeAudioMs: 0 })
+    }
+    await board.create(card('one'))
+    const notes = (await board.history('one')).map(({ note }) => note)
+    expect(notes).toHaveLength(HISTORY_NOTES_MAX)
+    expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_NOTES_MAX + 5 })
+    await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
+    expect(await board.history('one')).toHaveLength(HISTORY_NOTES_MAX)
+    expect(await redis.pttl(`${prefix}:history:one`)).toBe(-1)
+    await board.update('one', { status: 'failed' })
+    expect(await redis.pttl(`${prefix}:history:one`)).toBeGreaterThan(0)
+    expect(await board.history('nobody')).toEqual([])
   })
 
   it('streams events in order, from where a reader was', async () => {

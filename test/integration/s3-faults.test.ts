@@ -163,9 +163,8 @@ describe('a job whose S3', { timeout: TEST_TIMEOUT_MS }, () => {
     async (_, status, code, ours, words) => {
       const isAll = code === 'NoSuchBucket'
       const gone = { kind: 'error', status, code } as const
-      let later: SetFault | null = null
       const onStrike = () => {
-        later ??= set(gone, { when: ({ method }) => isAll || method === 'PUT' })
+        set(gone, { when: ({ method }) => isAll || method === 'PUT' })
       }
       const first = set(gone, { times: 1, when: asks('PUT', '/audio.flac'), onStrike })
       const { jobId, recording } = await submitted(`${code}.wav`)

@@ -45,7 +45,8 @@ function checkLegs(run: NightRun, result: NightResult): string[] {
 function checkSteps(run: NightRun, result: NightResult): string[] {
   return run.engines.flatMap(({ id, plan, baseMs }, at) => {
     if (plan.stepModel === null) return []
-    // Who is late may hold a session longer than planned: blocks are kept in any case, steps aren't.
+    // Who is late may hold a session longer than planned: blocks are kept in any case, steps
+    // aren't.
     const { tailMaxMs, slipShare, lateCloseShare } = run.trouble ?? NO_TROUBLE
     const isTroubled = tailMaxMs > 1_000 || slipShare > 0 || lateCloseShare > 0
     const budgetMs = (baseMs + plan.limits.stepMs) * (isTroubled ? STEP_TOLERANCE_TROUBLED : 1)

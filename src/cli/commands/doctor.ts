@@ -1,4 +1,5 @@
-import { statfs } from 'node:fs/promises'
+import { access, statfs } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
@@ -135,11 +136,27 @@ async function lookAtNoEngine(): Promise<Outcome> {
   return { state: 'not running', detail }
 }
 
-async function lookAtDisk({ root }: CommandContext): Promise<Outcome> {
-  const { bavail, bsize } = await statfs(root)
-  const freeBytes = bavail * bsize
-  const detail = `${Math.round(freeBytes / 2 ** 30)} GiB free`
-  return freeBytes < FREE_BYTES_MIN
-    ? { state: 'wrong', detail: `${detail}; decoded recordings need room, free some` }
-    : ok(detail)
+/** Where files of ours grow: the spool below `stateDir`, and a folder that is the storage. */
+async function lookAtDisk({ settings }: CommandContext): Promise<Outcome[]> {
+  const { storage, stateDir } = settings
+  const folders = storage.startsWith('s3://') ? [stateDir] : [stateDir, storage]
+  return await Promise.all(
+    folders.map(async (folder): Promise<Outcome> => {
+      const { bavail, bsize } = await statfs(await existing(resolve(folder)))
+      const freeBytes = bavail * bsize
+      const detail = `${Math.round(freeBytes / 2 ** 30)} GiB free for ${folder}`
+      return freeBytes < FREE_BYTES_MIN
+        ? { state: 'wrong', detail: `${detail}; recordings and results need room, free some` }
+        : ok(detail)
+    }),
+  )
+}
+
+/** The folder, or the nearest one above it that is there. */
+async function existing(folder: string): Promise<string> {
+  const isThere = await access(folder).then(
+    () => true,
+    () => false,
+  )
+  return isThere || dirname(folder) === folder ? folder : await existing(dirname(folder))
 }

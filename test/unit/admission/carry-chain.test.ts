@@ -213,4 +213,12 @@ describe('a lane that is carried', () => {
     bench.storeOutUntilMs = Number.POSITIVE_INFINITY
     await expect(bench.clock.run(work)).rejects.toMatchObject({ code: 'queue_unavailable' })
   })
+
+  it('fails with the store also before its first leg, which nobody has failed at', async () => {
+    const bench = new AdmissionBench({ gpu: enginePlan('elastic') })
+    bench.storeOutUntilMs = Number.POSITIVE_INFINITY
+    const { carried, work } = await carry({ bench })
+    await expect(bench.clock.run(work)).rejects.toMatchObject({ code: 'queue_unavailable' })
+    expect([carried.ran, carried.failures]).toEqual([[], []])
+  })
 })

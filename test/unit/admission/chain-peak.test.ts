@@ -6,7 +6,10 @@ import { chainOf, GRID_MS, heldAt, legOf, planOf, releasedMs, STEPS } from './pl
 
 const plan = planOf({ stepModel: STEPS, limits: { stepMs: 50 } })
 
-/** The legs of a chain one after the other, each beginning at the end of the one before or sooner. */
+/**
+ * The legs of a chain one after the other, each beginning at the end of the one before or
+ * sooner.
+ */
 const chains = fc
   .record({
     pace: fc.constantFrom(0.5, 1, 2),

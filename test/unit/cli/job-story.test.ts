@@ -5,6 +5,10 @@ import type { DatedNote, JobCard } from '../../../src/queue/index.js'
 import { HISTORY_NOTES_MAX } from '../../../src/queue/job-history.js'
 import type { ManifestDocument } from '../../../src/storage/manifest-document.js'
 
+const CRASHED = 'The engine closed the session (1011). [engine_crashed]'
+const TRUNCATED =
+  'the file ends before it says it does; what there is of it was transcribed [media_truncated].'
+
 /** By the clock of whoever reads it, as the text is. */
 const at = (day: number, hour: number, minute: number) =>
   new Date(2026, 0, day, hour, minute).getTime()
@@ -149,7 +153,7 @@ Job one has failed.
 The recording is 30:34 long; 8:00 of it is transcribed, 7:01 safe.
 
   21:04:00  try 1 began, on gpu:8000
-  21:20:00  failed, try 1 without progress: The engine closed the session (1011). [engine_crashed] Next try in 5 s
+  21:20:00  failed, try 1 without progress: ${CRASHED} Next try in 5 s
   21:30:00  gave up after 10 tries without progress [engine_crashed]
 
 The engine broke off: The engine closed the session (1011). [engine_crashed]
@@ -177,7 +181,7 @@ The recording is 30:34 long.
   21:01:00  waited for room: No engine is up.
   23:09:00  done
 
-Warning: the file ends before it says it does; what there is of it was transcribed [media_truncated].
+Warning: ${TRUNCATED}
 Warning: another.
 
   s3://archive/jobs/one/a2/transcript.json`)

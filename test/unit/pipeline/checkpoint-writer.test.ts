@@ -91,10 +91,10 @@ function bench(options: { isOwned?: () => boolean; failing?: () => boolean } = {
 async function until(writer: CheckpointWriter, isThere: () => boolean): Promise<void> {
   const over = new AbortController()
   const running = writer.run(over.signal)
-  running.catch(() => {})
+  running.catch(() => {}) // it is waited for below
   while (!isThere()) await new Promise((resolve) => setImmediate(resolve))
   over.abort(new StopRequested('internal', 'enough'))
-  await running.catch(() => {})
+  await running.catch(() => {}) // it was told to stop
 }
 
 async function keys(): Promise<string[]> {

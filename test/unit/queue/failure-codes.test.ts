@@ -46,7 +46,7 @@ describe('the codes that a job can end with', () => {
     expect(pairs.length).toBeGreaterThan(100)
     const wrong = pairs.filter(
       ({ name, code }) =>
-        !(FAILURE_CODES[code as ErrorCode]?.carriedBy as readonly string[]).includes(name),
+        !(FAILURE_CODES[code as ErrorCode].carriedBy as readonly string[]).includes(name),
     )
     expect(wrong).toEqual([])
   })
