@@ -101,7 +101,7 @@ export class SessionPool {
    */
   async admit(demand: SessionDemand, options: { signal: AbortSignal }): Promise<Admission> {
     const up = this.desksUp()
-    await Promise.all(up.map((desk) => desk.read(options)))
+    await this.readAll(options)
     const waiter = this.waiterOf(demand)
     const line = await this.lineWith(waiter, options)
     const place = line.findIndex(({ jobId }) => jobId === demand.jobId)
@@ -134,7 +134,7 @@ export class SessionPool {
    */
   async look(options: { signal: AbortSignal }): Promise<string[]> {
     const up = this.desksUp()
-    await Promise.all(up.map((desk) => desk.read(options)))
+    await this.readAll(options)
     const line = await this.lineWith(null, options)
     const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
     let room = this.room(calm)
@@ -273,6 +273,11 @@ export class SessionPool {
   /** Whether it was this job's turn a moment ago, and it must be the first when there is room. */
   private foundNoRoom({ noRoomMs }: Waiter): boolean {
     return noRoomMs !== null && this.nowMs() - noRoomMs < HELD_BACK_MS
+  }
+
+  /** Ledgers of engines that are out as well: the store's time is known by reading. */
+  private async readAll(options: { signal: AbortSignal }): Promise<void> {
+    await Promise.all(this.options.desks.map((desk) => desk.read(options)))
   }
 
   /** The store's time. */

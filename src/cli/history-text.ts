@@ -77,8 +77,11 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
         ? `try ${note.fence} went on at ${safe(note.safeAudioMs)}, on ${where}`
         : `try ${note.fence} began, on ${where}`
     }
-    case 'session-broke':
-      return `a session on ${printable(note.engine)} broke [${note.code}]; its part was sent again`
+    case 'session-broke': {
+      const where = `on ${printable(note.engine)} broke [${printable(note.code)}]`
+      if (note.times === 1) return `a session ${where}; its part was sent again`
+      return `${note.times} sessions ${where}; their parts were sent again`
+    }
     case 'try-failed': {
       const { detail, code } = note.error
       const next = `Next try in ${roughText(note.backoffMs)}`

@@ -107,6 +107,11 @@ export class JobMeter {
     this.tally.reconnected()
   }
 
+  /** So much audio was sent and is sent again. */
+  redone(audioMs: number): void {
+    this.tally.redone(audioMs)
+  }
+
   figures(): JobFigures {
     return {
       connectMs: this.connectMs,

@@ -26,7 +26,7 @@ export function noteSessionBroke(
   broke: { engine: KnownEngine; code: string },
 ): void {
   const engine = hostOf(broke.engine)
-  const note = { kind: 'session-broke', engine, code: broke.code } as const
+  const note = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
   board.note(jobId, note).catch(() => {}) // a view
 }
 

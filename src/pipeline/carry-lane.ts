@@ -226,6 +226,7 @@ class LaneReplay implements AsyncDisposable {
   failed(error: unknown, { lease, failures }: FailedLane): RetryAfter {
     const { ports, request } = this
     const fromFrame = this.keepPart(lease, error)
+    request.work.meter.redone(Math.max(0, this.readFrame - fromFrame) * STEP_MS)
     if (error === SESSION_FREED) return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
     if (!(error instanceof NightscribeError)) throw error
     ports.engines.suspect(lease.desk.engine, error)

@@ -20,8 +20,13 @@ export const jobNote = z.discriminatedUnion('kind', [
     engines: z.array(z.string()),
     safeAudioMs: z.number(),
   }),
-  /** A session broke, and its leg is carried again within the same try. */
-  z.object({ kind: z.literal('session-broke'), engine: z.string(), code: z.string() }),
+  /** Sessions broke, so many in a row, and their legs are carried again within the same try. */
+  z.object({
+    kind: z.literal('session-broke'),
+    engine: z.string(),
+    code: z.string(),
+    times: z.int().min(1),
+  }),
   /** A try failed, and another follows. `tries`: those in vain since audio was last made safe. */
   z.object({
     kind: z.literal('try-failed'),
@@ -46,6 +51,18 @@ const datedNote = z.object({ atMs: z.number(), note: jobNote })
 
 /** A note with the time at which it was written, ms of the Unix epoch. */
 export type DatedNote = z.infer<typeof datedNote>
+
+/**
+ * The one note that stands for the last one and for this: the same trouble once more. Without it a
+ * bad night's sessions would push all else out of the history.
+ *
+ * @returns null where both are to be told
+ */
+export function mergedNote(last: JobNote | null, note: JobNote): JobNote | null {
+  if (last?.kind !== 'session-broke' || note.kind !== 'session-broke') return null
+  if (last.engine !== note.engine || last.code !== note.code) return null
+  return { ...note, times: last.times + note.times }
+}
 
 /** Notes out of their list; such of an unknown shape (another release's) are left out. */
 export function decodeHistory(entries: readonly string[]): DatedNote[] {

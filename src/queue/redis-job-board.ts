@@ -12,7 +12,7 @@ import {
   type StreamedEvent,
 } from './index.js'
 import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.js'
-import { decodeHistory, HISTORY_NOTES_MAX } from './job-history.js'
+import { decodeHistory, HISTORY_NOTES_MAX, mergedNote } from './job-history.js'
 
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000
@@ -93,8 +93,13 @@ export class RedisJobBoard implements JobBoard {
   async note(jobId: string, note: JobNote): Promise<void> {
     await guarded(async () => {
       const key = this.key('history', jobId)
+      const entry = (what: JobNote) => JSON.stringify({ atMs: this.clock.wallMs(), note: what })
+      const [last = null] = decodeHistory(await this.redis.lrange(key, -1, -1))
+      const merged = mergedNote(last?.note ?? null, note)
+      // Two at once may count as one: it is told for people.
+      if (merged) return void (await this.redis.lset(key, -1, entry(merged)))
       const write = this.redis.multi()
-      write.rpush(key, JSON.stringify({ atMs: this.clock.wallMs(), note }))
+      write.rpush(key, entry(note))
       write.ltrim(key, -HISTORY_NOTES_MAX, -1)
       await write.exec()
     })

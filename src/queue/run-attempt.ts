@@ -3,7 +3,7 @@ import { StopRequested } from '../kernel/errors.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
 import type { JobWorkerOptions } from './bullmq-job-worker.js'
 import type { AttemptEnd, JobError } from './index.js'
-import { backoffMs, type Disposition, dispositionOf } from './job-disposition.js'
+import { backoffMs, type Disposition, dispositionOf, JOB_CANCELED } from './job-disposition.js'
 import { countBegun, countFailed, NO_TRIES, type TryCount, tryCount } from './try-count.js'
 
 /** Times a job may lose its worker without progress before it is set aside. */
@@ -140,7 +140,7 @@ async function comeBackLater(
   const dueMs = Math.ceil(options.clock.wallMs() + delayMs)
   await job.moveToDelayed(dueMs, token).catch(trouble)
   // Canceled meanwhile: its next attempt ends it. Where it is gone already, the better.
-  if (signal.aborted) await job.promote().catch(() => {})
+  if (signal.reason === JOB_CANCELED) await job.promote().catch(() => {})
   throw new DelayedError()
 }
 

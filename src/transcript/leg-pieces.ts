@@ -1,4 +1,4 @@
-import type { WordGroup } from './align.js'
+import { lastStepOf, type WordGroup } from './align.js'
 import { TWIN_MS } from './leg-boundary.js'
 import { joinTexts, type LaneLegs, type LegStretch } from './merge-legs.js'
 
@@ -94,7 +94,7 @@ export function joinPieces<Leg>(
   const overlapMs = [startMs, Math.min(endMs, later.at(-1)?.endMs ?? endMs)] as const
   const [before, after] = [groupsOf(earlier), groupsOf(later)]
   const older = newer === 'later' ? before : after
-  if (!older.some((group) => isNear(group, overlapMs))) {
+  if (!older.some((group) => isNear(group, overlapMs, stepMs))) {
     return newer === 'later'
       ? [...endsAt(earlier, before, startMs), ...later]
       : [...earlier, ...startsAt(later, after, endMs)]
@@ -106,8 +106,15 @@ export function joinPieces<Leg>(
   ]
 }
 
-function isNear({ text, endMs }: WordGroup, [fromMs, untilMs]: readonly [number, number]): boolean {
-  return text.trim() !== '' && endMs >= fromMs - TWIN_MS && endMs <= untilMs + TWIN_MS
+/** Whether a run of text is in a stretch, or goes into it. */
+function isNear(
+  group: WordGroup,
+  [fromMs, untilMs]: readonly [number, number],
+  stepMs: number,
+): boolean {
+  const lastMs = group.endMs + (lastStepOf(group) - group.step) * stepMs
+  const isThere = lastMs >= fromMs - TWIN_MS && group.endMs <= untilMs + TWIN_MS
+  return isThere && group.text.trim() !== ''
 }
 
 /** What a row is in a transcript. */

@@ -248,6 +248,7 @@ function expectCounts(page: string, { standin }: DevStack): void {
   expect(of('sessions_opened_total', { engine })).toBeGreaterThanOrEqual(2)
   expect(of('sessions_ended_total', { outcome: 'failed' })).toBe(1)
   expect(of('reconnects_total')).toBe(1)
+  expect(of('audio_redone_seconds_total')).toBeGreaterThan(0)
   expect(of('sessions_running', { engine })).toBe(0)
   expect(of('legs_total')).toBeGreaterThanOrEqual(1)
   const frames = of('frames_sent_total', { engine })

@@ -166,17 +166,18 @@ describe('what goes wrong on the way', () => {
     expect(metrics).toMatchObject({ reconnects: 1, rotations: 0 })
   })
 
-  it('a server without right padding gives a result that says its times are estimated', async () => {
+  it('a server without right padding is padded by us, and its words and times are whole', async () => {
     await using stack = await startDevStack({}, { faults: [{ kind: 'no_right_padding' }] })
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 5, count: 8 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     const [card] = await stack.ended([jobId])
-    expect(card?.warnings).toContain('timing_estimated')
-    expect((await transcript(stack, jobId)).timing).toMatchObject({
-      method: 'estimated',
-      verified: false,
-    })
+    expect(card).toMatchObject({ status: 'completed', attempts: 1, warnings: [] })
+    const stored = await transcript(stack, jobId)
+    expectWords(stored, recording)
+    expect(stored.timing).toMatchObject({ method: 'token-step', verified: true })
+    const metrics = JSON.parse(await output(stack, jobId, 'metrics.json'))
+    expect(metrics.reconnects).toBe(0) // the warm-up has told
   })
 
   it('sessions that always break fail the job after the last try, and a retry revives it', async () => {

@@ -298,6 +298,22 @@ describe('the board on a real Redis', () => {
     expect(await board.history('nobody')).toEqual([])
   })
 
+  it('notes the same trouble of a session many times in a row as one', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    for (const engine of ['a:1', 'a:1', 'a:1', 'b:1', 'a:1']) {
+      await board.note('one', { kind: 'session-broke', engine, code: 'engine_crashed', times: 1 })
+    }
+    const told = (await board.history('one')).map(
+      ({ note }) => note.kind === 'session-broke' && [note.engine, note.times],
+    )
+    expect(told).toEqual([
+      ['a:1', 3],
+      ['b:1', 1],
+      ['a:1', 1],
+    ])
+  })
+
   it('streams events in order, from where a reader was', async () => {
     const { board } = await newBoard()
     await board.create(card('one'))

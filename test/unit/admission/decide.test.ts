@@ -133,6 +133,8 @@ describe('a job waits', () => {
     const plan = planOf({ limits: { kvBlocks: 100 } })
     expect(reason(plan, carried(3))).toMatchObject({ kind: 'admit' })
     expect(reason(plan, carried(9))).toBe('kv')
+    // Also where there would be room for a while.
+    expect(reason(plan, carried(9, { frames: 80 }))).toBe('kv')
   })
 
   it('for blocks, while what is there now holds too many', () => {
@@ -145,6 +147,15 @@ describe('a job waits', () => {
     expect(reason(planOf({ ...plan, policy: 'profile' }), old)).toBe('kv')
     expect(reason(planOf({ ...plan, policy: 'reserve' }), old)).toBe('kv')
     expect(reason(planOf({ ...plan, policy: 'fixed' }), old)).toMatchObject({ kind: 'admit' })
+  })
+
+  it('for blocks, where leases would not fit long after all that is planned', () => {
+    // Two that nobody can cut: they fit for the ten minutes that plans look ahead.
+    const uncut = laneOf(0, { cuts: pausesEvery(12_000, 12_000) })
+    const limits = { kvBlocks: 2 * planOf().curve.peakBlocks(12_000) - 4 }
+    const plan = planOf({ ceilingFrames: 20_000, limits })
+    expect(reason(plan, carried(1, { frames: 12_000 }), [uncut])).toBe('kv')
+    expect(reason(plan, EMPTY_LEDGER, [uncut])).toMatchObject({ kind: 'admit' })
   })
 
   it('for the time of a step, where blocks would do', () => {
@@ -226,6 +237,11 @@ describe('a job is refused', () => {
     expect(refused(fitting, [laneOf(9_000)], carried(3, { frames: 7_500 }))).toMatchObject({
       kind: 'wait',
     })
+    // Where cuts are chosen nobody says so before the engine is empty.
+    const elastic = planOf({ limits: { kvBlocks: peak - 10 } })
+    const uncut = laneOf(0, { cuts: pausesEvery(7_500, 7_500) })
+    expect(refused(elastic, [uncut], carried(1))).toMatchObject({ kind: 'wait', reason: 'kv' })
+    expect(refused(elastic, [uncut])).toBe(sentence)
     // As fast as the engine goes, two of the shortest legs are at their peaks at once.
     const tight = planOf({ limits: { kvBlocks: planOf().curve.peakBlocks(250) + 1 } })
     expect(refused(tight, [laneOf(9_000, { pace: 0 })])).toBe(sentence)

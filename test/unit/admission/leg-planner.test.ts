@@ -132,10 +132,11 @@ describe('the plan of a lane', () => {
       fc.property(fc.nat(), fc.integer({ min: 60, max: 110 }), (seed, busy) => {
         const random = seededRandom(seed)
         const load = loadOver(200_000)
-        for (let at = 0; at < 12; at += 1) {
+        for (let at = 0; at < 24; at += 1) {
           const fromMs = random.uniform() * 150_000
           const level = { blocks: random.uniform() * busy * 0.5, stepMs: 0, sessions: 0 }
-          load.addLevel(level, { fromMs, toMs: fromMs + 20_000 })
+          const forMs = at % 2 === 0 ? 1_000 : 20_000
+          load.addLevel(level, { fromMs, toMs: fromMs + forMs })
         }
         const cuts = randomCuts(random, { durationS: 130, pauseEveryS: 14, skipShare: 0.1 })
         const task = taskOf(cuts)
@@ -221,6 +222,22 @@ describe('the legs of a lane', () => {
     const { stretches } = planLane(plan, loadOver(250_000), taskOf(cuts), dear)
     expect(stretches.length).toBeGreaterThan(1)
     expect(stretches.filter(({ cut }) => cut === 'quiet')).toEqual([])
+  })
+
+  it('may be as short as the floor', () => {
+    const endsWith = (floorFrames: number) => {
+      const kvBlocks = plan.curve.peakBlocks(250)
+      const tight = planOf({ floorFrames, limits: { kvBlocks } })
+      const { stretches, fits } = planLane(
+        tight,
+        loadOver(90_000),
+        taskOf(pausesEvery(250, 500)),
+        price,
+      )
+      return { ends: stretches.map(({ endFrame }) => endFrame), fits }
+    }
+    expect(endsWith(250)).toEqual({ ends: [250, 500], fits: true })
+    expect(endsWith(251)).toEqual({ ends: [500], fits: false })
   })
 
   it('may all be too long where there is no cut', () => {

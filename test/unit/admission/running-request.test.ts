@@ -62,6 +62,13 @@ describe('a lane that asks for better cuts while a leg runs', () => {
     },
   )
 
+  it('without a pace leaves what is sent already, however far that is', async () => {
+    const lease = running(0)
+    await lease.permit(500, START_MS + 2_000, { signal })
+    // The frame that is on its way, and the one at which the sender can be stopped.
+    expect(requestOf(lease, 0, START_MS + 2_000).earliestEndFrame).toBe(FROM_FRAME + 502)
+  })
+
   it('is where its sender truly is', async () => {
     const lease = running(1)
     await lease.permit(100, START_MS + 8_000 + 640, { signal })

@@ -172,6 +172,19 @@ describe('a job that no engine can ever carry', () => {
     expect(await bench.waiting.list({ signal })).toEqual([])
   })
 
+  it('stands in line by the store’s time also where the first engine is out', async () => {
+    const plan = enginePlan('elastic', { lanes: 1 })
+    const bench = new AdmissionBench({ first: plan, second: plan })
+    const busy = bench.worker('busy')
+    await busy.lanesOf(recording('one', 1_200))
+    await busy.lanesOf(recording('two', 1_200))
+    const newcomer = bench.worker('newcomer')
+    newcomer.out.add('first')
+    await newcomer.admit(recording('job', 600))
+    const [waiting] = await bench.waiting.list({ signal })
+    expect(Math.abs((waiting?.sinceMs ?? 0) - bench.nowMs)).toBeLessThan(1_000)
+  })
+
   it('waits for an engine that is out and may be larger', async () => {
     const plans = { small: enginePlan('elastic', { lanes: 1 }), large: enginePlan('elastic') }
     const bench = new AdmissionBench(plans)

@@ -152,6 +152,37 @@ describe('a hole that was carried once more', () => {
     ])
   })
 
+  it('parts in pauses where there are some, and where nobody spoke around it', () => {
+    const spoken = within(said, 305, 705)
+    const lost = { from: 0, until: 1_005, heard: [said[1], ...within(said, 645, 705)] as Said[] }
+    const again = { from: 252, until: 802, heard: spoken }
+    const speechMs: MsRange[] = [
+      [0, 1_700],
+      [300 * STEP_MS, 705 * STEP_MS],
+    ]
+    const repairs = [{ holes: [[300, 637] as const], sessions: [again] }]
+    const { text, lanes } = assembled([lost], repairs, { speechMs })
+    expect(text).toBe(`w1 ${textOf(spoken)}`)
+    expect(lanes[0]?.legs.map(({ attempt, cut }) => [attempt, cut])).toStrictEqual([
+      [1, 'pause'],
+      [2, 'quiet'],
+      [1, 'end'],
+    ])
+    expect(lanes[0]?.legs[0]?.endMs).toBe(252 * STEP_MS)
+  })
+
+  it('is followed by the silence that nobody heard again', () => {
+    const lost = { from: 0, until: 1_005, heard: within(said, 0, 405) }
+    const again = { from: 352, until: 658, heard: within(said, 352, 605) }
+    const repairs = [{ holes: [[400, 605] as const], sessions: [again] }]
+    const { text, lanes } = assembled([lost], repairs, { speechMs: [[0, 605 * STEP_MS]] })
+    expect(text).toBe(textOf(within(said, 0, 605)))
+    expect(lanes[0]?.legs.slice(1)).toMatchObject([
+      { attempt: 2, cut: 'pause', endMs: 658 * STEP_MS },
+      { attempt: 1, cut: 'end', startMs: 658 * STEP_MS, endMs: 1_005 * STEP_MS },
+    ])
+  })
+
   it('is filled by as many sessions as it took', () => {
     const sessions = [
       { from: 352, until: 505, heard: within(said, 352, 505) },
@@ -206,42 +237,61 @@ describe('a hole that was carried once more', () => {
 })
 
 /** A talk with gaps of any length, blanks over some of it, and a rerun that hears it otherwise. */
-const damaged = fc
-  .record({
-    gaps: fc.array(fc.integer({ min: 3, max: 30 }), { minLength: 20, maxLength: 80 }),
-    cuts: fc.array(fc.integer({ min: 1, max: 79 }), { maxLength: 3 }),
-    lost: fc.tuple(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 5, max: 40 })),
-    around: fc.tuple(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 2, max: 40 })),
-    shifts: fc.array(fc.integer({ min: -1, max: 1 }), { minLength: 80, maxLength: 80 }),
-  })
-  .map(({ gaps, cuts, lost, around, shifts }) => {
-    let step = 0
-    const said = gaps.map((gap, index): Said => {
-      step += gap
-      return [`w${index}`, step]
+const damagedWith = (
+  gapsArbitrary: fc.Arbitrary<number>,
+  shiftsArbitrary: fc.Arbitrary<number[]>,
+) =>
+  fc
+    .record({
+      gaps: fc.array(gapsArbitrary, { minLength: 20, maxLength: 80 }),
+      cuts: fc.array(fc.integer({ min: 1, max: 79 }), { maxLength: 3 }),
+      lost: fc.tuple(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 5, max: 40 })),
+      around: fc.tuple(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 2, max: 40 })),
+      shifts: shiftsArbitrary,
     })
-    const until = step + 15
-    const first = Math.min(lost[0], said.length - 1)
-    const last = Math.min(said.length - 1, first + lost[1] - 1)
-    const borders = [...new Set(cuts.filter((at) => at < said.length))].sort((a, b) => a - b)
-    const at = [0, ...borders.map((index) => (said[index]?.[1] ?? 0) + 1), until]
-    const left = said.filter((_, index) => index < first || index > last)
-    const sessions = at.slice(1).map((end, index): Session => {
-      const from = at[index] as number
-      return { from, until: end, heard: left.filter(([, its]) => its >= from && its < end) }
+    .map(({ gaps, cuts, lost, around, shifts }) => {
+      let step = 0
+      const said = gaps.map((gap, index): Said => {
+        step += gap
+        return [`w${index}`, step]
+      })
+      const until = step + 15
+      const first = Math.min(lost[0], said.length - 1)
+      const last = Math.min(said.length - 1, first + lost[1] - 1)
+      const borders = [...new Set(cuts.filter((at) => at < said.length))].sort((a, b) => a - b)
+      const at = [0, ...borders.map((index) => (said[index]?.[1] ?? 0) + 1), until]
+      const left = said.filter((_, index) => index < first || index > last)
+      const sessions = at.slice(1).map((end, index): Session => {
+        const from = at[index] as number
+        return { from, until: end, heard: left.filter(([, its]) => its >= from && its < end) }
+      })
+      const hole = [said[first - 1]?.[1] ?? 0, (said[last + 1]?.[1] ?? until) - 2] as const
+      const from = Math.max(0, hole[0] - around[0])
+      const end = Math.min(until, hole[1] + around[1])
+      const heard = said
+        .map(([text, its], index): Said => [text, Math.max(0, its + (shifts[index] ?? 0))])
+        .filter(([, its], index) => (said[index]?.[1] ?? 0) > from + 2 && its < end - 2)
+      return { said, first, last, sessions, hole, again: { from, until: end, heard } }
     })
-    const hole = [said[first - 1]?.[1] ?? 0, (said[last + 1]?.[1] ?? until) - 2] as const
-    const from = Math.max(0, hole[0] - around[0])
-    const end = Math.min(until, hole[1] + around[1])
-    const heard = said
-      .map(([text, its], index): Said => [text, Math.max(0, its + (shifts[index] ?? 0))])
-      .filter(([, its], index) => (said[index]?.[1] ?? 0) > from + 2 && its < end - 2)
-    return { said, first, last, sessions, hole, again: { from, until: end, heard } }
-  })
-  .filter(({ sessions }) => sessions.every((session) => session.until > session.from))
+    .filter(({ sessions }) => sessions.every((session) => session.until > session.from))
+
+const oneStep = fc.integer({ min: -1, max: 1 })
+/** Words apart from each other, each marked a step early or late the second time. */
+const words = damagedWith(
+  fc.integer({ min: 3, max: 30 }),
+  fc.array(oneStep, { minLength: 80, maxLength: 80 }),
+)
+/** Words in long runs without a blank, all marked early or late the second time. */
+const runs = damagedWith(
+  fc.oneof({ weight: 8, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 30 })),
+  oneStep.map((shift) => Array.from({ length: 80 }, () => shift)),
+)
 
 describe('any hole', () => {
-  it('is filled with nothing lost, doubled or out of order', () => {
+  it.each([
+    ['words', words],
+    ['runs of words', runs],
+  ])('of %s is filled with nothing lost, doubled or out of order', (_, damaged) => {
     fc.assert(
       fc.property(damaged, ({ said, first, last, sessions, hole, again }) => {
         const { words, lanes } = assembled(sessions, [{ holes: [hole], sessions: [again] }])
