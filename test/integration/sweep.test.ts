@@ -309,7 +309,7 @@ describe('nightscribe sweep', () => {
     expect(compared.out).toMatch(/delta_lag_ms_p99/)
     const json = JSON.parse((await cli('--compare', 'a', 'b', '--json')).out)
     expect(json).toMatchObject({ schema: 'nightscribe.sweep-comparison/1', only_in_a: [4] })
-  })
+  }, 120_000)
 
   it('ends with 130 when it is stopped, and the report is there', async () => {
     const { url } = await engine()

@@ -165,7 +165,7 @@ describe('a hole that was carried once more', () => {
     expect(text).toBe(`w1 ${textOf(spoken)}`)
     expect(lanes[0]?.legs.map(({ attempt, cut }) => [attempt, cut])).toStrictEqual([
       [1, 'pause'],
-      [2, 'quiet'],
+      [2, 'pause'],
       [1, 'end'],
     ])
     expect(lanes[0]?.legs[0]?.endMs).toBe(252 * STEP_MS)
@@ -246,7 +246,8 @@ const damagedWith = (
       gaps: fc.array(gapsArbitrary, { minLength: 20, maxLength: 80 }),
       cuts: fc.array(fc.integer({ min: 1, max: 79 }), { maxLength: 3 }),
       lost: fc.tuple(fc.integer({ min: 0, max: 70 }), fc.integer({ min: 5, max: 40 })),
-      around: fc.tuple(fc.integer({ min: 2, max: 40 }), fc.integer({ min: 2, max: 40 })),
+      // At least 2 s, as `auditWindows` has it.
+      around: fc.tuple(fc.integer({ min: 25, max: 60 }), fc.integer({ min: 25, max: 60 })),
       shifts: shiftsArbitrary,
     })
     .map(({ gaps, cuts, lost, around, shifts }) => {
@@ -270,7 +271,11 @@ const damagedWith = (
       const end = Math.min(until, hole[1] + around[1])
       const heard = said
         .map(([text, its], index): Said => [text, Math.max(0, its + (shifts[index] ?? 0))])
-        .filter(([, its], index) => (said[index]?.[1] ?? 0) > from + 2 && its < end - 2)
+        .filter(([, its], index) => {
+          // At its own edges a session may miss a word, at those of the recording it doesn't.
+          const isBegun = from === 0 || (said[index]?.[1] ?? 0) > from + 2
+          return isBegun && (end === until || its < end - 2)
+        })
       return { said, first, last, sessions, hole, again: { from, until: end, heard } }
     })
     .filter(({ sessions }) => sessions.every((session) => session.until > session.from))

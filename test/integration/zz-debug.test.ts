@@ -1,0 +1,201 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Fault } from '../../gpu/standin/faults.js'
+import { type Standin, startStandin } from '../../gpu/standin/server.js'
+import { createTonesFactory } from '../../gpu/standin/tones-recognizer.js'
+import { isFinal, type JobCard } from '../../src/queue/index.js'
+import { DialogueClient } from '../conformance/dialogue-client.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
+import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+
+/** What befalls all sessions of an engine at once: every word still comes once. */
+const settings = {
+  legs: { floorMs: 6_000, ceilingMs: 12_000, openAheadMs: 100 },
+  admission: { kneeLagMs: 3_600_000 },
+  // Long enough that an engine is known to be gone before a leg has failed five times.
+}
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-engine-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Tests run side by side: each has seeds, and so files, of its own. */
+async function recordings(count: number, firstSeed: number): Promise<ToneRecording[]> {
+  return await Promise.all(
+    Array.from({ length: count }, (_, index) => {
+      const seed = firstSeed + index
+      return toneRecording({ folder, seed, count: 48, pauseBeforeMs: phrases(6) })
+    }),
+  )
+}
+
+async function submitAll(
+  stack: DevStack,
+  all: readonly ToneRecording[],
+  pace = 4,
+): Promise<string[]> {
+  const jobIds: string[] = []
+  for (const { bytes } of all) {
+    jobIds.push(await submitTo(stack, `${jobIds.length}.wav`, bytes, { pace }))
+  }
+  return jobIds
+}
+
+async function expectAllWords(
+  stack: DevStack,
+  jobIds: readonly string[],
+  all: readonly ToneRecording[],
+) {
+  const iv = setInterval(async () => {
+    const cards = await Promise.all(jobIds.map((id) => stack.ports.board.get(id)))
+    console.log(Date.now() % 1000000, JSON.stringify(cards.map((c) => [c?.status, c?.waiting, c?.audioMsDone, c?.attempts])), stack.standin.stats.finished, JSON.stringify((await stack.ledger()).chains.map((c) => [c.id.slice(0,5), c.parkedSinceMs, c.legs.length])))
+  }, 1000)
+  try { await expectAllWords2(stack, jobIds, all) } finally { clearInterval(iv) }
+}
+async function expectAllWords2(
+  stack: DevStack,
+  jobIds: readonly string[],
+  all: readonly ToneRecording[],
+) {
+  const cards = await stack.ended(jobIds)
+  const ends = cards.map(({ status, error, waiting }) => ({ status, error, waiting }))
+  expect(ends).toEqual(jobIds.map(() => ({ status: 'completed', error: null, waiting: null })))
+  for (const [index, jobId] of jobIds.entries()) {
+    const stored = await transcriptOf(stack, jobId)
+    expectWords(stored, all[index] as ToneRecording)
+    expectContiguous(stored, all[index] as ToneRecording)
+    expect(stored.timing).toMatchObject({ verified: true })
+  }
+}
+
+/** Until a job waits; one that ends instead must not be waited for. */
+async function untilWaiting(stack: DevStack, jobId: string): Promise<JobCard> {
+  return await stack.until(jobId, ({ waiting, status }) => waiting !== null || isFinal(status))
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+// Side by side, because most of their time is waiting.
+describe.concurrent('the only engine', () => {
+  it.each([
+    ['is killed: an error to everybody, then 1012', { closeMs: 260 }, 0],
+    ['is told to stop: 1012 to everybody', { term: 1 }, 10],
+    ['vanishes: 1006 to everybody', { abrupt: 1 }, 20],
+  ])(
+    '%s; its jobs wait for it, and go on',
+    async (_, death, firstSeed) => {
+      await using stack = await startDevStack(settings)
+      await stack.startWorker()
+      const all = await recordings(3, firstSeed)
+      const jobIds = await submitAll(stack, all, 2)
+      for (const jobId of jobIds) await stack.until(jobId, (card) => card.audioMsDone > 4_000)
+      stack.standin.kill({ ...death, downMs: 3_000 })
+      const waited = { waiting: { reason: `No engine is up. ${stack.standin.url}: ` } }
+      expect(waited.waiting?.reason).toContain(`No engine is up. ${stack.standin.url}: `)
+      await expectAllWords(stack, jobIds, all)
+    },
+    120_000,
+  )
+
+  it.each<[string, Fault, string, number]>([
+    ['another key', { kind: 'refuse', status: 401 }, 'NIGHTSCRIBE_ENGINE_KEY', 30],
+    ['another model', { kind: 'refuse_model' }, 'engine.model', 40],
+    ['another address', { kind: 'refuse', status: 404 }, 'NIGHTSCRIBE_ENGINES', 50],
+  ])(
+    'wants %s all at once: its jobs wait with the reason, and no try is lost',
+    async (...given) => {
+      const [, fault, word, firstSeed] = given
+      await using stack = await startDevStack(settings)
+      await stack.startWorker()
+      const all = await recordings(1, firstSeed)
+      const [jobId = ''] = await submitAll(stack, all, 2)
+      await stack.until(jobId, (card) => card.audioMsDone > 2_000)
+      stack.standin.setFaults([fault])
+      const card = await untilWaiting(stack, jobId)
+      expect(card).toMatchObject({ status: 'queued', error: null })
+      expect(card.waiting?.reason).toContain(word)
+      stack.standin.setFaults([])
+      await expectAllWords(stack, [jobId], all)
+    },
+    120_000,
+  )
+
+  it('is filled by sessions that are not ours, and stands still until they are gone', async () => {
+    // Two of them, of a minute of audio each, hold 38 of 39 blocks.
+    await using stack = await startDevStack({ ...settings, engine: {} }, { blocks: 40 })
+    await stack.startWorker()
+    const all = await recordings(1, 60)
+    const [jobId = ''] = await submitAll(stack, all)
+    await stack.until(jobId, (card) => card.audioMsDone > 2_000)
+    const strangers = [0, 1].map(() => stranger(stack.standin, 60))
+    try {
+      await until(() => stack.standin.stats.deadlocks > 0)
+      // One of ours is closed for them, and they go on.
+      const penalized = async () => (await stack.ledger()).limit.penalties.length > 0
+      await expect.poll(penalized, { timeout: 60_000 }).toBe(true)
+    } finally {
+      for (const client of await Promise.all(strangers)) client.drop()
+    }
+    await expectAllWords(stack, [jobId], all)
+  }, 120_000)
+
+  it('gives no text for one session, which is the only one', async () => {
+    const faults: Fault[] = [{ kind: 'stall', afterDeltas: 60, sessions: [1] }] // 0 warms it up
+    await using stack = await startDevStack(settings, { faults })
+    await stack.startWorker()
+    const all = await recordings(1, 70)
+    await expectAllWords(stack, await submitAll(stack, all), all)
+  }, 120_000)
+})
+
+describe.concurrent('one engine of two', () => {
+  it.each<[string, Fault, number]>([
+    ['another key', { kind: 'refuse', status: 401 }, 80],
+    ['another model', { kind: 'refuse_model' }, 90],
+  ])(
+    'wants %s all at once: its legs move to the other, in the same try',
+    async (...given) => {
+      const [, fault, firstSeed] = given
+      await using second = await secondEngine()
+      await using stack = await startDevStack(settings)
+      await stack.startWorker({ engines: [stack.standin.url, second.standin.url] })
+      await until(() => second.standin.stats.finished === 1 && stack.standin.stats.finished === 1)
+      const all = await recordings(4, firstSeed)
+      const jobIds = await submitAll(stack, all)
+      await until(() => second.standin.stats.connectionsActive > 0)
+      second.standin.setFaults([fault])
+      await expectAllWords(stack, jobIds, all)
+      for (const { attempts } of await stack.ended(jobIds)) expect(attempts).toBe(1)
+      // Repaired, it is warmed up and taken again.
+      const { finished } = second.standin.stats
+      second.standin.setFaults([])
+      await until(() => second.standin.stats.finished > finished)
+    },
+    120_000,
+  )
+})
+
+async function secondEngine() {
+  const standin = await startStandin({ key: 'k', recognizer: createTonesFactory() })
+  return { standin, [Symbol.asyncDispose]: () => standin.close() }
+}
+
+/** A session that no ledger knows: so many seconds of audio at once, and never a final. */
+async function stranger(standin: Standin, seconds: number): Promise<DialogueClient> {
+  const client = new DialogueClient(standin.url, { key: 'k', path: '/v1/realtime' })
+  await client.open()
+  client.perform({ send: { type: 'session.update', model: '' } })
+  client.perform({ send: { type: 'input_audio_buffer.commit' } })
+  const samples = seconds * 16_000
+  client.perform({ send: { type: 'input_audio_buffer.append', samples } })
+  return client
+}
