@@ -183,6 +183,15 @@ describe('a hole that was carried once more', () => {
     ])
   })
 
+  it('follows a run of talk that began long before its surroundings', () => {
+    const talk = [...Array.from({ length: 250 }, (_, index): Said => [`r${index}`, 151 + index])]
+    const lost = { from: 0, until: 1_005, heard: [...talk, ...within(said, 605, 1_005)] }
+    const filling = within(said, 405, 658)
+    const again = { from: 352, until: 658, heard: [...within(talk, 354, 658), ...filling] }
+    const { text } = assembled([lost], [{ holes: [[400, 603]], sessions: [again] }])
+    expect(text).toBe(textOf([...talk, ...within(said, 405, 1_005)]))
+  })
+
   it('is filled by as many sessions as it took', () => {
     const sessions = [
       { from: 352, until: 505, heard: within(said, 352, 505) },
@@ -251,7 +260,7 @@ const damagedWith = (
       shifts: shiftsArbitrary,
     })
     .map(({ gaps, cuts, lost, around, shifts }) => {
-      let step = 0
+      let step = 10
       const said = gaps.map((gap, index): Said => {
         step += gap
         return [`w${index}`, step]
