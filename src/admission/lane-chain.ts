@@ -303,8 +303,8 @@ export class LaneChain implements LeaseOwner {
   ): LedgerStep<LegPlan | null> {
     const plan = this.desk.planOf(ledger, nowMs)
     const held = this.openLegs()
-    // A change-over counts once; who begins anew needs a place of his own.
-    const isFull = held.length === 0 && lanesHolding(ledger, this.chainId) >= plan.limits.lanes
+    // A change-over counts once. Where the limit has sunk, some lane has to pause at its own.
+    const isFull = lanesHolding(ledger, this.chainId) >= plan.limits.lanes
     if (isFull || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
     const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }

@@ -135,6 +135,7 @@ class OpenLane implements LaneFrames {
   private stretchOf(index: number): Stretch {
     if (index >= this.current.endFrame) {
       const { ahead } = this
+      this.keepEndOf(this.current, index)
       this.release(this.current)
       this.ahead = null
       if (ahead && index >= ahead.endFrame) this.release(ahead)
@@ -144,6 +145,17 @@ class OpenLane implements LaneFrames {
     const isNear = index >= fromFrame + AHEAD_FROM_FRAME
     if (isNear && endFrame < this.frameCount) this.ahead ??= this.open(endFrame)
     return this.current
+  }
+
+  /** The leg before a cut may not have read the end of a stretch when the one after it goes on. */
+  private keepEndOf(stretch: Stretch, furthest: number): void {
+    const fromFrame = Math.max(stretch.fromFrame, furthest - STEP_BACK_FRAMES)
+    for (let index = fromFrame; index < stretch.endFrame; index += 1) {
+      if (this.recent.has(index)) continue
+      const frame = stretch.read(index)
+      frame.catch(() => {}) // told to who asks for it
+      this.recent.set(index, frame)
+    }
   }
 
   private open(fromFrame: number): Stretch {

@@ -105,20 +105,16 @@ class LaneReplay implements AsyncDisposable {
     }
     this.records.set(lease, running)
     progress.begin(running)
-    try {
-      const result = await this.runInTurn(lease, record, signal)
-      // Audio that a plan counts as sent and nobody sent would be missing without a trace.
-      const { fromFrame, endFrame, cut } = lease.planned
-      const sent = this.samplesOf(fromFrame, endFrame)
-      assert.equal(result.samples, sent, 'a leg ends where it was sent to')
-      const { samples, deltas, verified, groups } = result
-      const nextFrame = this.course.nextFrame(lease.planned)
-      return {
-        ...{ fromFrame, endFrame, nextFrame, cut, samples, deltas, verified, groups },
-        ...this.factsOf(lease, { deltas, leasedMs }),
-      }
-    } finally {
-      progress.end(running)
+    const result = await this.runInTurn(lease, record, signal)
+    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+    const { fromFrame, endFrame, cut } = lease.planned
+    const sent = this.samplesOf(fromFrame, endFrame)
+    assert.equal(result.samples, sent, 'a leg ends where it was sent to')
+    const { samples, deltas, verified, groups } = result
+    const nextFrame = this.course.nextFrame(lease.planned)
+    return {
+      ...{ fromFrame, endFrame, nextFrame, cut, samples, deltas, verified, groups },
+      ...this.factsOf(lease, { deltas, leasedMs }),
     }
   }
 
@@ -242,8 +238,10 @@ class LaneReplay implements AsyncDisposable {
   /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
   private keepPart(lease: LegLease, error: unknown): number {
     const { progress } = this.request
+    const running = this.records.get(lease)
     // What came after the last text may be the rut that the session was ended for.
-    const part = this.records.get(lease)?.part({ hasText: isStall(error) }) ?? null
+    const part = running?.part({ hasText: isStall(error) }) ?? null
+    if (running) progress.lost(running)
     if (part === null) return lease.fromFrame
     progress.add(part)
     return part.nextFrame

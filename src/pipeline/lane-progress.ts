@@ -29,19 +29,21 @@ export class LaneProgress {
     this.legs = [...lane.legs]
   }
 
-  /** A leg begins, after those that run. */
+  /** A leg begins, after those that run; what was begun here or later before is lost. */
   begin(leg: RunningLegRecord): void {
-    this.running.push(leg)
+    const { fromFrame } = leg.record
+    this.running = [...this.running.filter(({ record }) => record.fromFrame < fromFrame), leg]
   }
 
-  /** A leg has ended, one way or another. */
-  end(leg: RunningLegRecord): void {
+  /** A leg has failed: nothing of it counts. One that is stopped with its job stays as it is. */
+  lost(leg: RunningLegRecord): void {
     this.running = this.running.filter((each) => each !== leg)
   }
 
   /** A leg is complete, or as complete as it will be. In order. */
   add(leg: CarriedLeg): void {
     this.legs.push(leg)
+    this.running = this.running.filter(({ record }) => record.fromFrame >= leg.nextFrame)
   }
 
   /** Legs that are complete. */

@@ -9,8 +9,6 @@ import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-record
 import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
 
 const signal = new AbortController().signal
-/** What a kill may cost a lane: a minute of audio, and half a minute back to a pause. */
-const REDONE_MS_MAX = 90_000
 const PACE = 4
 /** Enough to be killed in, after a checkpoint and before the end. */
 const WORDS = 280
@@ -140,6 +138,5 @@ describe.concurrent('a worker that is gone', () => {
     const { resumed_from_ms: from } = await metricsOf(stack, jobId, 2)
     // A pause every three seconds: what comes after the last one is all that is sent again.
     expect(done.audioMsDone - from[0]).toBeLessThan(10_000)
-    expect(REDONE_MS_MAX).toBeGreaterThan(done.audioMsDone - from[0])
   }, 180_000)
 })

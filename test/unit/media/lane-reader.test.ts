@@ -134,6 +134,18 @@ describe('openLane', () => {
     }
   })
 
+  it('has the end of a stretch for a leg that has not come as far as the next one', async () => {
+    const reader = new MemoryReader(SAMPLES)
+    await using lane = laneOf(reader)
+    await lane.frame(STRETCH_FRAMES - 12, never)
+    await lane.frame(STRETCH_FRAMES, never)
+    for (let index = STRETCH_FRAMES - 11; index < STRETCH_FRAMES; index += 1) {
+      expect(frameOf(index, SAMPLES).equals(await lane.frame(index, never))).toBe(true)
+    }
+    await turn()
+    expect(reader.openNow).toBe(1)
+  })
+
   it('answers everything that was asked for before it moved on', async () => {
     const reader = new MemoryReader(SAMPLES)
     await using lane = laneOf(reader)

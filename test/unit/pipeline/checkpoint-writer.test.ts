@@ -123,10 +123,20 @@ describe('CheckpointWriter', () => {
     await writer.write(signal)
     expect(written).toEqual([8_000])
     const leg = running.part() as CarriedLeg
-    lane.end(running)
     lane.add({ ...leg, endFrame: 200, nextFrame: 200 })
     await until(writer, () => written.length > 1)
     expect(written).toEqual([8_000, 16_000])
+  })
+
+  it('writes what a leg has come to that was stopped, and nothing of one that failed', async () => {
+    const { lane, running, writer, written, answer } = bench()
+    answer(150)
+    lane.lost(running)
+    await writer.write(signal)
+    expect(written).toEqual([])
+    lane.begin(running)
+    await writer.write(signal)
+    expect(written).toEqual([8_000])
   })
 
   it('keeps the newest and the one before', async () => {
@@ -162,7 +172,7 @@ describe('CheckpointWriter', () => {
     await writer.write(signal)
     // Its session breaks; the part that is safe stays, and the next one begins there.
     const part = running.part() as CarriedLeg
-    lane.end(running)
+    lane.lost(running)
     lane.add(part)
     await writer.write(signal)
     const next = new LegRecord(part.nextFrame, cuts)
