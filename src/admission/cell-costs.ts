@@ -3,8 +3,11 @@ import type { LoadProfile } from './load-profile.js'
 
 /** How steeply a block costs more the fuller the engine is: e-fold in 1/60 of its capacity. */
 export const STEEPNESS = 60
-/** Cost of going beyond what there is: more than everything that is allowed together. */
-export const FORBIDDEN = 1e9
+/**
+ * Cost of going beyond what there is: more than everything that is allowed together, also where one
+ * session is a good part of a small engine; and not so much that cheaper ways are lost in it.
+ */
+export const FORBIDDEN = 1e18
 
 /** However full an engine is, nothing gets dearer beyond this multiple of its capacity. */
 const DEAREST_LOAD = 1.1
@@ -37,12 +40,15 @@ export class CellCosts {
   /** The same for the time of a step; null where steps cost nothing. */
   private readonly steps: StepCosts | null
 
-  /** @param range.firmCells beyond them loads are averages, and forbid nothing */
+  /**
+   * @param lane.firmCells beyond them loads are averages, and forbid nothing
+   * @param lane.pace at twice real time a session takes part in two steps where others do in one
+   */
   constructor(
     plan: EnginePlan,
     others: LoadProfile,
     coming: Coming,
-    range: { firmCells: number; tailCells: number },
+    lane: { firmCells: number; tailCells: number; pace: number },
   ) {
     const { kvBlocks, sessions } = plan.limits
     const { blocks, cells } = others
@@ -50,21 +56,21 @@ export class CellCosts {
     this.originMs = others.originMs
     this.cellMs = others.cellMs
     this.cells = cells
-    this.tailCells = range.tailCells
+    this.tailCells = lane.tailCells
     this.blockPrice = prices(others, { load: blocks, coming: coming.blocks, capacity: kvBlocks })
     const open = others.sessions
-    this.room = roomOf(cells, range.firmCells, (cell) => {
+    this.room = roomOf(cells, lane.firmCells, (cell) => {
       return (open[cell] as number) >= sessions ? 0 : kvBlocks - (blocks[cell] as number)
     })
     this.blockPriceSums = sumsBefore(this.blockPrice, cells)
-    this.tailRoom = leastAhead(this.room, cells, range.tailCells)
+    this.tailRoom = leastAhead(this.room, cells, lane.tailCells)
     const most = plan.curve.peakBlocks(Number.MAX_SAFE_INTEGER)
     this.ownBlocks = new Float64Array(most + 1)
     for (let own = 0; own <= most; own += 1) {
       this.ownBlocks[own] = Math.expm1((STEEPNESS * own) / kvBlocks)
     }
     this.openCost = this.ownBlocks[plan.curve.openBlocks] as number
-    this.steps = plan.stepModel ? new StepCosts(plan, others, coming, range) : null
+    this.steps = plan.stepModel ? new StepCosts(plan, others, coming, lane) : null
   }
 
   /** Before its first audio. */
@@ -123,12 +129,13 @@ class StepCosts {
     plan: EnginePlan,
     others: LoadProfile,
     coming: Coming,
-    { firmCells, tailCells }: { firmCells: number; tailCells: number },
+    { firmCells, tailCells, pace }: { firmCells: number; tailCells: number; pace: number },
   ) {
     const { stepMs: mostMs } = plan.limits
     const { stepMs, cells } = others
-    this.perSessionMs = plan.stepModel?.perSessionMs ?? 0
-    this.perFrameMs = plan.stepModel?.perFrameMs ?? 0
+    const stepsAtOnce = Math.max(1, pace)
+    this.perSessionMs = (plan.stepModel?.perSessionMs ?? 0) * stepsAtOnce
+    this.perFrameMs = (plan.stepModel?.perFrameMs ?? 0) * stepsAtOnce
     this.price = prices(others, { load: stepMs, coming: coming.stepMs, capacity: mostMs })
     for (let cell = 0; cell < cells; cell += 1) {
       this.price[cell] = ((this.price[cell] as number) * STEEPNESS) / mostMs

@@ -1,7 +1,7 @@
 import { type EnginePlan, frameMsOf, heldMs } from './engine-plan.js'
 import { isOverdue, lateMs, releaseMs } from './lease-times.js'
 import type { Chain, PlannedLeg } from './ledger.js'
-import { stepCostMs } from './step-model.js'
+import { type StepModel, stepCostMs } from './step-model.js'
 
 /** The most that one chain asks of its engine at any moment from now on. */
 export interface ChainPeak {
@@ -66,9 +66,10 @@ function restPeak(plan: EnginePlan, { restFrames, pace }: Chain): ChainPeak {
   const changeMs = 1.5 * (plan.openAheadMs + heldMs(plan, 0, pace))
   const young = Math.min(frames, pace === 0 ? frames : Math.ceil(changeMs / frameMsOf(pace)))
   const { curve, stepModel } = plan
+  const both = (model: StepModel) => stepCostMs(model, frames) + stepCostMs(model, young)
   return {
     blocks: curve.peakBlocks(frames) + curve.blocksAfter(young),
-    stepMs: stepModel ? stepCostMs(stepModel, frames) + stepCostMs(stepModel, young) : 0,
+    stepMs: stepModel ? both(stepModel) * Math.max(1, pace) : 0,
     sessions: 2,
   }
 }

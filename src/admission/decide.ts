@@ -5,6 +5,7 @@ import { type Chain, EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { crowdWith, lanesCarried, withChain } from './ledger-changes.js'
 import { restStartMs } from './ledger-load.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
+import { stepCostMs } from './step-model.js'
 
 /** Why a job waits. */
 export type WaitReason =
@@ -60,7 +61,8 @@ export function decide(
   lanes: readonly CandidateLane[],
   context: AdmissionContext,
 ): Decision {
-  const impossible = neverFits(plan, lanes)
+  const own = uncorrected(plan, ledger)
+  const impossible = neverFits(own, lanes)
   if (impossible !== null) return { kind: 'refuse', sentence: impossible }
   const { nowMs } = context
   const waits = (reason: WaitReason): Decision => {
@@ -84,8 +86,9 @@ export function decide(
   const begun = begin(plan, ledger, lanes, context)
   if (begun !== null) return { kind: 'admit', ...begun }
   // What doesn't fit on an empty engine never does.
-  if (!mayFitAlone(plan, ledger, lanes, context))
+  if (!mayFitAlone(own, ledger, lanes, context)) {
     return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
+  }
   return waits(bindingResource(plan, crowd))
 }
 
@@ -96,7 +99,8 @@ function mayFitAlone(
   lanes: readonly CandidateLane[],
   context: AdmissionContext,
 ): boolean {
-  if (lanesCarried(ledger) === 0) return false
+  const isTried = lanesCarried(ledger) === 0 && ledger.limit.correctionBlocks === 0
+  if (isTried) return false
   const canChoose = plan.policy === 'elastic' && lanes.every(({ pace }) => pace > 0)
   return canChoose || begin(plan, EMPTY_LEDGER, lanes, context) !== null
 }
@@ -145,6 +149,12 @@ function firstChain(lane: CandidateLane, legPlan: LegPlan, context: AdmissionCon
   return { id, worker, pace, live, legs, restFrames, parkedSinceMs: null }
 }
 
+/** The engine by its own figures: what the law is short of now is no reason for ever. */
+function uncorrected(plan: EnginePlan, ledger: Ledger): EnginePlan {
+  const kvBlocks = plan.limits.kvBlocks + ledger.limit.correctionBlocks
+  return { ...plan, limits: { ...plan.limits, kvBlocks } }
+}
+
 /** A sentence where no future could help. */
 function neverFits(plan: EnginePlan, lanes: readonly CandidateLane[]): string | null {
   const { limits, curve, policy, stepModel } = plan
@@ -162,7 +172,9 @@ function neverFits(plan: EnginePlan, lanes: readonly CandidateLane[]): string | 
     return `it needs ${lanes.length} sessions at once, and the engine runs ${limits.sessions}`
   }
   if (stepModel === null) return null
-  const stepMs = lanes.length * (stepModel.perSessionMs + stepModel.perFrameMs * legFrames)
+  const stepMs = lanes.reduce((sum, { pace }) => {
+    return sum + stepCostMs(stepModel, legFrames) * Math.max(1, pace)
+  }, 0)
   if (stepMs <= limits.stepMs) return null
   return `its sessions would take ${Math.ceil(stepMs)} ms of a step, of ${limits.stepMs} ms`
 }

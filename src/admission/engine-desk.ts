@@ -8,6 +8,7 @@ import { type EnginePlan, RELEASE_GRACE_MS } from './engine-plan.js'
 import { heldFits } from './held-load.js'
 import { isUneasy } from './lease-times.js'
 import { EMPTY_LEDGER, type Ledger } from './ledger.js'
+import { lanesHolding } from './ledger-changes.js'
 import type { LedgerReading, LedgerStore } from './ledger-store.js'
 import { type BlockRequest, isSafeToTake } from './safe-state.js'
 import { StoreTime } from './store-time.js'
@@ -173,6 +174,12 @@ export class EngineDesk {
   mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
     if (this.holds(ledger, nowMs)) return true
     return isSafeToTake(this.planOf(ledger, nowMs), ledger, request, nowMs)
+  }
+
+  /** Whether others have all its lanes. Where their limit has sunk, one pauses at a change-over. */
+  isFullFor(chainId: string, ledger = this.ledger): boolean {
+    const { limits } = this.planOf(ledger, this.nowMs())
+    return lanesHolding(ledger, chainId) >= limits.lanes
   }
 
   /** Whether everything that is held fits until it is released; see `heldFits`. */

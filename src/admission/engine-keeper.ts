@@ -161,12 +161,13 @@ export class EngineKeeper {
     const isLower = correctionBlocks < knownBlocks
     const hold = { holdMs: LOWER_HOLD_MS, ...options }
     if (isLower && !(await pulses.tryLock(desk.engine, 'correction', hold))) return
-    await desk.change(options, (ledger) => {
+    const isNew = await desk.change(options, (ledger) => {
       const standing = ledger.limit.correctionBlocks
       const isNews = isLower ? standing === knownBlocks : standing < correctionBlocks
       const limit = { ...ledger.limit, correctionBlocks }
-      return { ledger: isNews ? { ...ledger, limit } : null, value: undefined }
+      return { ledger: isNews ? { ...ledger, limit } : null, value: isNews }
     })
+    if (!isNew) return
     onEvent({ kind: 'kv_error', errorBlocks: errorBlocks ?? 0, correctionBlocks })
   }
 

@@ -8,7 +8,7 @@ import type { LaneChainOptions } from './lane-chain-options.js'
 import { LaneCourse } from './lane-course.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
 import type { Ledger, PlannedLeg } from './ledger.js'
-import { lanesHolding, leasesOf, withChain, withLegClosed } from './ledger-changes.js'
+import { leasesOf, withChain, withLegClosed } from './ledger-changes.js'
 import { FRAME_MS } from './leg-curve.js'
 import { type LeaseOwner, LegLease } from './leg-lease.js'
 import type { PlannedStretch } from './leg-planner.js'
@@ -89,7 +89,8 @@ export class LaneChain implements LeaseOwner {
       if (changed) return changed
       const { endFrame } = running.planned
       const isStaying = this.options.chooseDesk(this.desk, false) === this.desk
-      if (isStaying) await this.replan(running, options)
+      // One lane too many makes room by ending its leg, not by a longer one.
+      if (isStaying && !this.desk.isFullFor(this.chainId)) await this.replan(running, options)
       // No later cut is to be had either: this leg ends, and the lane waits for room.
       if (running.planned.endFrame <= endFrame) break
     }
@@ -303,9 +304,7 @@ export class LaneChain implements LeaseOwner {
   ): LedgerStep<LegPlan | null> {
     const plan = this.desk.planOf(ledger, nowMs)
     const held = this.openLegs()
-    // A change-over counts once. Where the limit has sunk, some lane has to pause at its own.
-    const isFull = lanesHolding(ledger, this.chainId) >= plan.limits.lanes
-    if (isFull || !this.entry.isOurs(ledger)) return NO_CHANGE
+    if (this.desk.isFullFor(this.chainId, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
     const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
     const legPlan = planLegs(plan, ledger, request, context)

@@ -131,7 +131,9 @@ class LaneSearch {
     this.frameMs = frameMsOf(task.pace)
     this.tailCells = Math.ceil((plan.tailMs + RELEASE_GRACE_MS) / others.cellMs) + 1
     const firmCells = others.cellAt(task.firmUntilMs)
-    this.costs = new CellCosts(plan, others, task.coming, { firmCells, tailCells: this.tailCells })
+    const { pace } = task
+    const { tailCells } = this
+    this.costs = new CellCosts(plan, others, task.coming, { firmCells, tailCells, pace })
     const count = task.cuts.length + 1
     this.startsMs = this.starts(count)
     this.best = new Float64Array(count).fill(Number.POSITIVE_INFINITY)

@@ -30,9 +30,18 @@ function storageRules({ storage, s3 }: Settings): BrokenRule[] {
   return broken
 }
 
-function addressRules({ redisUrl }: Settings): BrokenRule[] {
-  if (redisUrl === null || /^(rediss?:\/\/|unix:\/\/\/)./.test(redisUrl)) return []
-  return [{ path: 'redisUrl', sentence: 'must begin with redis://, rediss:// or unix:///' }]
+function addressRules({ redisUrl, engines }: Settings): BrokenRule[] {
+  const broken: BrokenRule[] = []
+  if (redisUrl !== null && !/^(rediss?:\/\/|unix:\/\/\/)./.test(redisUrl)) {
+    const sentence = 'must begin with redis://, rediss:// or unix:///'
+    broken.push({ path: 'redisUrl', sentence })
+  }
+  // Addresses stand in results, logs and metrics.
+  if (engines.some((url) => new URL(url).username !== '' || new URL(url).password !== '')) {
+    const sentence = 'must have no user and no password in an address; the key belongs in engineKey'
+    broken.push({ path: 'engines', sentence })
+  }
+  return broken
 }
 
 function lengthRules({ queue, subtitles, legs }: Settings): BrokenRule[] {

@@ -98,7 +98,8 @@ async function carry(
     const { signal } = attempt
     const again = carryAgain(ports, work)
     const audited = await auditCoverage(ports, work, carried, { cuts, carry: again, signal })
-    await ports.board.update(attempt.jobId, { status: 'finalizing' })
+    // A view: text that is complete doesn't wait for it, and isn't lost with it.
+    await ports.board.update(attempt.jobId, { status: 'finalizing' }).catch(() => {})
     await commit(ports, work, audited, measured)
   } catch (error) {
     // So that whoever takes the job over has nothing to do again; without it that is a minute.

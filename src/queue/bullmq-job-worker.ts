@@ -7,7 +7,7 @@ import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
 import type { Attempt, AttemptEnd, Stage } from './index.js'
 import { backoffMs, JOB_CANCELED } from './job-disposition.js'
-import { lostLock, runAttempt } from './run-attempt.js'
+import { LOCK_LOST, runAttempt } from './run-attempt.js'
 
 /** How one stage is worked off by this process. */
 export interface JobWorkerOptions {
@@ -59,7 +59,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const process = async (job: Job<QueuedJob>, token = '', signal?: AbortSignal) => {
     const controller = new AbortController()
     setMaxListeners(0, controller.signal) // its lanes listen, and all engines that it asks
-    const onLost = () => controller.abort(lostLock())
+    const onLost = () => controller.abort(LOCK_LOST)
     signal?.addEventListener('abort', onLost, { once: true })
     running.set(job.data.jobId, controller)
     if (stopping) controller.abort(stopped()) // fetched in the very moment of the stop
@@ -87,7 +87,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   })
   worker.on('error', options.onError)
   worker.on('lockRenewalFailed', (jobIds) => {
-    for (const jobId of jobIds) running.get(jobId)?.abort(lostLock())
+    for (const jobId of jobIds) running.get(jobId)?.abort(LOCK_LOST)
   })
   const stop = async (isUrgent: boolean) => {
     stopping = true

@@ -10,9 +10,7 @@ import { countBegun, countFailed, NO_TRIES, type TryCount, tryCount } from './tr
 export const TAKEOVERS_MAX = 5
 
 /** The reason with which an attempt stops whose job the queue has given away. */
-export function lostLock(): StopRequested {
-  return new StopRequested('internal', 'The queue gave this job to another worker.')
-}
+export const LOCK_LOST = new StopRequested('internal', 'The queue gave this job to another worker.')
 
 /** A job as this worker holds it. */
 interface HeldJob {
@@ -38,9 +36,9 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
     }
     const assertOwned = async () => {
       signal.throwIfAborted()
-      if (!(await isOurs(options, held))) throw lostLock()
+      if (!(await isOurs(options, held))) throw LOCK_LOST
     }
-    const isOwned = () => isOurs(options, held)
+    const isOwned = () => mayBeOurs(held, options)
     await options.run({ jobId, number: count.failures + 1, signal, assertOwned, isOwned })
   } catch (thrown) {
     if (thrown instanceof UnrecoverableError || thrown instanceof WaitingError) throw thrown
@@ -157,6 +155,12 @@ async function unlessLost(options: JobWorkerOptions, held: HeldJob): Promise<voi
 async function isOurs(options: JobWorkerOptions, { job, token }: HeldJob): Promise<boolean> {
   const extended = await job.extendLock(token, options.lockDurationMs).catch(() => 0)
   return Boolean(extended)
+}
+
+/** As far as anybody can tell: without Redis nobody else can have taken it either, for a while. */
+async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOptions) {
+  if (signal.reason === LOCK_LOST) return false
+  return await job.extendLock(token, options.lockDurationMs).then(Boolean, () => true)
 }
 
 function countOf({ data }: Job<QueuedJob>): TryCount {

@@ -54,9 +54,9 @@ const NOBODY = { blocks: 0, stepMs: 0 }
 function costsOf(
   plan: EnginePlan,
   held: readonly Cell[],
-  { coming = NOBODY, firmCells = CELLS, tailCells = 4 } = {},
+  { coming = NOBODY, firmCells = CELLS, tailCells = 4, pace = 1 } = {},
 ): CellCosts {
-  return new CellCosts(plan, loadOfCells(plan, held), coming, { firmCells, tailCells })
+  return new CellCosts(plan, loadOfCells(plan, held), coming, { firmCells, tailCells, pace })
 }
 
 /** What a leg costs in a cell: what the price of the cell rises by; and much for what is over. */
@@ -157,6 +157,18 @@ describe('the cost of a leg', () => {
     const [one, two] = [full(STEP_MS), full(STEP_MS + 1)]
     expect(two.hearing(0, 4, leg) - one.hearing(0, 4, leg)).toBeGreaterThan(3.9 * FORBIDDEN)
     expect(two.tail(0, 250) - one.tail(0, 250)).toBeGreaterThan(3.9 * FORBIDDEN)
+  })
+})
+
+describe('steps of a lane that is replayed faster', () => {
+  it('cost it twice where it takes part in two at once, and nobody less for being slow', () => {
+    const held = Array<Cell>(CELLS).fill(quiet)
+    const leg = { startMs: 0, frameMs: 80 }
+    const stepsOf = (pace: number) =>
+      costsOf(withSteps, held, { pace }).hearing(0, 10, leg) -
+      costsOf(cheap, held, { pace }).hearing(0, 10, leg)
+    expect(stepsOf(2) / stepsOf(1)).toBeCloseTo(2, 6)
+    expect(stepsOf(0.5)).toBe(stepsOf(1))
   })
 })
 

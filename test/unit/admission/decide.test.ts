@@ -7,6 +7,7 @@ import {
   decide,
   isParked,
 } from '../../../src/admission/decide.js'
+import { learnedPlan } from '../../../src/admission/engine-limits.js'
 import type { EnginePlan, Policy } from '../../../src/admission/engine-plan.js'
 import { heldFits } from '../../../src/admission/held-load.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
@@ -199,6 +200,15 @@ describe('a job is refused', () => {
     expect(refused(plan, lanesOf(2, 9_000), carried(3))).toMatch(/gives out 30$/)
   })
 
+  it('by what the engine has, not by what the law is short of for now', () => {
+    const plan = planOf({ limits: { kvBlocks: 30 } })
+    const short = { ...EMPTY_LEDGER, limit: { ...EMPTY_LEDGER.limit, correctionBlocks: 20 } }
+    const learned = learnedPlan(plan, short, { nowMs: NOW_MS, liveBlocks: 0 })
+    expect(refused(learned, lanesOf(1, 9_000), short)).toMatchObject({ kind: 'wait', reason: 'kv' })
+    expect(refused(learned, lanesOf(1, 50), short)).toMatchObject({ kind: 'admit' })
+    expect(refused(learned, lanesOf(2, 9_000), short)).toMatch(/the engine gives out 30$/)
+  })
+
   it('by the length of its legs where the policy does not cut them as it likes', () => {
     const plan = planOf({ policy: 'reserve', ceilingFrames: 2_000, limits: { kvBlocks: 25 } })
     const needed = plan.curve.peakBlocks(2_000)
@@ -224,6 +234,8 @@ describe('a job is refused', () => {
       'its sessions would take 2 ms of a step, of 1.2 ms',
     )
     expect(refused(plan, lanesOf(1, 9_000))).toMatchObject({ kind: 'admit' })
+    // At twice the speed it takes part in two of them.
+    expect(refused(plan, lanesOf(1, 9_000, 2))).toMatch(/2 ms of a step/)
   })
 
   it('whose legs would not fit even on an empty engine, and not before that is certain', () => {

@@ -301,3 +301,22 @@ describe('a lane that finds no room', () => {
     await bench.clock.run(sent)
   })
 })
+
+describe('a lane on an engine that may carry fewer than it does', () => {
+  it('pauses at its change-over until there is a place again', async () => {
+    const { bench, chain, must, ours } = oneLane({ frames: 16_000 })
+    const first = await must()
+    await bench.put('gpu', bench.foreign('other/0', { ageMs: 5_000, frames: 16_000 }))
+    await bench.write('gpu', (ledger) => ({ ...ledger, limit: { ...ledger.limit, knee: 1 } }))
+    const sent = bench.carry(first)
+    const waiting = chain.next({ signal })
+    await bench.clock.run(sent)
+    await bench.pass(20_000)
+    expect(await ours()).toMatchObject({ legs: [] })
+    expect((await ours())?.parkedSinceMs).not.toBeNull()
+    await bench.takeOut('gpu', 'other/0')
+    const second = (await bench.clock.run(waiting)) as LegLease
+    expect(second).toMatchObject({ index: 1, fromFrame: first.planned.endFrame })
+    expect(second.startMs).toBeGreaterThan(first.startMs + first.frames * 80 + 20_000)
+  })
+})

@@ -165,7 +165,7 @@ function waysThrough(task: LaneTask, fromFrame = 0): Leg[][] {
 /** What a lane costs, leg by leg: opening, hearing, tail, and a price for the cut. */
 function costOfLane(load: LoadProfile, { cuts }: LaneTask): (legs: readonly Leg[]) => number {
   const tailCells = Math.ceil((plan.tailMs + RELEASE_GRACE_MS) / CELL_MS) + 1
-  const costs = new CellCosts(plan, load, coming, { firmCells: load.cells, tailCells })
+  const costs = new CellCosts(plan, load, coming, { firmCells: load.cells, tailCells, pace: 1 })
   return (legs) => {
     let startMs = first.startMs
     let sum = 0

@@ -174,6 +174,7 @@ describe('problems', () => {
     ['NIGHTSCRIBE_S3_ACCESS_KEY_ID', 'x', 's3.secretAccessKey: must be set too'],
     ['NIGHTSCRIBE_S3_SECRET_ACCESS_KEY', 'x', 's3.accessKeyId: must be set too'],
     ['NIGHTSCRIBE_REDIS_URL', 'localhost:6379', 'must begin with redis://'],
+    ['NIGHTSCRIBE_ENGINES', 'ws://me:k@gpu/v1/realtime', 'the key belongs in engineKey'],
     ['NIGHTSCRIBE_QUEUE_STALLED_INTERVAL_MS', '10001', 'at most queue.lockDurationMs (10000)'],
     ['NIGHTSCRIBE_SUBTITLES_CUE_MIN_MS', '7001', 'at most subtitles.cueMaxMs (7000)'],
     ['NIGHTSCRIBE_LEGS_FLOOR_MS', '600001', 'at most legs.ceilingMs (600000)'],
