@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ownSpoolName } from '../../src/media/spool-folders.js'
 import { cancelJob } from '../../src/pipeline/end-job.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, toneRecording } from '../fakes/tone-recording.js'
@@ -33,7 +34,7 @@ const ROOM_FOR_ONE = {
 
 /** Files of decoded audio that workers of this process hold. */
 async function spoolFiles(stack: DevStack): Promise<number> {
-  const spool = join(stack.settings.stateDir, 'spool', String(process.pid))
+  const spool = join(stack.settings.stateDir, 'spool', ownSpoolName())
   return (await readdir(spool, { recursive: true, withFileTypes: true })).filter((entry) =>
     entry.isFile(),
   ).length

@@ -64,7 +64,7 @@ describe.concurrent('an engine with few KV blocks', () => {
     const legs = { floorMs: 5_000, ceilingMs: 20_000, openAheadMs: 100 }
     await using stack = await startDevStack(
       { legs, engine: {}, admission: { kneeLagMs } },
-      { blocks: 81 },
+      { blocks: 61 },
     )
     await Promise.all([stack.startWorkerProcess(), stack.startWorkerProcess()])
     const all = await recordings(8, 0)
@@ -80,7 +80,7 @@ describe.concurrent('an engine with few KV blocks', () => {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     await expectAllWords(stack, jobIds, all)
-    expectNeverOverfull(stack, { atLeast: 40 })
+    expectNeverOverfull(stack, { atLeast: 30 })
     expect(workers.size).toBe(2)
     expect((await stack.ledger()).chains).toEqual([])
   }, 120_000)

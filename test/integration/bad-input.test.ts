@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jobStory } from '../../src/cli/job-story.js'
 import { readOutput } from '../../src/cli/results.js'
+import { ownSpoolName } from '../../src/media/spool-folders.js'
 import { readManifest } from '../../src/pipeline/commit-result.js'
 import { sourceAddress } from '../../src/pipeline/source-address.js'
 import { submitRecording } from '../../src/pipeline/submit-recording.js'
@@ -148,7 +149,7 @@ describe('a recording that was cut in the middle', () => {
 })
 
 async function spoolFiles(): Promise<string[]> {
-  return await readdir(join(stack.settings.stateDir, 'spool', String(process.pid)))
+  return await readdir(join(stack.settings.stateDir, 'spool', ownSpoolName()))
 }
 
 function neverCard(): never {

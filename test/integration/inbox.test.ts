@@ -25,6 +25,7 @@ async function newInbox() {
   const board: Partial<JobBoard> = {
     create: async (card) => void cards.set(card.jobId, card),
     get: async (jobId) => cards.get(jobId) ?? null,
+    note: async () => {},
   }
   const queue: Partial<JobQueue> = {
     enqueue: async (_stage, jobId) => void queued.push(jobId),
@@ -36,19 +37,28 @@ async function newInbox() {
   const stop = new AbortController()
   const submitted: string[] = []
   const refused: string[] = []
+  let failure: unknown = null
   const watching = watchInbox(ports, {
     settleMs: SETTLE_MS,
     scanIntervalMs: SCAN_MS,
     signal: stop.signal,
     onSubmitted: (name) => submitted.push(name),
     onRefused: (name, sentence) => refused.push(`${name}: ${sentence}`),
-  }).catch((reason) => reason)
+  }).catch((reason) => {
+    failure = reason
+  })
+  const asleep = async () => {
+    while (clock.sleeping === 0) {
+      if (failure !== null) throw failure
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
   /** Moves on scan by scan; each is over when the watcher sleeps again. */
   const pass = async (durationMs: number) => {
     for (let passedMs = 0; passedMs < durationMs; passedMs += SCAN_MS) {
-      while (clock.sleeping === 0) await new Promise((resolve) => setImmediate(resolve))
+      await asleep()
       await clock.advance(SCAN_MS)
-      while (clock.sleeping === 0) await new Promise((resolve) => setImmediate(resolve))
+      await asleep()
     }
   }
   const close = async () => {
