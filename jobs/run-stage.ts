@@ -13,7 +13,15 @@ import type { WorkerEvents } from './events.js'
 const WRITE_END_TIMEOUT_MS = 60_000
 
 /** What `runStage` answers itself, and what is the same for every stage. */
-type OwnOptions = 'stage' | 'run' | 'safeAudioMs' | 'onTakenOver' | 'onEnded' | 'onBug' | 'onError'
+type OwnOptions =
+  | 'stage'
+  | 'run'
+  | 'begun'
+  | 'safeAudioMs'
+  | 'onTakenOver'
+  | 'onEnded'
+  | 'onBug'
+  | 'onError'
 
 /** How a stage is worked off. */
 export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
@@ -43,6 +51,9 @@ export function runStage(
       await body(work, attempt)
       events.attemptDone(stage, jobId)
     },
+    // A transcription draws its fence when it has its sessions; an analysis is at work at once.
+    begun: async (jobId) =>
+      stage === 'transcribe' ? ((await work.board.get(jobId))?.fence ?? 0) : null,
     safeAudioMs: async (jobId) => (await work.board.get(jobId))?.checkpointedAudioMs ?? 0,
     onTakenOver: (jobId, seen) => work.board.note(jobId, { kind: 'taken-over', ...seen }),
     async onEnded(jobId, end) {

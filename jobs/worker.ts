@@ -11,14 +11,14 @@ import { sleepFor, systemClock } from '../src/kernel/clock.js'
 import { StopRequested } from '../src/kernel/errors.js'
 import { systemRandom } from '../src/kernel/random.js'
 import { workerEvents } from './events.js'
-import { startWorker } from './start-worker.js'
+import { type RunningWorker, startWorker } from './start-worker.js'
 
 /** Given by the program that starts us and reads what we say. */
 const WATCH_STDIN = '--exit-with-stdin'
 
-/** Time in which everything that runs must be handed back. */
-const DRAIN_MS_MAX = 10_000
-/** And, when that isn't enough or nobody wants to wait for it, the connections be closed. */
+/** Time in which everything that runs must be handed back, and the connections be closed. */
+const DRAIN_MS_MAX = 9_000
+/** And, when that isn't enough or nobody wants to wait for it, what can be said in a hurry. */
 const LEAVE_MS_MAX = 1_000
 
 /**
@@ -31,19 +31,28 @@ async function work(stop: StopSignals): Promise<void> {
   const { settings } = readSettings(projectRoot(), undefined)
   const events = workerEvents(openLogger(settings))
   const options = { clock: systemClock(), random: systemRandom(), events, signal: stop.drain }
-  await using worker = await startWorker(settings, options)
+  const worker = await startWorker(settings, options)
   process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid })}\n`)
   await aborted(AbortSignal.any([stop.drain, parentGone(), worker.broken]))
+  const hurry = AbortSignal.any([stop.abort, AbortSignal.timeout(DRAIN_MS_MAX)])
   try {
-    await orAbort(worker.drain(), AbortSignal.any([stop.abort, AbortSignal.timeout(DRAIN_MS_MAX)]))
-  } catch {
+    await orAbort(drainAndClose(worker), hurry)
+  } catch (error) {
     // Told twice, or too slow. Storage and queue are consistent whatever is cut off: leave.
+    if (!hurry.aborted) process.stderr.write(`${withoutCredentials(sentenceOf(error, false))}\n`)
     const { signal } = new AbortController()
-    await Promise.race([worker.abort(), sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
-    process.exit(EXIT.stopped)
+    const left = worker.abort().catch(() => {}) // nobody is left to tell
+    await Promise.race([left, sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
+    // Whoever keeps workers starts one again that has met a bug, however it has ended.
+    process.exit(worker.broken.aborted ? EXIT.bug : EXIT.stopped)
   }
   // A bug: what this process remembers is not to be trusted.
   if (worker.broken.aborted) throw worker.broken.reason
+}
+
+async function drainAndClose(worker: RunningWorker): Promise<void> {
+  await worker.drain()
+  await worker[Symbol.asyncDispose]()
 }
 
 /** Aborts when the program that started us is gone; never, unless we were told to watch. */

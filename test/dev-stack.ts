@@ -129,7 +129,7 @@ async function untilCard(
 }
 
 /** Settings as variables of a process, those with their defaults too: no file has a say. */
-function environmentOf(settings: Settings): Record<string, string> {
+export function environmentOf(settings: Settings): Record<string, string> {
   const texts = settingCatalogue.map(({ path, environmentName }) => {
     const value = path.split('.').reduce<unknown>((node, key) => {
       return (node as Record<string, unknown>)[key]

@@ -24,7 +24,16 @@ export async function submitTo(
   bytes: Buffer,
   changes: Partial<Submission> = {},
 ): Promise<string> {
-  const key = `in/${name}`
+  return await submitKey(stack, `in/${name}`, bytes, changes)
+}
+
+/** The same under any key. @returns the job's id */
+export async function submitKey(
+  stack: DevStack,
+  key: string,
+  bytes: Buffer,
+  changes: Partial<Submission> = {},
+): Promise<string> {
   await stack.ports.store.put(key, bytes, { signal: never })
   const address = sourceAddress(stack.ports.store, key)
   const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const

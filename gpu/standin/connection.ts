@@ -122,6 +122,8 @@ export class Connection implements EngineSession {
       counters.generationTokens += 1
       const blank = this.faults.isBlank(generation.deltas)
       this.wire.send(deltaFrame(generation.take({ blank })))
+      const extra = this.faults.extraAfter(generation.deltas)
+      for (let sent = 0; sent < extra; sent += 1) this.wire.send(deltaFrame(''))
       this.rest()
     } catch (error) {
       this.fail(reasonOf(error))

@@ -47,6 +47,8 @@ const DEFAULTS = {
   ack_update: {},
   /** The deltas after the last audio don't come, and what text they would have had is lost. */
   no_right_padding: {},
+  /** So many empty deltas more than the audio explains come after these; `usage` knows of none. */
+  extra_deltas: { afterDeltas: 100, more: 1 },
   /** One delta in so many ms at most. */
   slow_deltas: { everyMs: 200 },
   /** The deltas of this range are empty, whatever was said. */

@@ -47,6 +47,12 @@ export class SessionFaults {
     return rut !== null && deltaIndex >= rut.fromDelta && deltaIndex <= rut.toDelta
   }
 
+  /** How many deltas follow this many that nothing explains. */
+  extraAfter(deltas: number): number {
+    const extra = this.of('extra_deltas')
+    return extra?.afterDeltas === deltas ? extra.more : 0
+  }
+
   /** Counts an append. @returns the code of the error that it is answered with, null for none */
   onAppend(pcmBytes: number): 'buffer_full' | 'invalid_audio' | null {
     this.appends += 1

@@ -86,6 +86,11 @@ export class EngineDesk {
     return this.basePlan.limits.lanes
   }
 
+  /** So long before its audio a session is opened. */
+  get openAheadMs(): number {
+    return this.basePlan.openAheadMs
+  }
+
   /** The copy; empty before the first read. */
   get ledger(): Ledger {
     return this.reading.ledger

@@ -1,8 +1,6 @@
-import assert from 'node:assert/strict'
-
 /** One comparison of the law with an engine's own figure; about one a second. */
 export interface KvSample {
-  /** Any clock that only goes forward. */
+  /** The store's clock, which goes back when a store fails over to one that is behind. */
   readonly atMs: number
   /** The law alone over the deltas received, all sessions of the engine together. */
   readonly predictedBlocks: number
@@ -17,8 +15,8 @@ export interface KvSample {
 /**
  * What comparing has shown. Start with `NO_CORRECTION`. Two modes: *watching*, while samples
  * gather; *settled*, once they cover `QUIET_MS` in which no session opened or closed. Only settled
- * samples move the correction. An open or a close, a session that isn't ours, a missing figure or a
- * gap between samples starts the watching again.
+ * samples move the correction. An open or a close, a session that isn't ours, a missing figure, a
+ * gap between samples or a clock that goes back starts the watching again.
  */
 export interface KvCorrection {
   /** Blocks that the law is short of; never below 0, for what is too many is no danger. */
@@ -57,16 +55,17 @@ const LOWER_AFTER_MS = 10_000
 export function nextCorrection(state: KvCorrection, sample: KvSample): KvCorrection {
   const { atMs, measuredBlocks, changedMs, foreignSessions } = sample
   const last = state.quiet.at(-1)
-  assert.ok(last === undefined || atMs >= last.atMs, 'samples come in order')
   if (measuredBlocks === null) return { ...state, errorBlocks: null, quiet: [] }
   const errorBlocks = measuredBlocks - sample.predictedBlocks
   if ((foreignSessions ?? 0) > 0) return { ...state, errorBlocks, quiet: [] }
-  const goesOn = last !== undefined && atMs - last.atMs <= GAP_MS && changedMs <= state.quietSinceMs
+  const gapMs = last === undefined ? Number.POSITIVE_INFINITY : atMs - last.atMs
+  const goesOn = gapMs >= 0 && gapMs <= GAP_MS && changedMs <= state.quietSinceMs
   const quiet = [...(goesOn ? state.quiet : []), { atMs, errorBlocks }].filter(
     (entry) => atMs - entry.atMs <= QUIET_MS,
   )
   const quietSinceMs = goesOn ? state.quietSinceMs : atMs
-  const watched = { ...state, errorBlocks, quiet, quietSinceMs }
+  const confirmedMs = Math.min(state.confirmedMs, atMs)
+  const watched = { ...state, errorBlocks, quiet, quietSinceMs, confirmedMs }
   if (atMs - quietSinceMs < QUIET_MS) return watched
   const least = Math.min(...quiet.map((entry) => entry.errorBlocks))
   return settle(watched, atMs, Math.max(0, least))

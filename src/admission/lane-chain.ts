@@ -6,7 +6,7 @@ import { untilChangeOver } from './change-over-wait.js'
 import type { EngineDesk, LedgerStep } from './engine-desk.js'
 import type { LaneChainOptions } from './lane-chain-options.js'
 import { LaneCourse } from './lane-course.js'
-import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
+import { type LaneRequest, type LegPlan, legsOf, planLegs } from './lane-plan.js'
 import type { Ledger, PlannedLeg } from './ledger.js'
 import { leasesOf, withChain, withLegClosed } from './ledger-changes.js'
 import { FRAME_MS } from './leg-curve.js'
@@ -193,7 +193,7 @@ export class LaneChain implements LeaseOwner {
   }
 
   private grant(legPlan: LegPlan): void {
-    this.ahead = pairs(legPlan)
+    this.ahead = legsOf(legPlan)
     this.restFrames = legPlan.restFrames
     this.nextIndex = (legPlan.legs[0]?.index ?? 0) + 1
     this.parkedSinceMs = null
@@ -217,17 +217,16 @@ export class LaneChain implements LeaseOwner {
     options: { signal: AbortSignal },
   ): Promise<void> {
     const { clock, random, pace } = this.options
-    const openAheadMs = () => this.desk.planOf(this.desk.ledger, this.desk.nowMs()).openAheadMs
     const wait = {
       ...{ clock, random },
-      changeMs: () => this.overMs(running) - openAheadMs(),
+      changeMs: () => this.overMs(running) - this.desk.openAheadMs,
       isPressed: () => this.options.waitingLanes(this.desk) > 0,
       replan: () => this.replan(running, options),
     }
     if (pace > 0) return await untilChangeOver(running, wait, options)
     // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
     const overFrames = this.course.overFrame(running.planned) - running.fromFrame
-    const aheadFrames = Math.ceil(openAheadMs() / FRAME_MS)
+    const aheadFrames = Math.ceil(this.desk.openAheadMs / FRAME_MS)
     await running.arrival(Math.max(0, overFrames - aheadFrames), options)
   }
 
@@ -263,7 +262,7 @@ export class LaneChain implements LeaseOwner {
   }
 
   private moveTo(running: LegLease, legPlan: LegPlan): void {
-    const [first, ...rest] = pairs(legPlan)
+    const [first, ...rest] = legsOf(legPlan)
     if (first) running.moved(first.leg, first.stretch)
     this.ahead = rest
     this.restFrames = legPlan.restFrames
@@ -330,7 +329,10 @@ export class LaneChain implements LeaseOwner {
         return opened.value ? opened : this.parkStep(ledger, nowMs)
       })
       if (lease) return lease
-      await sleepFor(clock, ASK_AGAIN_MS, options)
+      // At its own time where that is soon: lanes that failed in one instant don't return in one.
+      const earlyMs = this.earlyMs()
+      const waitMs = earlyMs > 0 ? Math.min(Math.max(1, earlyMs), ASK_AGAIN_MS) : ASK_AGAIN_MS
+      await sleepFor(clock, waitMs, options)
     }
   }
 
@@ -339,12 +341,11 @@ export class LaneChain implements LeaseOwner {
     nowMs: number,
     isPressing: boolean,
   ): LedgerStep<LegPlan | null> {
-    const { openAheadMs } = this.desk.planOf(ledger, nowMs)
+    const { openAheadMs } = this.desk
     const dueMs = this.desk.toStore(this.notBeforeMs)
-    const isEarly = dueMs > nowMs + openAheadMs
     const isElsewhere = this.freedFrom !== null && this.freedFrom !== this.desk
     const mayBeEarly = isElsewhere || leasesOf(ledger).length < this.openBelowLeases
-    if (isEarly && !mayBeEarly) return NO_CHANGE
+    if (this.earlyMs() > 0 && !mayBeEarly) return NO_CHANGE
     const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
     return this.openStep(
       ledger,
@@ -352,6 +353,11 @@ export class LaneChain implements LeaseOwner {
       { openMs: nowMs, startMs, fromFrame: this.fromFrame },
       !isPressing,
     )
+  }
+
+  /** Until a leg may be opened whose lane was told to wait; by our clock, which told it so. */
+  private earlyMs(): number {
+    return this.notBeforeMs - this.desk.openAheadMs - this.options.clock.monotonicMs()
   }
 
   /** Stands in the ledger as one that waits, so that nobody new is let in before it. */
@@ -392,7 +398,3 @@ export class LaneChain implements LeaseOwner {
 }
 
 const NO_CHANGE = { ledger: null, value: null } as const
-
-function pairs({ legs, stretches }: LegPlan): { leg: PlannedLeg; stretch: PlannedStretch }[] {
-  return legs.map((leg, at) => ({ leg, stretch: stretches[at] as PlannedStretch }))
-}

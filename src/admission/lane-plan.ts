@@ -61,6 +61,14 @@ export interface LegPlan {
   readonly fits: boolean
 }
 
+/** The legs of a plan, each with its stretch of the lane. */
+export function legsOf({
+  legs,
+  stretches,
+}: LegPlan): { leg: PlannedLeg; stretch: PlannedStretch }[] {
+  return legs.map((leg, at) => ({ leg, stretch: stretches[at] as PlannedStretch }))
+}
+
 /**
  * Plans the next legs of one lane against everything else in a ledger, as the policy says.
  * @param waitingLanes lanes that would be let in if the others made room

@@ -100,7 +100,7 @@ function parseLedger(key: string, json: string | null): Ledger {
 
 function parseJson(json: string): object {
   try {
-    return JSON.parse(json)
+    return JSON.parse(json) ?? {}
   } catch {
     return {} // no JSON at all: it has no schema either, and is refused by that
   }

@@ -164,7 +164,9 @@ export class SessionPool {
   ): Admission {
     const nowMs = this.nowMs()
     const { reason, earliestMs } = outcome
-    const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS : earliestMs - nowMs
+    // What an outage has sent away in one instant doesn't come back in one.
+    const chance = reason === 'engines' ? this.options.random.uniform() / 2 : 0
+    const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS * (1 - chance) : earliestMs - nowMs
     const retryAfterMs = Math.min(ASK_AGAIN_MAX_MS, Math.max(ASK_AGAIN_MIN_MS, inMs))
     return {
       kind: 'waiting',

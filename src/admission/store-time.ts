@@ -1,24 +1,37 @@
 /** Samples of the offset that are kept: the one with the shortest round trip is the truest. */
 const SAMPLES_MAX = 16
+/** Two clocks drift apart, and the store's comes in whole ms: by less than this among samples. */
+const DRIFT_MAX_MS = 50
+
+/** The offset that one answer of the store tells; it lies half a round trip around. */
+interface OffsetSample {
+  offsetMs: number
+  roundTripMs: number
+}
 
 /**
  * The store's clock, told by this process's monotonic one. Every answer of the store is a sample;
  * the true moment of its time lies within the round trip.
+ *
+ * A sample that can't be true together with the ones before it ends those: one of the clocks has
+ * jumped. That of a suspended host stands still, and a store that has failed over has another one.
  */
 export class StoreTime {
-  private readonly samples: { offsetMs: number; roundTripMs: number }[] = []
+  private samples: OffsetSample[] = []
   private offsetMs = 0
 
   /** The store said `storeMs` somewhere between two moments of the monotonic clock. */
   note(storeMs: number, beforeMs: number, afterMs: number): void {
     const roundTripMs = afterMs - beforeMs
-    this.samples.push({ offsetMs: storeMs - (beforeMs + afterMs) / 2, roundTripMs })
+    const sample = { offsetMs: storeMs - (beforeMs + afterMs) / 2, roundTripMs }
+    if (this.samples.some((known) => contradict(known, sample))) this.samples = []
+    this.samples.push(sample)
     if (this.samples.length > SAMPLES_MAX) this.samples.shift()
-    let truest = this.samples[0]
-    for (const sample of this.samples) {
-      if (truest === undefined || sample.roundTripMs < truest.roundTripMs) truest = sample
+    let truest = sample
+    for (const known of this.samples) {
+      if (known.roundTripMs < truest.roundTripMs) truest = known
     }
-    this.offsetMs = truest?.offsetMs ?? 0
+    this.offsetMs = truest.offsetMs
   }
 
   /** The store's time at a moment of the monotonic clock. */
@@ -30,4 +43,9 @@ export class StoreTime {
   toMonotonic(storeMs: number): number {
     return storeMs - this.offsetMs
   }
+}
+
+function contradict(one: OffsetSample, other: OffsetSample): boolean {
+  const apartMs = Math.abs(one.offsetMs - other.offsetMs)
+  return apartMs > (one.roundTripMs + other.roundTripMs) / 2 + DRIFT_MAX_MS
 }

@@ -9,6 +9,7 @@ import {
   reasonOf,
   UpstreamError,
 } from '../kernel/errors.js'
+import { printable } from './terminal.js'
 
 /** Exit codes of the command line; fixed by the outside contract. */
 export const EXIT = { done: 0, input: 1, config: 2, bug: 70, tryLater: 75, stopped: 130 } as const
@@ -26,6 +27,7 @@ export function exitCodeOf(error: unknown): number {
 /** One sentence for a person, with the code; the stack only where it was asked for. */
 export function sentenceOf(error: unknown, verbose: boolean): string {
   const stack = verbose && error instanceof Error ? `\n${error.stack ?? ''}` : ''
+  if (error instanceof InputError) return `${printable(error.message)} [${error.code}]${stack}`
   if (error instanceof NightscribeError) return `${error.message} [${error.code}]${stack}`
   const what = error instanceof AssertionError ? 'An invariant was broken' : 'Unexpected'
   const hint = verbose ? '' : ' Run it again with --verbose for the details.'

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,10 +8,14 @@ import type { Random } from '../kernel/random.js'
 import type { IntakePorts } from '../pipeline/index.js'
 import { type SourceAddress, sourceAddress, sourceOf } from '../pipeline/source-address.js'
 import { storeRecording } from '../pipeline/store-recording.js'
-
-/** Endings that are taken out of a folder; a file that is named itself may have any. */
-export const MEDIA_ENDINGS =
-  /\.(aac|ac3|aif|aiff|amr|avi|flac|m4a|m4b|m4v|mka|mkv|mov|mp2|mp3|mp4|mpeg|mpg|oga|ogg|opus|wav|weba|webm|wma|wmv)$/i
+import {
+  contentOf,
+  faultOf,
+  type LocalFile,
+  localFiles,
+  MEDIA_ENDINGS,
+  openLocalFile,
+} from './local-files.js'
 
 /** One recording that an argument stands for. */
 export interface ExpandedSource {
@@ -46,35 +50,20 @@ export async function expandSources(
   if (/^https?:\/\//.test(argument)) {
     return [{ name: argument, locate: () => download(argument, options) }]
   }
-  const path = join(options.cwd, argument)
-  const absolute = argument.startsWith('/') ? argument : path
-  const found = await stat(absolute).catch((cause) => {
-    throw unreadable(argument, cause)
-  })
-  if (!found.isDirectory()) return [localSource(argument, absolute, options)]
-  const names = (await readdir(absolute, { withFileTypes: true }))
-    .filter((entry) => entry.isFile() && MEDIA_ENDINGS.test(entry.name))
-    .map((entry) => entry.name)
-    .sort()
-  if (names.length === 0) {
-    throw new InputError('input_not_found', `There is no audio or video file in ${argument}.`)
-  }
-  return names.map((name) => localSource(join(argument, name), join(absolute, name), options))
+  const files = await localFiles(argument, options.cwd)
+  return files.map((file) => ({ name: file.name, locate: () => upload(file, options) }))
 }
 
-function localSource(name: string, path: string, options: ExpandOptions): ExpandedSource {
-  return {
-    name,
-    async locate() {
-      const { store } = options.ports
-      const read = () => createReadStream(path)
-      const key = await storeRecording(store, { name: basename(path), read }, options).catch(
-        (cause) => {
-          throw systemCode(cause)?.startsWith('E') ? unreadable(name, cause) : cause
-        },
-      )
-      return sourceAddress(store, key)
-    },
+async function upload(file: LocalFile, options: ExpandOptions): Promise<SourceAddress> {
+  const { store } = options.ports
+  const { handle } = await openLocalFile(file, { bytesMax: options.downloadBytesMax })
+  try {
+    const recording = { name: file.name, read: () => contentOf(handle) }
+    return sourceAddress(store, await storeRecording(store, recording, options))
+  } catch (cause) {
+    throw systemCode(cause)?.startsWith('E') ? await faultOf(file, cause) : cause
+  } finally {
+    await handle.close()
   }
 }
 
@@ -141,12 +130,4 @@ async function* limitBytes(
     }
     yield chunk
   }
-}
-
-function unreadable(name: string, cause: unknown): InputError {
-  const code = systemCode(cause)
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new InputError('input_not_found', `There is no file or folder ${name}.`, { cause })
-  }
-  return new InputError('input_forbidden', `${name} can't be read: ${reasonOf(cause)}.`, { cause })
 }

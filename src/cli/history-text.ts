@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../kernel/errors.js'
+import { FAILURE_CODES } from '../queue/failure-codes.js'
 import type { DatedNote, JobNote, StreamedEvent } from '../queue/index.js'
 import { HISTORY_NOTES_MAX } from '../queue/job-history.js'
 import { clockText, printable } from './terminal.js'
@@ -30,10 +32,17 @@ export function stampText(atMs: number, withDate: boolean): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`
 }
 
-/** `7:01`, and what it is a sum of where it is more than the recording is long. */
-export function safeText(safeAudioMs: number, audioMsTotal: number | null): string {
-  const isSum = audioMsTotal !== null && safeAudioMs > audioMsTotal
-  return `${clockText(safeAudioMs)}${isSum ? ' (all channels together)' : ''}`
+/** `7:01 of audio`, and what it is a sum of where it is more than the recording is long. */
+export function audioText(audioMs: number, audioMsTotal: number | null): string {
+  const isSum = audioMsTotal !== null && audioMs > audioMsTotal
+  return `${clockText(audioMs)} of audio${isSum ? ' (all channels together)' : ''}`
+}
+
+/** `3rd` */
+export function ordinal(place: number): string {
+  const teens = place % 100 >= 11 && place % 100 <= 13
+  const ending = teens ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th')
+  return `${place}${ending}`
 }
 
 /** `40 s`, `5 min` or `2 h`. */
@@ -61,7 +70,7 @@ export function eventLine({ atMs, event }: StreamedEvent, nowMs: number): string
 }
 
 function noteText(note: JobNote, audioMsTotal: number | null): string {
-  const safe = (ms: number) => safeText(ms, audioMsTotal)
+  const audio = (ms: number) => audioText(ms, audioMsTotal)
   switch (note.kind) {
     case 'submitted':
       return 'submitted'
@@ -72,24 +81,24 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
     case 'waiting':
       return `waited for room: ${printable(note.reason)}`
     case 'admitted': {
-      const where = note.engines.map(printable).join(' and ')
+      const where =
+        note.engines.length > 0 ? `, on ${note.engines.map(printable).join(' and ')}` : ''
       return note.safeAudioMs > 0
-        ? `try ${note.fence} went on at ${safe(note.safeAudioMs)}, on ${where}`
-        : `try ${note.fence} began, on ${where}`
+        ? `try ${note.fence} went on after ${audio(note.safeAudioMs)}${where}`
+        : `try ${note.fence} began${where}`
     }
     case 'session-broke': {
-      const where = `on ${printable(note.engine)} broke [${printable(note.code)}]`
-      if (note.times === 1) return `a session ${where}; its part was sent again`
-      return `${note.times} sessions ${where}; their parts were sent again`
+      const what = note.times === 1 ? 'a session' : `${note.times} sessions`
+      return `lost ${what} on ${printable(note.engine)}: ${reasonText(note.code)}`
     }
     case 'try-failed': {
       const { detail, code } = note.error
-      const next = `Next try in ${roughText(note.backoffMs)}`
-      return `failed, try ${note.tries} without progress: ${printable(detail)} [${code}] ${next}`
+      const how = `failed${againText(note.tries)}: ${printable(detail)} [${code}]`
+      return `${how} To be tried again after ${roughText(note.backoffMs)}`
     }
     case 'taken-over': {
-      const rest = note.safeAudioMs > 0 ? ` with ${safe(note.safeAudioMs)} safe` : ''
-      return `its worker died; another took it over${rest}`
+      const rest = note.safeAudioMs > 0 ? `, with ${audio(note.safeAudioMs)} safe` : ''
+      return `its worker was lost${againText(note.takeovers)}; another one took it over${rest}`
     }
     case 'handed-back':
       return 'its worker was stopped and handed it back'
@@ -97,7 +106,19 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
       return 'canceled'
     case 'failed': {
       const how = note.tries > 1 ? `gave up after ${note.tries} tries without progress` : 'failed'
-      return `${how} [${note.error.code}]`
+      return `${how}: ${reasonText(note.error.code)}`
     }
   }
+}
+
+/** Of what came again and again, and nothing was made safe in between. */
+function againText(times: number): string {
+  return times > 1 ? `, the ${ordinal(times)} time without progress` : ''
+}
+
+/** `the engine fell silent [session_stalled]`; the code alone where another release wrote it. */
+function reasonText(code: string): string {
+  const title = FAILURE_CODES[code as ErrorCode]?.title
+  if (title === undefined) return `[${printable(code)}]`
+  return `${title.charAt(0).toLowerCase()}${title.slice(1)} [${code}]`
 }

@@ -1,7 +1,7 @@
 import { adviceOn, FAILURE_CODES } from '../queue/failure-codes.js'
 import { type DatedNote, isFinal, type JobCard, type JobWaiting } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
-import { historyLines, safeText, stampText } from './history-text.js'
+import { audioText, historyLines, ordinal, stampText } from './history-text.js'
 import { clockText, printable } from './terminal.js'
 import { warningText } from './warning-text.js'
 
@@ -42,7 +42,7 @@ function amounts({ status, audioMsTotal, audioMsDone, checkpointedAudioMs }: Job
   const long = `The recording is ${clockText(audioMsTotal)} long`
   if (status === 'completed') return [`${long}.`]
   const safe =
-    checkpointedAudioMs > 0 ? `, ${safeText(checkpointedAudioMs, audioMsTotal)} safe` : ''
+    checkpointedAudioMs > 0 ? `, and ${audioText(checkpointedAudioMs, audioMsTotal)} is safe` : ''
   return [`${long}; ${clockText(audioMsDone)} of it is transcribed${safe}.`]
 }
 
@@ -66,7 +66,7 @@ function failure({ status, jobId, error, checkpointedAudioMs, audioMsTotal }: Jo
   return [
     why,
     adviceOn(error.code, jobId),
-    ...(safe ? [`A retry goes on at ${safeText(checkpointedAudioMs, audioMsTotal)}.`] : []),
+    ...(safe ? [`A retry goes on after ${audioText(checkpointedAudioMs, audioMsTotal)}.`] : []),
   ]
 }
 
@@ -95,12 +95,6 @@ export function timeText(atMs: number, nowMs: number): string {
   const time = `at ${two(at.getHours())}:${two(at.getMinutes())}`
   if (Math.abs(atMs - nowMs) < DAY_MS) return time
   return `on ${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`
-}
-
-function ordinal(place: number): string {
-  const teens = place % 100 >= 11 && place % 100 <= 13
-  const ending = teens ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th')
-  return `${place}${ending}`
 }
 
 function headline(card: JobCard): string {

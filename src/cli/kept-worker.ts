@@ -7,13 +7,16 @@ import { EXIT } from './exit-code.js'
 const SHORT_LIFE_MS = 10_000
 /** Short lives in a row after which nothing is started any more. */
 const SHORT_LIVES_MAX = 5
+/** Node's own code for an exception that nobody caught. */
+const CRASHED = 1
 /** Before the next one is started. */
 const PAUSE_MS = 500
 
 /**
- * A worker process that is started again when it dies: killed, or drained by itself after a bug.
- * What it ran goes on from its checkpoints, and recordings at which workers die are set aside by
- * the queue, so one of them never stops the rest.
+ * A worker process that is started again when it dies: killed, crashed, or drained by itself after
+ * a bug. What it ran goes on from its checkpoints, and recordings at which workers die are set
+ * aside by the queue, so one of them never stops the rest. A bug has cost the job that met it, so
+ * that there is an end to them, however short the lives in between.
  *
  * States: running (a process is ready), starting (the last one has died), and ended (told to stop,
  * or given up; `broken` has rejected then).
@@ -70,8 +73,9 @@ export class KeptWorker implements AsyncDisposable {
       const readyMs = this.clock.monotonicMs()
       const { code, signal } = await this.worker.exited
       if (this.stopping.signal.aborted) return await forever()
-      shortLives = this.clock.monotonicMs() - readyMs < SHORT_LIFE_MS ? shortLives + 1 : 0
-      const mayLive = signal !== null || code === EXIT.bug
+      const isShort = this.clock.monotonicMs() - readyMs < SHORT_LIFE_MS && code !== EXIT.bug
+      shortLives = isShort ? shortLives + 1 : 0
+      const mayLive = signal !== null || code === EXIT.bug || code === CRASHED
       if (!mayLive || shortLives >= SHORT_LIVES_MAX) {
         throw new UpstreamError(
           'internal',

@@ -1,11 +1,10 @@
 import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { InputError, reasonOf, systemCode } from '../kernel/errors.js'
+import { stat } from 'node:fs/promises'
+import { InputError } from '../kernel/errors.js'
 import { storedMedia } from '../pipeline/stored-media.js'
 import { openObjectStore } from '../storage/open-object-store.js'
 import type { CommandContext } from './command-context.js'
-import { MEDIA_ENDINGS } from './expand-sources.js'
+import { type LocalFile, localFiles, MEDIA_ENDINGS, openLocalFile } from './local-files.js'
 import type { Unprobed } from './plan-probe.js'
 
 /**
@@ -20,7 +19,7 @@ export async function listRecordings(
 ): Promise<Unprobed[]> {
   const found = argument.startsWith('s3://')
     ? await listBucket(context, argument, { signal })
-    : await listFolder(argument, context.cwd)
+    : await listLocal(context, argument)
   if (found.length > 0) return found
   throw new InputError('input_not_found', `There is no audio or video below ${argument}.`)
 }
@@ -48,35 +47,24 @@ async function listBucket(
   return found
 }
 
-async function listFolder(argument: string, cwd: string): Promise<Unprobed[]> {
-  const path = argument.startsWith('/') ? argument : join(cwd, argument)
-  const about = await stat(path).catch((cause) => {
-    const isMissing = ['ENOENT', 'ENOTDIR'].includes(systemCode(cause) ?? '')
-    throw isMissing
-      ? new InputError('input_not_found', `There is no file or folder ${argument}.`, { cause })
-      : new InputError('input_forbidden', `${argument} can't be read: ${reasonOf(cause)}.`, {
-          cause,
-        })
-  })
-  if (!about.isDirectory()) return [localRecording(argument, path, about.size)]
-  const entries = await readdir(path, { withFileTypes: true })
-  const names = entries
-    .filter((entry) => entry.isFile() && MEDIA_ENDINGS.test(entry.name))
-    .map((entry) => entry.name)
-    .sort()
-  return await Promise.all(
-    names.map(async (name) => {
-      const { size } = await stat(join(path, name))
-      return localRecording(join(argument, name), join(path, name), size)
-    }),
-  )
+async function listLocal(
+  { settings, cwd }: Pick<CommandContext, 'settings' | 'cwd'>,
+  argument: string,
+): Promise<Unprobed[]> {
+  const bytesMax = settings.media.sourceBytesMax
+  const files = await localFiles(argument, cwd)
+  return await Promise.all(files.map((file) => localRecording(file, bytesMax)))
 }
 
-function localRecording(name: string, path: string, bytes: number): Unprobed {
+async function localRecording(file: LocalFile, bytesMax: number): Promise<Unprobed> {
+  const { name, path } = file
+  const about = await stat(path).catch(() => null) // opening it says why
   return {
     name,
-    bytes,
+    bytes: about?.size ?? 0,
     async open() {
+      const { handle, bytes } = await openLocalFile(file, { bytesMax })
+      await handle.close() // that it can be read is known; each read opens it by itself
       return {
         name,
         bytes,

@@ -24,8 +24,9 @@ export function progressView(terminal: Terminal): ProgressView {
 /** `interview.m4a`, or the end of a long path. */
 export function shortName(name: string): string {
   const clean = printable(name)
-  const tail = clean.split('/').at(-1) || clean
-  return tail.length <= NAME_CHARS_MAX ? tail : `…${tail.slice(1 - NAME_CHARS_MAX)}`
+  const tail = [...(clean.split('/').at(-1) || clean)]
+  const isShort = tail.length <= NAME_CHARS_MAX
+  return isShort ? tail.join('') : `…${tail.slice(1 - NAME_CHARS_MAX).join('')}`
 }
 
 /** What a card says in a few words. */

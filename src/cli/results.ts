@@ -84,9 +84,11 @@ export async function saveOutputs(
 ): Promise<string[]> {
   if (!result.manifest) return []
   await mkdir(folder, { recursive: true })
-  const plain = printable(parse(result.name.replace(/[?#].*$/, '')).name) || 'transcript'
-  const base = taken.has(plain) ? `${plain}.${result.jobId}` : plain
-  taken.add(base)
+  const plain = fileBase(result.name)
+  // Some disks take names for the same that differ in case or in how an umlaut is written.
+  const alike = plain.normalize('NFC').toLowerCase()
+  const base = taken.has(alike) ? `${plain}.${result.jobId}` : plain
+  taken.add(alike)
   const paths: string[] = []
   for (const { name, key } of result.manifest.outputs) {
     const path = join(folder, `${base}.${name.replace(/^transcript\./, '')}`)
@@ -94,6 +96,21 @@ export async function saveOutputs(
     paths.push(path)
   }
   return paths
+}
+
+/** With the job's id and the longest ending it is still a name that file systems allow. */
+const BASE_BYTES_MAX = 200
+
+/** The last part of a path, key or address, without its ending, as the name of a file. */
+function fileBase(name: string): string {
+  const isAddress = /^https?:\/\//.test(name)
+  const whole = printable(parse(isAddress ? name.replace(/[?#].*$/, '') : name).name)
+  let base = ''
+  for (const character of whole) {
+    if (Buffer.byteLength(base + character) > BASE_BYTES_MAX) break
+    base += character
+  }
+  return base || 'transcript'
 }
 
 /** One result as it stands in `--json`. */

@@ -1,7 +1,14 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { decodeRecording, type MediaLimits, type RecordingFacts } from './decode-recording.js'
+import { UpstreamError } from '../kernel/errors.js'
+import {
+  type DecodedRecording,
+  decodeRecording,
+  type MediaLimits,
+  type RecordingFacts,
+} from './decode-recording.js'
 import type { PcmSink } from './ffmpeg-decoder.js'
+import { type FlacEncoder, startFlacEncoder } from './flac-encoder.js'
 import { spooledFlac } from './flac-spool.js'
 import type {
   AnalysedMedia,
@@ -41,16 +48,41 @@ export async function analyseMedia(
   options: AnalyseOptions,
   { signal }: { signal: AbortSignal },
 ): Promise<AnalysedMedia> {
-  const { tools, channels, limits } = options
+  try {
+    return await analyseOnce(source, { ...options, encodesApart: false }, { signal })
+  } catch (error) {
+    // Its rate or its channels change half-way, and the FLAC lacks some of what was heard.
+    const isShort = error instanceof UpstreamError && 'flacSamples' in error.facts
+    if (!isShort) throw error
+    return await analyseOnce(source, { ...options, encodesApart: true }, { signal })
+  }
+}
+
+async function analyseOnce(
+  source: MediaSource,
+  options: AnalyseOptions & { encodesApart: boolean },
+  { signal }: { signal: AbortSignal },
+): Promise<AnalysedMedia> {
+  const { tools, channels, limits, encodesApart } = options
+  const { ffmpegPath } = tools
   const flacPath = path.join(tools.spoolDir, `analysis-${tools.random.hexId(8)}.flac`)
   const lanes: LaneEar[] = []
-  const sinkFor = (facts: RecordingFacts) => {
+  const encoders: FlacEncoder[] = [] // one, or none
+  const sinkFor = (facts: RecordingFacts): PcmSink => {
     for (let lane = 0; lane < facts.lanes; lane += 1) lanes.push(new LaneEar(tools.vad.openLane()))
-    return listen(lanes, { facts, signal, onProgress: options.onProgress })
+    const ears = listen(lanes, { facts, signal, onProgress: options.onProgress })
+    if (!encodesApart) return ears
+    const apart = startFlacEncoder({ ffmpegPath, path: flacPath, lanes: facts.lanes }, { signal })
+    encoders.push(apart)
+    return async (pcm) => {
+      await apart.write(pcm)
+      await ears(pcm)
+    }
   }
   try {
-    const request = { tools, channels, limits, flacPath, sinkFor }
+    const request = { tools, channels, limits, flacPath: encodesApart ? null : flacPath, sinkFor }
     const decoded = await decodeRecording(source, request, { signal })
+    for (const encoder of encoders) await encoder.finish()
     const flac = await spooledFlac(flacPath, { samples: decoded.samples, signal })
     const heard: LaneAnalysis[] = []
     for (const [index, lane] of lanes.entries()) {
@@ -58,26 +90,33 @@ export async function analyseMedia(
       const speech = await lane.finish({ bounds: options.speech, signal })
       heard.push({ channel, ...speech, speech: { method: tools.vad.method, ...speech.speech } })
     }
-    const { container, codec, sampleRate, channels: channelCount } = decoded.facts
-    const analysis = {
-      durationMs: Math.round(samplesToMs(decoded.samples)),
-      durationMethod: 'decoded' as const,
-      samples: decoded.samples,
-      container,
-      codec,
-      sampleRate,
-      channels: channelCount,
-      sha256: decoded.sha256,
-      lanes: heard,
-      warnings: decoded.warnings,
-      decodeMs: decoded.decodeMs,
+    return {
+      ...analysed(decoded, heard),
+      flac,
+      [Symbol.asyncDispose]: () => flac[Symbol.asyncDispose](),
     }
-    return { analysis, flac, [Symbol.asyncDispose]: () => flac[Symbol.asyncDispose]() }
   } catch (error) {
+    for (const encoder of encoders) await encoder[Symbol.asyncDispose]() // then its file
     await rm(flacPath, { force: true })
     throw error
   } finally {
+    for (const encoder of encoders) await encoder[Symbol.asyncDispose]()
     for (const lane of lanes) lane[Symbol.dispose]()
+  }
+}
+
+function analysed(
+  { facts, samples, sha256, warnings, decodeMs }: DecodedRecording,
+  lanes: LaneAnalysis[],
+): Pick<AnalysedMedia, 'analysis'> {
+  const { container, codec, sampleRate, channels } = facts
+  return {
+    analysis: {
+      // A single sample is a recording, too.
+      durationMs: Math.max(1, Math.round(samplesToMs(samples))),
+      durationMethod: 'decoded',
+      ...{ samples, container, codec, sampleRate, channels, sha256, lanes, warnings, decodeMs },
+    },
   }
 }
 

@@ -64,6 +64,17 @@ const WAV_SIZE_UNKNOWN = 0x7fff_0000
  * @returns null when the header doesn't say (streamed), or `data` doesn't begin within `head`
  */
 export function wavDeclaredMs(head: Uint8Array): number | null {
+  const { dataBytes, bytesPerSecond } = wavHeader(head) ?? { dataBytes: null, bytesPerSecond: 0 }
+  return dataBytes !== null && bytesPerSecond > 0 ? (dataBytes * 1000) / bytesPerSecond : null
+}
+
+/** Whether a wav says itself that it doesn't know its length, so that it is whole wherever it ends. */
+export function isOpenWav(head: Uint8Array): boolean {
+  return wavHeader(head)?.dataBytes === null
+}
+
+/** Null where `data` doesn't begin within `head`; `dataBytes` is null where the header lacks it. */
+function wavHeader(head: Uint8Array): { dataBytes: number | null; bytesPerSecond: number } | null {
   const long = tagAt(head, 0, 'RF64')
   if ((!long && !tagAt(head, 0, 'RIFF')) || !tagAt(head, 8, 'WAVE')) return null
   let bytesPerSecond = 0
@@ -73,7 +84,7 @@ export function wavDeclaredMs(head: Uint8Array): number | null {
     if (tagAt(head, at, 'data')) {
       const dataBytes = long && chunkBytes === 0xffff_ffff ? longBytes : chunkBytes
       const known = dataBytes > 0 && (long || dataBytes < WAV_SIZE_UNKNOWN)
-      return known && bytesPerSecond > 0 ? (dataBytes * 1000) / bytesPerSecond : null
+      return { dataBytes: known ? dataBytes : null, bytesPerSecond }
     }
     if (tagAt(head, at, 'fmt ') && at + 20 <= head.length) {
       bytesPerSecond = view(head).getUint32(at + 16, true)

@@ -30,6 +30,8 @@ export interface TruncationFacts {
   headerMs: number | null
   /** As we counted it ourselves out of frame counts or chunk sizes; null when unknown. */
   countedMs: number | null
+  /** It doesn't know its length: then ffmpeg calls its last packet corrupt, which it is not. */
+  isOpen: boolean
   oggTail: 'complete' | 'open' | 'cut' | 'none' | null
   markers: Readonly<Record<DecodeMarker, number>>
 }
@@ -40,7 +42,7 @@ export interface TruncationFacts {
  */
 export function isTruncated(facts: TruncationFacts): boolean {
   const { decodedMs, headerMs, countedMs } = facts
-  if (facts.markers.truncated > 0) return true
+  if (facts.markers.truncated > 0 && !facts.isOpen) return true
   if (facts.oggTail === 'cut' || facts.oggTail === 'open') return true
   if (countedMs !== null && decodedMs < countedMs - 1000) return true
   return headerMs !== null && decodedMs < headerMs - Math.max(1000, headerMs * 0.02)

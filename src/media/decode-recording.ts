@@ -1,6 +1,6 @@
 import { withTimeout } from '../kernel/abort.js'
 import { InputError, UpstreamError } from '../kernel/errors.js'
-import { id3Bytes, mp3DeclaredMs, wavDeclaredMs } from './declared-duration.js'
+import { id3Bytes, isOpenWav, mp3DeclaredMs, wavDeclaredMs } from './declared-duration.js'
 import { recordingGraph } from './decode-graph.js'
 import { isTruncated } from './decode-markers.js'
 import { type DecodeOutcome, decodeAudio, type PcmSink } from './ffmpeg-decoder.js'
@@ -112,12 +112,14 @@ async function decodeServed(
   const decodedMs = samplesToMs(samples)
   const { headerMs } = probed
   const warnings: MediaWarning[] = []
-  if (isTruncated({ decodedMs, headerMs, countedMs, oggTail: ogg, markers: outcome.markers })) {
+  const isOpen = isOpenWav(head)
+  const { markers } = outcome
+  if (isTruncated({ decodedMs, headerMs, countedMs, isOpen, oggTail: ogg, markers })) {
     warnings.push('media_truncated')
   }
   // A cut recording ends in a broken packet; damage is more than that.
   const packetsAllowed = warnings.length > 0 ? 1 : 0
-  if (outcome.markers.damaged > packetsAllowed || outcome.exitCode !== 0) {
+  if (markers.damaged > packetsAllowed || outcome.exitCode !== 0) {
     warnings.push('media_damaged')
   }
   return { facts, samples, sha256: await reader.sha256({ signal }), warnings, decodeMs }

@@ -41,19 +41,23 @@ export const INPUT_GUARD = [
 const ascii = (head: Uint8Array, at: number, length: number) =>
   Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1', at, at + length)
 
+const FIRST_FOUR: ReadonlySet<string> = new Set([
+  ...['RIFF', 'RF64', 'riff', 'FORM', 'caff', '.snd', 'OggS', 'fLaC', 'wvpk', '#!AM', '.RMF'],
+  ...['\x1aE\xdf\xa3', '\0\0\x01\xba'],
+])
+
 /**
  * Whether the first bytes are those of an audio or video container: what tells a broken recording
  * from something that never was one. Pure.
  */
 export function looksLikeMedia(head: Uint8Array): boolean {
   const four = ascii(head, 0, 4)
-  if (['RIFF', 'RF64', 'OggS', 'fLaC', 'FORM', '\x1aE\xdf\xa3', '#!AM', 'caff'].includes(four)) {
-    return true
-  }
+  if (FIRST_FOUR.has(four)) return true
   if (four.startsWith('ID3') || four.startsWith('FLV') || four === '\x30\x26\xb2\x75') return true
   if (['ftyp', 'moov', 'mdat', 'wide', 'free'].includes(ascii(head, 4, 4))) return true
-  // The sync word of an MPEG audio or ADTS frame.
-  return head.length > 1 && head[0] === 0xff && ((head[1] ?? 0) & 0xe0) === 0xe0
+  // The sync word of an MPEG audio or ADTS frame; FF FE begins a text in UTF-16.
+  const second = head[1] ?? 0
+  return head[0] === 0xff && (second & 0xe0) === 0xe0 && second !== 0xfe
 }
 
 /** Our name of the container from ffprobe's, which stands for whole families. Pure. */

@@ -16,6 +16,8 @@ export interface ProbedMedia {
    */
   headerMs: number | null
   hasVideo: boolean
+  /** How long after the file the audio begins; null where nothing says so. */
+  audioFromMs: number | null
 }
 
 interface FfprobeStream {
@@ -24,6 +26,7 @@ interface FfprobeStream {
   sample_rate?: string
   channels?: number
   channel_layout?: string
+  start_time?: string
   duration?: string
   disposition?: { attached_pic?: number }
   tags?: Record<string, string>
@@ -31,11 +34,25 @@ interface FfprobeStream {
 
 interface FfprobeAnswer {
   streams?: FfprobeStream[]
-  format?: { format_name?: string; duration?: string; tags?: Record<string, string> }
+  format?: {
+    format_name?: string
+    start_time?: string
+    duration?: string
+    tags?: Record<string, string>
+  }
 }
 
 /** Containers whose header or index states the length; ffprobe guesses the others' from bytes. */
 const STATES_DURATION = /^(aiff|asf|au|caf|flac|w64|wv|mov,|matroska|voc)/
+
+/** Nothing else: tags can be of any length, and what is printed is capped. */
+const ENTRIES_WANTED = [
+  'format=format_name,start_time,duration',
+  'format_tags=major_brand',
+  'stream=codec_type,codec_name,sample_rate,channels,channel_layout,start_time,duration',
+  'stream_disposition=attached_pic',
+  'stream_tags=DURATION',
+].join(':')
 
 /**
  * Runs ffprobe on a served source. `head` is the beginning of the source, 128 bytes or more.
@@ -48,7 +65,7 @@ export async function probeMedia(
   { ffprobePath, head, signal }: { ffprobePath: string; head: Uint8Array; signal: AbortSignal },
 ): Promise<ProbedMedia> {
   const args = ['-v', 'error', '-hide_banner', ...INPUT_GUARD]
-  args.push('-show_format', '-show_streams', '-of', 'json', served.url)
+  args.push('-show_entries', ENTRIES_WANTED, '-of', 'json', served.url)
   const options = { signal, outputBytesMax: 2 ** 20 }
   const outcome = await runProcess(ffprobePath, args, options).catch((error: unknown) => {
     if (signal.aborted) throw signal.reason
@@ -61,8 +78,29 @@ export async function probeMedia(
   })
   if (served.reader.failure) throw served.reader.failure
   const { name } = served.reader.source
+  if (outcome.exitCode === null) {
+    throw new UpstreamError(
+      'decode_failed',
+      `Something killed ffprobe while it looked at ${name}; look for the kernel's out-of-memory ` +
+        'messages.',
+      { effect: 'none' },
+    )
+  }
   if (outcome.exitCode !== 0) throw unreadable(name, head, outcome.stderr)
-  return read(JSON.parse(outcome.stdout) as FfprobeAnswer, name, head)
+  return read(parsed(outcome.stdout, name), name, head)
+}
+
+/** @throws InputError where the answer was too long to be kept whole */
+function parsed(answer: string, name: string): FfprobeAnswer {
+  try {
+    return JSON.parse(answer) as FfprobeAnswer
+  } catch (cause) {
+    throw new InputError(
+      'media_corrupt',
+      `${name} lists more tracks than any recording has; its header is damaged: upload it again.`,
+      { cause },
+    )
+  }
 }
 
 function unreadable(name: string, head: Uint8Array, stderr: string): InputError {
@@ -117,15 +155,28 @@ function read(answer: FfprobeAnswer, name: string, head: Uint8Array): ProbedMedi
     channelsPlaced: channels <= 2 || (audio.channel_layout ?? '') !== '',
     headerMs: headerMs(answer, audio, hasVideo),
     hasVideo,
+    audioFromMs:
+      audio.start_time === undefined
+        ? null
+        : Math.max(0, startMs(audio.start_time) - startMs(answer.format?.start_time)),
   }
 }
 
 function headerMs(answer: FfprobeAnswer, audio: FfprobeStream, hasVideo: boolean): number | null {
   if (!STATES_DURATION.test(answer.format?.format_name ?? '')) return null
-  const ofTrack = secondsToMs(audio.duration) ?? clockToMs(audio.tags?.DURATION)
+  const ofTrack = secondsToMs(audio.duration)
   if (ofTrack !== null) return ofTrack
+  // Matroska says when it ends, and need not begin at 0.
+  const endMs = clockToMs(audio.tags?.DURATION)
+  if (endMs !== null) return endMs - startMs(answer.format?.start_time)
   // The length of a film is not the length of its sound.
   return hasVideo ? null : secondsToMs(answer.format?.duration)
+}
+
+/** Where timestamps begin; 0 where nothing says so. */
+function startMs(text: string | undefined): number {
+  const seconds = Number(text ?? 0)
+  return Number.isFinite(seconds) ? seconds * 1000 : 0
 }
 
 function secondsToMs(text: string | undefined): number | null {

@@ -5,15 +5,11 @@ import type { KnownEngine } from './index.js'
 export async function noteAdmitted(
   board: JobBoard,
   jobId: string,
-  admitted: { fence: number; engines: readonly KnownEngine[] },
+  admitted: { fence: number; engines: readonly KnownEngine[]; safeAudioMs: number },
 ): Promise<void> {
-  const card = await board.get(jobId)
-  await board.note(jobId, {
-    kind: 'admitted',
-    fence: admitted.fence,
-    engines: [...new Set(admitted.engines.map(hostOf))],
-    safeAudioMs: card?.checkpointedAudioMs ?? 0,
-  })
+  const { fence, safeAudioMs } = admitted
+  const engines = [...new Set(admitted.engines.map(hostOf))]
+  await board.note(jobId, { kind: 'admitted', fence, engines, safeAudioMs })
 }
 
 /**

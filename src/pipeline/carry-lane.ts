@@ -13,6 +13,7 @@ import { speechLookup } from '../media/speech-lookup.js'
 import type { SessionAudio } from '../realtime/index.js'
 import type { SessionMeter, SessionResult } from '../realtime/run-session.js'
 import { isTextLeftOut } from '../realtime/session-failure.js'
+import type { AnalysisDocument } from '../storage/analysis-document.js'
 import type { ObjectHead } from '../storage/index.js'
 import { noteSessionBroke } from './attempt-notes.js'
 import type { CarriedLeg } from './carried-leg.js'
@@ -172,11 +173,11 @@ class LaneReplay implements AsyncDisposable {
     const { ports, request } = this
     const { work, lane, live } = request
     const { analysis, job } = work
-    const { channel = null, speech } = analysis.lanes[lane] ?? {}
+    const { channel, speech } = analysis.lanes[lane] as AnalysisDocument['lanes'][number]
     const engine = ports.engines.engine(lease.desk.engine)
     const { session, lagMaxMs } = ports.limits
     const legStartMs = lease.fromFrame * STEP_MS
-    const heard = speechLookup(speech?.segments_ms ?? [])
+    const heard = speechLookup(speech.segments_ms)
     const audioMs = samplesToMs(analysis.samples)
     // A rut costs one try; where it comes again, text with a hole is worth more than none.
     const isTakenAsItComes = this.asItComesFrame === lease.fromFrame
@@ -238,10 +239,11 @@ class LaneReplay implements AsyncDisposable {
   /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
   private keepPart(lease: LegLease, error: unknown): number {
     const { progress } = this.request
-    const running = this.records.get(lease)
+    // Every lease that was carried has one.
+    const running = this.records.get(lease) as RunningLegRecord
     // What came after the last text may be the rut that the session was ended for.
-    const part = running?.part({ hasText: isStall(error) }) ?? null
-    if (running) progress.lost(running)
+    const part = running.part({ hasText: isStall(error) })
+    progress.lost(running)
     if (part === null) return lease.fromFrame
     progress.add(part)
     return part.nextFrame

@@ -1,6 +1,7 @@
 import type { CarriedLane, CarriedLeg } from './carried-leg.js'
 import { nextFrameOf } from './checkpoint.js'
 import type { LegRecord } from './leg-record.js'
+import { PackedLeg } from './packed-leg.js'
 
 /** A leg that runs, and what it would be if it ended at its last safe cut. */
 export interface RunningLegRecord {
@@ -16,7 +17,7 @@ export interface RunningLegRecord {
 export class LaneProgress {
   readonly channel: number | null
   private readonly fromFrame: number
-  private readonly legs: CarriedLeg[]
+  private readonly legs: PackedLeg[]
   private running: RunningLegRecord[] = []
 
   /**
@@ -26,7 +27,7 @@ export class LaneProgress {
   constructor(lane: CarriedLane, fromFrame: number) {
     this.channel = lane.channel
     this.fromFrame = fromFrame
-    this.legs = [...lane.legs]
+    this.legs = lane.legs.map((leg) => new PackedLeg(leg))
   }
 
   /** A leg begins, after those that run; what was begun here or later before is lost. */
@@ -42,7 +43,7 @@ export class LaneProgress {
 
   /** A leg is complete, or as complete as it will be. In order. */
   add(leg: CarriedLeg): void {
-    this.legs.push(leg)
+    this.legs.push(new PackedLeg(leg))
     this.running = this.running.filter(({ record }) => record.fromFrame >= leg.nextFrame)
   }
 
@@ -53,13 +54,13 @@ export class LaneProgress {
 
   /** The furthest frame of the recording that was answered. */
   get answeredFrame(): number {
-    const done = this.legs.at(-1)?.endFrame ?? 0
+    const done = this.legs.at(-1)?.facts.endFrame ?? 0
     return Math.max(done, ...this.running.map(({ record }) => record.answeredFrame))
   }
 
   /** Everything that is complete. */
   get carried(): CarriedLane {
-    return { channel: this.channel, legs: [...this.legs] }
+    return { channel: this.channel, legs: this.legs.map((leg) => leg.unpack()) }
   }
 
   /** Everything that is safe: what is complete, and the running leg up to its last safe cut. */

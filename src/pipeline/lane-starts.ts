@@ -53,14 +53,17 @@ export async function startLanes(
       const carried = (fits ? known[lane] : null) ?? { channel, legs: [] }
       const fromFrame = nextFrameOf(carried) ?? way.fromFrame
       const framesLeft = isComplete(carried) ? 0 : new LaneCourse(way.cuts).framesLeft(fromFrame)
-      const doneMs = carried.legs.length === 0 ? 0 : fromFrame * STEP_MS
+      const safeMs = carried.legs.length === 0 ? 0 : fromFrame * STEP_MS
+      // The last frame of a lane may not be whole.
+      const doneMs = Math.min(safeMs, analysis.duration_ms)
       const progress = new LaneProgress(carried, way.fromFrame)
       return { ...{ lane, cuts: way.cuts, fromFrame, framesLeft }, doneMs, progress }
     }),
   )
   const before = fits && checkpoint ? checkpoint.resumed_from_ms : []
   const isResumed = lanes.some(({ progress }) => progress.count > 0)
-  const resumedFromMs = isResumed ? [...before, lanes[0]?.doneMs ?? 0] : before
+  const [first] = lanes as [LaneStart]
+  const resumedFromMs = isResumed ? [...before, first.doneMs] : before
   return { lanes, resumedFromMs }
 }
 

@@ -116,7 +116,7 @@ async function sourceHead(
   if (head.bytes > 0) return head
   throw new InputError(
     'media_corrupt',
-    `${submission.key} is empty (0 bytes); nothing to transcribe.`,
+    `${submission.name ?? submission.key} is empty (0 bytes); upload it again.`,
   )
 }
 

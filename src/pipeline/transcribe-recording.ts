@@ -2,6 +2,7 @@ import { InputError } from '../kernel/errors.js'
 import { JobMeter } from '../latency/job-meter.js'
 import type { Attempt } from '../queue/index.js'
 import { type AnalysisDocument, analysisDocument } from '../storage/analysis-document.js'
+import { asDeniedWork } from '../storage/denied-work.js'
 import type { ObjectStore } from '../storage/index.js'
 import type { JobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey } from '../storage/keys.js'
@@ -30,6 +31,14 @@ const TIDY_TIMEOUT_MS = 30_000
  * into one, puts the text together and commits it. A job that has a manifest is done, whoever asks.
  */
 export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
+  try {
+    await transcribe(ports, attempt)
+  } catch (error) {
+    throw asDeniedWork(error) // the source isn't read any more
+  }
+}
+
+async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
   const { board, clock, store } = ports
   const standing = await readManifest(store, jobId, { signal })
@@ -51,7 +60,7 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
     const meter = new JobMeter(ports.notes)
     const work = { attempt, fence, job, analysis, meter, startedAtMs, resumedFromMs }
     const sessionsAtStart = ports.sessions.running
-    await tellAdmitted(ports, work, lanes)
+    await tellAdmitted(ports, work, { starts, lanes })
     await carry(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
   } finally {
     // Nothing stops the giving back of what others wait for; the ledger's store bounds its time.
@@ -64,17 +73,20 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
 async function tellAdmitted(
   ports: WorkPorts,
   { attempt, fence, resumedFromMs }: Transcription,
-  lanes: readonly LaneToCarry[],
+  { starts, lanes }: { starts: readonly LaneStart[]; lanes: readonly LaneToCarry[] },
 ): Promise<void> {
   const { jobId } = attempt
+  // By what lies in storage: a card that Redis lost and got again knows nothing of it.
+  const safeAudioMs = starts.reduce((sum, { doneMs }) => sum + doneMs, 0)
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
   await ports.board.update(jobId, {
     ...{ fence, attempts: fence, status: 'admitted', error: null },
+    checkpointedAudioMs: safeAudioMs,
     // Whose text is complete needs none any more.
     ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
   })
-  await noteAdmitted(ports.board, jobId, { fence, engines })
+  await noteAdmitted(ports.board, jobId, { fence, engines, safeAudioMs })
   const fromMs = resumedFromMs.at(-1)
   if (fromMs !== undefined) ports.notes.resumed(jobId, fromMs)
 }

@@ -29,6 +29,11 @@ export interface JobWorkerOptions {
   run(attempt: Attempt): Promise<void>
   /** Audio of the job (ms, all lanes together) that a new try needn't send again. */
   safeAudioMs(jobId: string): Promise<number>
+  /**
+   * Number of the last try of a job that got to work and didn't only wait for room; null where
+   * every one does.
+   */
+  begun?(jobId: string): Promise<number | null>
   /** Called when a try begins whose job has lost its worker, so many times without progress. */
   onTakenOver(jobId: string, seen: { takeovers: number; safeAudioMs: number }): Promise<void>
   /** Called once a try has ended otherwise than well, before the queue is told. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { JobCard, JobEvent } from './index.js'
 import { jobError } from './job-error.js'
+import { jsonValue } from './json-value.js'
 
 const statuses = [
   'created',
@@ -69,8 +70,8 @@ export function decodeCard(hash: Readonly<Record<string, string>>): JobCard | nu
   const reachedAtMs: Record<string, unknown> = {}
   for (const [name, json] of Object.entries(hash)) {
     const reached = statuses.find((entry) => reachedField(entry) === name)
-    if (reached) reachedAtMs[reached] = JSON.parse(json)
-    else values[name] = JSON.parse(json)
+    if (reached) reachedAtMs[reached] = jsonValue(json)
+    else values[name] = jsonValue(json)
   }
   const parsed = card.safeParse({ ...values, reachedAtMs })
   return parsed.success ? (parsed.data as JobCard) : null
@@ -78,6 +79,6 @@ export function decodeCard(hash: Readonly<Record<string, string>>): JobCard | nu
 
 /** An event out of its stream entry; null where its shape is unknown. */
 export function decodeEvent(json: string): JobEvent | null {
-  const parsed = event.safeParse(JSON.parse(json))
+  const parsed = event.safeParse(jsonValue(json))
   return parsed.success ? parsed.data : null
 }

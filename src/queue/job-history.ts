@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jobError } from './job-error.js'
+import { jsonValue } from './json-value.js'
 
 /** Entries that are kept of a job; the oldest go first. */
 export const HISTORY_NOTES_MAX = 20
@@ -67,7 +68,7 @@ export function mergedNote(last: JobNote | null, note: JobNote): JobNote | null 
 /** Notes out of their list; such of an unknown shape (another release's) are left out. */
 export function decodeHistory(entries: readonly string[]): DatedNote[] {
   return entries.flatMap((json) => {
-    const parsed = datedNote.safeParse(JSON.parse(json))
+    const parsed = datedNote.safeParse(jsonValue(json))
     return parsed.success ? [parsed.data] : []
   })
 }

@@ -1,10 +1,18 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { StopRequested } from '../kernel/errors.js'
+import { redisFailure } from '../kernel/redis-failure.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
 import type { JobWorkerOptions } from './bullmq-job-worker.js'
 import type { AttemptEnd, JobError } from './index.js'
 import { backoffMs, type Disposition, dispositionOf, JOB_CANCELED } from './job-disposition.js'
-import { countBegun, countFailed, NO_TRIES, type TryCount, tryCount } from './try-count.js'
+import {
+  countBegun,
+  countFailed,
+  countTold,
+  NO_TRIES,
+  type TryCount,
+  tryCount,
+} from './try-count.js'
 
 /** Times a job may lose its worker without progress before it is set aside. */
 export const TAKEOVERS_MAX = 5
@@ -46,14 +54,18 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
   }
 }
 
-async function beginTry(options: JobWorkerOptions, { job }: HeldJob): Promise<TryCount> {
+async function beginTry(options: JobWorkerOptions, held: HeldJob): Promise<TryCount> {
+  const { job } = held
   const { jobId } = job.data
   const before = countOf(job)
   const safeAudioMs = await options.safeAudioMs(jobId)
-  const count = countBegun(before, { stalls: job.stalledCounter, safeAudioMs })
+  const begun = await begunOf(options, jobId)
+  const count = countBegun(before, { stalls: job.stalledCounter, begun, safeAudioMs })
   if (count.stallsSeen > before.stallsSeen) {
-    await job.updateData({ jobId, tries: count })
-    await options.onTakenOver(jobId, { takeovers: count.takeovers, safeAudioMs })
+    await writeTries(options, held, count)
+    const { takeovers } = count
+    const wasAtWork = begun === null || begun > before.begunSeen
+    if (wasAtWork) await options.onTakenOver(jobId, { takeovers, safeAudioMs })
   }
   return count
 }
@@ -88,9 +100,40 @@ async function endTry(
 async function handBack(options: JobWorkerOptions, held: HeldJob): Promise<never> {
   const { job, token } = held
   await unlessLost(options, held)
-  await options.onEnded(job.data.jobId, { kind: 'handed-back' }).catch(troubleOf(options))
+  const { jobId } = job.data
+  await options.onEnded(jobId, { kind: 'handed-back' }).catch(troubleOf(options))
+  await tellBegun(options, held).catch(troubleOf(options))
   await job.moveToWait(token).catch(troubleOf(options))
   throw new WaitingError()
+}
+
+/** Writes down that the try, if it got to work, was not lost with its worker. */
+async function tellBegun(options: JobWorkerOptions, held: HeldJob): Promise<void> {
+  const before = countOf(held.job)
+  const tries = countTold(before, await begunOf(options, held.job.data.jobId))
+  if (tries.begunSeen > before.begunSeen) await writeTries(options, held, tries)
+}
+
+/**
+ * Writes the count into the queue's entry.
+ * @throws what leaves the job to others where it is no longer ours: a worker that slept too long
+ *   may find that it has ended and is gone; UpstreamError `queue_unavailable`
+ */
+async function writeTries(
+  options: JobWorkerOptions,
+  held: HeldJob,
+  tries: TryCount,
+): Promise<void> {
+  try {
+    await held.job.updateData({ jobId: held.job.data.jobId, tries })
+  } catch (error) {
+    await unlessLost(options, held)
+    throw redisFailure(error)
+  }
+}
+
+async function begunOf({ begun }: JobWorkerOptions, jobId: string): Promise<number | null> {
+  return begun ? await begun(jobId) : null
 }
 
 /** The try failed with what may mend itself: another one after a wait, or the job is given up. */
@@ -98,11 +141,12 @@ async function tryAgain(options: JobWorkerOptions, held: HeldJob, error: JobErro
   const { jobId } = held.job.data
   await unlessLost(options, held)
   const safeAudioMs = await options.safeAudioMs(jobId)
-  const tries = countFailed(countOf(held.job), safeAudioMs)
+  const begun = await begunOf(options, jobId)
+  const tries = countTold(countFailed(countOf(held.job), safeAudioMs), begun)
   if (tries.failures >= options.attemptsMax) {
     return await endFailed(options, held, error, tries.failures)
   }
-  await held.job.updateData({ jobId, tries })
+  await writeTries(options, held, tries)
   const waitMs = backoffMs(tries.failures, options, () => options.random.uniform())
   await comeBackLater(options, held, waitMs, {
     ...{ kind: 'retrying', error, tries: tries.failures, backoffMs: waitMs, safeAudioMs },

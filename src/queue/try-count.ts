@@ -11,6 +11,8 @@ export const tryCount = z.object({
   takeovers: z.int().min(0),
   /** The queue's own count of lost workers that `takeovers` goes up to; that one never falls. */
   stallsSeen: z.int().min(0),
+  /** Number of the last try that got to work, as far as its end was told. */
+  begunSeen: z.int().min(0).default(0), // an entry that an upgrade met may lack it
   /** The most audio (ms, all lanes together) that was ever found safe. */
   safeAudioMs: z.number().min(0),
 })
@@ -19,13 +21,35 @@ export const tryCount = z.object({
 export type TryCount = z.infer<typeof tryCount>
 
 /** Of a job that was never tried. */
-export const NO_TRIES: TryCount = { failures: 0, takeovers: 0, stallsSeen: 0, safeAudioMs: 0 }
+export const NO_TRIES: TryCount = {
+  failures: 0,
+  takeovers: 0,
+  stallsSeen: 0,
+  begunSeen: 0,
+  safeAudioMs: 0,
+}
 
-/** A try begins: workers that were lost meanwhile are counted. @param stalls the queue's count */
-export function countBegun(count: TryCount, seen: { stalls: number; safeAudioMs: number }) {
-  const { failures, takeovers, stallsSeen, safeAudioMs } = sinceProgress(count, seen.safeAudioMs)
-  const lost = Math.max(0, seen.stalls - stallsSeen)
-  return { failures, takeovers: takeovers + lost, stallsSeen: seen.stalls, safeAudioMs }
+/**
+ * A try begins: workers that were lost meanwhile are counted, but not for a job that only waited
+ * for room while it was theirs. It can't have killed them, and a worker holds hundreds of those.
+ *
+ * @param seen.stalls the queue's count
+ * @param seen.begun number of the last try that got to work; null where each one does
+ */
+export function countBegun(
+  count: TryCount,
+  seen: { stalls: number; begun: number | null; safeAudioMs: number },
+): TryCount {
+  const since = sinceProgress(count, seen.safeAudioMs)
+  const stalls = Math.max(0, seen.stalls - since.stallsSeen)
+  const begun = seen.begun === null ? stalls : Math.max(0, seen.begun - since.begunSeen)
+  const takeovers = since.takeovers + Math.min(stalls, begun)
+  return { ...countTold(since, seen.begun), takeovers, stallsSeen: seen.stalls }
+}
+
+/** The end of the last try that got to work is known: no worker was lost with it. */
+export function countTold(count: TryCount, begun: number | null): TryCount {
+  return { ...count, begunSeen: begun ?? count.begunSeen }
 }
 
 /** A try ended with an error. What it made safe before makes it the first one in vain. */

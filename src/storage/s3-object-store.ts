@@ -205,6 +205,7 @@ class S3ObjectStore implements ObjectStore {
     { signal, validMs }: { signal: AbortSignal; validMs: number },
   ): Promise<string> {
     signal.throwIfAborted()
+    assertStorable(key, this.prefix)
     const expiresIn = Math.ceil(Math.min(validMs, ADDRESS_VALID_MAX_MS) / 1000) // seconds
     try {
       return await getSignedUrl(this.client, new GetObjectCommand(this.object(key)), { expiresIn })

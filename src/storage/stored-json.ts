@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod'
 import { InputError, NightscribeError, ProtocolError } from '../kernel/errors.js'
+import { asDeniedWork } from './denied-work.js'
 import type { ObjectStore, PutOutcome } from './index.js'
 
 /** Largest JSON document that is read: a transcript of a day is far below. */
@@ -8,7 +9,8 @@ const JSON_BYTES_MAX = 64 * 2 ** 20
 /**
  * Reads a JSON document of ours.
  * @returns null where there is none
- * @throws ProtocolError when it is there and isn't what it should be; what the store throws
+ * @throws ProtocolError when it is there and isn't what it should be; what the store throws, a
+ *   denial as UpstreamError `storage_unavailable`
  */
 export async function readJson<T>(
   store: ObjectStore,
@@ -57,7 +59,7 @@ async function readWhole(
     return Buffer.concat(chunks)
   } catch (error) {
     if (error instanceof NightscribeError && error.code === 'input_not_found') return null
-    throw error
+    throw asDeniedWork(error)
   }
 }
 

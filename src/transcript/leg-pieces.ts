@@ -27,7 +27,8 @@ export function piecesOf<Leg extends PieceableLeg>(
   const groups = new Map<number, WordGroup[]>(merged.legs.map(({ index }) => [index, []]))
   for (const group of merged.groups) groups.get(group.leg)?.push(group)
   return merged.legs.map(({ index, startMs, endMs, cut }, at) => {
-    return { sent: lane.legs[at] as Leg, startMs, endMs, cut, groups: groups.get(index) ?? [] }
+    const own = groups.get(index) as WordGroup[]
+    return { sent: lane.legs[at] as Leg, startMs, endMs, cut, groups: own }
   })
 }
 

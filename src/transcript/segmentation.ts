@@ -31,15 +31,14 @@ export function lineWidthMax(limits: SubtitleLimits, channel: number | null): nu
   return Math.max(lineCharsMax - textWidth(labelPrefix(channel)), Math.ceil(lineCharsMax / 2))
 }
 
-/** Whether the pieces can be shown in one cue, be they many. */
+/** Whether so many pieces, one at the least, can be shown in one cue. */
 export function fitsCue(
   pieces: readonly TimedPiece[],
   limits: SubtitleLimits,
   widthMax: number,
 ): boolean {
-  const first = pieces[0]
-  const last = pieces.at(-1)
-  if (!first || !last) return true
+  const first = pieces[0] as TimedPiece
+  const last = pieces.at(-1) as TimedPiece
   if (last.endMs - first.startMs > limits.cueMaxMs) return false
   return linesNeeded(pieces, widthMax) <= limits.linesMax
 }

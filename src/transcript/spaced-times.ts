@@ -22,14 +22,14 @@ export function spaceApart(
   }
   let earliestMs = 0
   const spaced = timesMs.map((timeMs, index) => {
-    const placedMs = Math.max(Math.round(timeMs), earliestMs + (gaps[index] ?? 0))
+    const placedMs = Math.max(Math.round(timeMs), earliestMs + (gaps[index] as number))
     earliestMs = placedMs
     return placedMs
   })
   for (let index = spaced.length - 1; index >= 0; index -= 1) {
     const placedMs = Math.min(spaced[index] as number, lastMs)
     spaced[index] = placedMs
-    lastMs = placedMs - (gaps[index] ?? 0)
+    lastMs = placedMs - (gaps[index] as number)
   }
   return spaced
 }

@@ -58,8 +58,8 @@ function fewestEdits(
     let leftInsertions = 0
     edits[0] = leftEdits
     for (let column = 1; column <= heard.length; column += 1) {
-      const aboveEdits = edits[column] ?? 0
-      const aboveInsertions = insertions[column] ?? 0
+      const aboveEdits = edits[column] as number
+      const aboveInsertions = insertions[column] as number
       const replaced = diagonalEdits + (heardNumbers[column - 1] === wantedNumber ? 0 : 1)
       if (replaced <= aboveEdits + 1 && replaced <= leftEdits + 1) {
         leftEdits = replaced
@@ -77,7 +77,10 @@ function fewestEdits(
       insertions[column] = leftInsertions
     }
   }
-  return { edits: edits[heard.length] ?? 0, insertions: insertions[heard.length] ?? 0 }
+  return {
+    edits: edits[heard.length] as number,
+    insertions: insertions[heard.length] as number,
+  }
 }
 
 function numberOf(word: string, numbers: Map<string, number>): number {

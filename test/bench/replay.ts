@@ -1,26 +1,17 @@
-import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Queue } from 'bullmq'
-import { type RunningChild, startChild } from '../../src/cli/child-process.js'
-import { type OpenPorts, openPorts } from '../../src/cli/open-ports.js'
-import { programPath, projectRoot } from '../../src/cli/project-root.js'
 import { readOutput } from '../../src/cli/results.js'
-import { readEnvironment } from '../../src/config/environment.js'
-import { type Settings, settingsSchema } from '../../src/config/schema.js'
-import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
-import { isoTime, sleepFor, systemClock } from '../../src/kernel/clock.js'
-import { systemRandom } from '../../src/kernel/random.js'
+import { systemClock } from '../../src/kernel/clock.js'
 import type { MetricsDocument } from '../../src/latency/job-metrics.js'
 import { readManifest } from '../../src/pipeline/commit-result.js'
 import { sourceAddress } from '../../src/pipeline/source-address.js'
 import { submitRecording } from '../../src/pipeline/submit-recording.js'
-import { isFinal, type JobCard } from '../../src/queue/index.js'
-import { readEngineGauges } from '../../src/realtime/engine-metrics.js'
-import { startTestRedis } from '../fakes/test-redis.js'
+import { isFinal } from '../../src/queue/index.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
+import { cpuSeconds, reportHead, residentBytes, tenths, writeReport } from './bench-report.js'
+import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
 
 /**
  * Tone-coded recordings, replayed at pace 1 at the same time: one worker process, the stand-in in
@@ -37,7 +28,6 @@ const SLIP_P99_MS_MAX = 20
 const EVERY_MS = 400
 const PHRASE_WORDS = 15
 const PHRASE_MS = PHRASE_WORDS * EVERY_MS + 1_000
-const GAUGES_TIMEOUT_MS = 5_000
 
 const { values: flags } = parseArgs({
   options: {
@@ -48,52 +38,33 @@ const { values: flags } = parseArgs({
 })
 const sessions = Number(flags.sessions)
 const seconds = Number(flags.seconds)
+const blocks = Number(flags.blocks)
 const signal = new AbortController().signal
 const clock = systemClock()
-const random = systemRandom()
-
-/** What runs beside the benchmark. */
-interface Bench {
-  folder: string
-  settings: Settings
-  ports: OpenPorts
-  engineUrl: string
-  standin: RunningChild
-  worker: RunningChild
-}
 
 type Jobs = ReadonlyMap<string, ToneRecording>
 
 async function main(): Promise<void> {
-  await using cleanup = new CleanupStack()
-  const bench = await start(cleanup)
+  await using bench = await startBenchStack({ blocks })
   const { ports, settings } = bench
+  const worker = await bench.startWorker()
   const { prefix } = settings.queue
   const held = new Queue('transcribe', { connection: ports.redis, prefix })
-  cleanup.defer(() => held.close())
   await held.pause() // all sessions shall start together, after the last analysis
   const jobs = await submitAll(bench)
-  await until(jobs.keys(), bench, (card) => card.status === 'queued')
+  await untilCards(jobs.keys(), bench, (card) => card.status === 'queued')
   process.stderr.write('\nreplaying\n')
-  const watched = await replay(bench, jobs, () => held.resume())
+  const watched = await replay(bench, { jobs, workerPid: worker.pid }, () => held.resume())
+  await held.close()
   const results = await judge(bench, jobs)
-  const report = {
-    bench: 'replay',
-    engine: `stand-in (tones), no GPU, ${Number(flags.blocks) - 1} KV blocks, no step times`,
-    date: isoTime(clock.wallMs()),
-    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim(),
-    machine: `${cpus()[0]?.model ?? '?'}, ${cpus().length} cores, Node ${process.version}`,
+  await writeReport({
+    ...reportHead('replay', { blocks }),
     policy: settings.admission.policy,
     sessions,
     seconds,
     ...results,
     ...watched,
-  }
-  const folder = join(projectRoot(), 'test', 'bench', 'results')
-  await mkdir(folder, { recursive: true })
-  const path = join(folder, `replay-${report.date.slice(0, 10)}-${report.commit}.json`)
-  await writeFile(path, `${JSON.stringify(report, null, 2)}\n`)
-  for (const [name, value] of Object.entries(report)) console.log(name.padEnd(36), value)
+  })
   const isGood =
     results.recordings_wrong === 0 &&
     results.delta_latency_ms_max <= DELTA_LATENCY_MS_MAX &&
@@ -101,48 +72,7 @@ async function main(): Promise<void> {
   process.exitCode = isGood ? 0 : 1
 }
 
-async function start(cleanup: CleanupStack): Promise<Bench> {
-  const folder = await mkdtemp(join(tmpdir(), 'nightscribe-bench-'))
-  cleanup.defer(() => rm(folder, { recursive: true, force: true }))
-  const redis = cleanup.use(await startTestRedis())
-  const child = async (
-    name: string,
-    parts: { program: string; args: string[]; env: Record<string, string>; readyEvent: string },
-  ) => {
-    const program = programPath(parts.program)
-    const args = [...parts.args, '--exit-with-stdin']
-    const env = { ...readEnvironment(), ...parts.env }
-    const { readyEvent } = parts
-    const onLog = (line: string) => void (/"level":(40|50)/.test(line) && console.error(line))
-    return cleanup.use(await startChild({ name, program, args, env, readyEvent, onLog, signal }))
-  }
-  const standin = await child('stand-in', {
-    program: 'gpu/standin/main',
-    args: ['--port', '0', '--recognizer', 'tones', '--blocks', flags.blocks],
-    env: {},
-    readyEvent: 'listening',
-  })
-  const engineUrl = String(standin.ready.url)
-  const storage = join(folder, 'data')
-  const stateDir = join(folder, 'state')
-  const worker = await child('worker', {
-    program: 'jobs/worker',
-    args: [],
-    env: {
-      NIGHTSCRIBE_STORAGE: storage,
-      NIGHTSCRIBE_STATE_DIR: stateDir,
-      NIGHTSCRIBE_REDIS_URL: redis.url,
-      NIGHTSCRIBE_ENGINES: engineUrl,
-      NIGHTSCRIBE_VAD_METHOD: 'energy',
-    },
-    readyEvent: 'ready',
-  })
-  const settings = settingsSchema.parse({ storage, stateDir, redisUrl: redis.url })
-  const ports = cleanup.use(await openPorts(settings, { clock, random, signal }))
-  return { folder, settings, ports, engineUrl, standin, worker }
-}
-
-async function submitAll({ folder, ports }: Bench): Promise<Jobs> {
+async function submitAll({ folder, ports }: BenchStack): Promise<Jobs> {
   const jobs = new Map<string, ToneRecording>()
   for (let seed = 0; seed < sessions; seed += 1) {
     const count = Math.floor((seconds * 1000 * PHRASE_WORDS) / PHRASE_MS)
@@ -164,38 +94,41 @@ async function submitAll({ folder, ports }: Bench): Promise<Jobs> {
 }
 
 /** Lets the jobs go, and watches both processes and the engine until all have ended. */
-async function replay(bench: Bench, jobs: Jobs, letGo: () => Promise<void>) {
-  const { standin, worker, engineUrl } = bench
-  const engine = { url: engineUrl, key: null }
-  const idleBytes = await residentBytes(worker.pid)
+async function replay(
+  bench: BenchStack,
+  { jobs, workerPid }: { jobs: Jobs; workerPid: number },
+  letGo: () => Promise<void>,
+) {
+  const { standin } = bench
+  const idleBytes = await residentBytes(workerPid)
   let peakBytes = 0
   let sessionsMax = 0
   let kvBlocksMax = 0
   const watch = async () => {
-    const gauges = await readEngineGauges(engine, { timeoutMs: GAUGES_TIMEOUT_MS }, { signal })
+    const gauges = await bench.gauges()
     sessionsMax = Math.max(sessionsMax, gauges.websocketConnections ?? 0)
     kvBlocksMax = Math.max(kvBlocksMax, gauges.kvBlocksHeld ?? 0)
-    peakBytes = Math.max(peakBytes, await residentBytes(worker.pid))
+    peakBytes = Math.max(peakBytes, await residentBytes(workerPid))
   }
-  const cpuBefore = await cpuSeconds(worker.pid)
+  const cpuBefore = await cpuSeconds(workerPid)
   const standinBefore = await cpuSeconds(standin.pid)
   const startMs = clock.monotonicMs()
   await letGo()
-  await until(jobs.keys(), bench, ({ status }) => isFinal(status), watch)
+  await untilCards(jobs.keys(), bench, ({ status }) => isFinal(status), { watch })
   return {
     engine_sessions_max: sessionsMax,
     engine_kv_blocks_held_max: kvBlocksMax,
     worker_resident_bytes_before: idleBytes,
     worker_resident_bytes_peak: peakBytes,
     worker_bytes_per_session: Math.round((peakBytes - idleBytes) / sessions),
-    worker_cpu_seconds: tenths((await cpuSeconds(worker.pid)) - cpuBefore),
+    worker_cpu_seconds: tenths((await cpuSeconds(workerPid)) - cpuBefore),
     standin_cpu_seconds: tenths((await cpuSeconds(standin.pid)) - standinBefore),
     wall_ms: Math.round(clock.monotonicMs() - startMs),
   }
 }
 
 /** Compares every transcript with what was said, and sums up what the jobs measured. */
-async function judge({ ports }: Bench, jobs: Jobs) {
+async function judge({ ports }: BenchStack, jobs: Jobs) {
   let words = 0
   let wrong = 0
   const metrics: MetricsDocument[] = []
@@ -236,38 +169,6 @@ async function judge({ ports }: Bench, jobs: Jobs) {
     reconnects: sum(all(({ reconnects }) => reconnects)),
     sender_stalls: sum(all(({ stalls }) => stalls)),
   }
-}
-
-async function until(
-  jobIds: Iterable<string>,
-  { ports }: Bench,
-  isReached: (card: JobCard) => boolean,
-  watch: () => Promise<void> = async () => {},
-): Promise<void> {
-  const open = new Set(jobIds)
-  while (open.size > 0) {
-    for (const jobId of open) {
-      const card = await ports.board.get(jobId)
-      if (card && isReached(card)) open.delete(jobId)
-    }
-    await watch()
-    await sleepFor(clock, 1_000, { signal })
-  }
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
-}
-
-/** User and system time of a process; clock ticks are 10 ms on Linux. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-function tenths(value: number): number {
-  return Math.round(value * 10) / 10
 }
 
 await main()

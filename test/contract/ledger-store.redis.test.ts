@@ -99,6 +99,7 @@ describe('what only Redis can do', () => {
     ['another schema', '{"schema":"nightscribe.ledger/0","chains":[]}', 'nightscribe.ledger/0'],
     ['no schema', '{"chains":[]}', 'undefined'],
     ['no JSON', '{', 'undefined'],
+    ['nothing', 'null', 'undefined'],
   ])('refuses a ledger of %s, and says what to do', async (_, value, shape) => {
     const { redis, prefix } = await newShared()
     await redis.hset(`${prefix}:ledger:e`, { revision: '1', value })

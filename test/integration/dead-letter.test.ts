@@ -12,7 +12,8 @@ import { submitRecording } from '../../src/pipeline/submit-recording.js'
 import { audioKey } from '../../src/storage/keys.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { runCli } from '../fakes/run-cli.js'
-import { toneRecording } from '../fakes/tone-recording.js'
+import { phrases, toneRecording } from '../fakes/tone-recording.js'
+import { expectContiguous, expectWords, outputOf, transcriptOf } from '../job-results.js'
 
 const signal = new AbortController().signal
 /** Sessions break after 4 s of audio: short recordings never get there, long ones always do. */
@@ -105,6 +106,39 @@ describe('a batch in which some recordings can not be carried', () => {
     expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [], left: [bad] })
   }, 120_000)
 
+  it('ends after a checkpoint, and a retry sends nothing again of what was before it', async () => {
+    // Phrases of 4 s, which a session of 6.4 s always gets to the end of; then 9 s without a pause.
+    const settledMs = 4 * (8 * 400 + 1_000)
+    const pauseBeforeMs = (index: number) => (index <= 32 ? phrases(8)(index) : 0)
+    const wanted = await toneRecording({ folder, seed: 5, count: 54, pauseBeforeMs })
+    const faults = [{ kind: 'drop', afterDeltas: 80 }] as const
+    await using stack = await startDevStack(settings, { faults })
+    const dead = await submit(stack, 'tail.wav', wanted.bytes)
+    await stack.startWorker()
+    const [failed] = await stack.ended([dead])
+    expect(failed).toMatchObject({ status: 'failed', error: { code: 'engine_crashed' } })
+    const safeMs = failed?.checkpointedAudioMs ?? 0
+    expect(safeMs).toBeGreaterThan(settledMs - 1_000)
+    expect(await story(stack, dead)).toMatch(/A retry goes on after 0:1\d of audio\./)
+
+    // Also where Redis has forgotten all of it: the checkpoint lies in storage.
+    const forgotten = ['job', 'history', 'fence'].map((kind) => `nightscribe:${kind}:${dead}`)
+    await stack.ports.redis.del(...forgotten)
+    const before = stack.standin.stats.generationTokens
+    stack.standin.setFaults([])
+    await retryJob(stack.ports, dead, { signal })
+    await stack.ended([dead])
+    const stored = await transcriptOf(stack, dead)
+    expectWords(stored, wanted)
+    expectContiguous(stored, wanted)
+    const { resumed_from_ms: from } = JSON.parse(await outputOf(stack, dead, 'metrics.json'))
+    expect(from.at(-1)).toBe(safeMs)
+    const paddingSteps = 11
+    const sentMs = (stack.standin.stats.generationTokens - before - paddingSteps) * 80
+    expect(sentMs - (wanted.durationMs - safeMs)).toBeLessThanOrEqual(80)
+    expect(await story(stack, dead)).toMatch(/try 3 went on after 0:1\d of audio, on /)
+  }, 120_000)
+
   it('is told by the commands, and mended by one of them', async () => {
     await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
     const dead = await submit(stack, 'long.wav', await tones(2, 24))
@@ -116,8 +150,8 @@ describe('a batch in which some recordings can not be carried', () => {
     const { out } = await cli(stack, 'jobs', 'show', dead)
     const host = new URL(stack.standin.url).host
     expect(out).toMatch(new RegExp(`try 1 began, on ${host}\\n`))
-    expect(out).toMatch(/failed, try 1 without progress: .+ \[engine_crashed\] Next try in 1 s\n/)
-    expect(out).toMatch(/gave up after 2 tries without progress \[engine_crashed\]\n/)
+    expect(out).toMatch(/failed: .+ \[engine_crashed\] To be tried again after 1 s\n/)
+    expect(out).toMatch(/gave up after 2 tries without progress: .+ \[engine_crashed\]\n/)
     expect(out).toContain(`then \`nightscribe jobs retry ${dead}\`.`)
     stack.standin.setFaults([])
     expect((await cli(stack, 'jobs', 'retry', '--failed')).out).toContain(dead)

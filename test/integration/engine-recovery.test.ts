@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Fault } from '../../gpu/standin/faults.js'
 import { type Standin, startStandin } from '../../gpu/standin/server.js'
 import { createTonesFactory } from '../../gpu/standin/tones-recognizer.js'
+import { deltasTotal } from '../../src/media/step-law.js'
 import { isFinal, type JobCard } from '../../src/queue/index.js'
 import { DialogueClient } from '../conformance/dialogue-client.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
@@ -18,6 +19,10 @@ const settings = {
   // Long enough that an engine is known to be gone before a leg has failed five times.
   queue: { backoffMs: 500, backoffMaxMs: 1_000, attemptsMax: 3 },
 }
+/** Of the one second that an engine is warmed up with. */
+const WARM_UP_DELTAS = deltasTotal(16_000)
+/** Of an engine on which one leg has begun, after its warm-up. */
+const FROM_SECOND_LEG = Array.from({ length: 500 }, (_, index) => 2 + index)
 let folder: string
 
 beforeAll(async () => {
@@ -65,6 +70,12 @@ async function expectAllWords(
   }
 }
 
+/** A worker, and its engine known to be well. */
+async function startWarm(stack: DevStack): Promise<void> {
+  await stack.startWorker()
+  await until(() => stack.standin.stats.finished === 1)
+}
+
 /** Until a job waits; one that ends instead must not be waited for. */
 async function untilWaiting(stack: DevStack, jobId: string): Promise<JobCard> {
   return await stack.until(jobId, ({ waiting, status }) => waiting !== null || isFinal(status))
@@ -84,16 +95,17 @@ describe.concurrent('the only engine', () => {
     '%s; its jobs wait for it, and go on',
     async (_, death, firstSeed) => {
       await using stack = await startDevStack(settings)
-      await stack.startWorker()
+      await startWarm(stack)
+      // In the third session of them all: the first recording isn't at its end yet.
+      const dies = { kind: 'engine_death', afterDeltas: 30, sessions: [3] } as const
+      stack.standin.setFaults([{ ...dies, ...death, downMs: 6_000 }])
       const all = await recordings(3, firstSeed)
       const jobIds = await submitAll(stack, all, 2)
-      for (const jobId of jobIds) await stack.until(jobId, (card) => card.audioMsDone > 4_000)
-      stack.standin.kill({ ...death, downMs: 3_000 })
       const waited = await untilWaiting(stack, jobIds[0] as string)
       expect(waited.waiting?.reason).toContain(`No engine is up. ${stack.standin.url}: `)
       await expectAllWords(stack, jobIds, all)
     },
-    120_000,
+    240_000,
   )
 
   it.each<[string, Fault, string, number]>([
@@ -105,27 +117,26 @@ describe.concurrent('the only engine', () => {
     async (...given) => {
       const [, fault, word, firstSeed] = given
       await using stack = await startDevStack(settings)
-      await stack.startWorker()
+      await startWarm(stack)
+      stack.standin.setFaults([{ ...fault, sessions: FROM_SECOND_LEG }])
       const all = await recordings(1, firstSeed)
       const [jobId = ''] = await submitAll(stack, all, 2)
-      await stack.until(jobId, (card) => card.audioMsDone > 2_000)
-      stack.standin.setFaults([fault])
       const card = await untilWaiting(stack, jobId)
       expect(card).toMatchObject({ status: 'queued', error: null })
       expect(card.waiting?.reason).toContain(word)
       stack.standin.setFaults([])
       await expectAllWords(stack, [jobId], all)
     },
-    120_000,
+    240_000,
   )
 
   it('is filled by sessions that are not ours, and stands still until they are gone', async () => {
     // Two of them, of a minute of audio each, hold 38 of 39 blocks.
     await using stack = await startDevStack({ ...settings, engine: {} }, { blocks: 40 })
-    await stack.startWorker()
+    await startWarm(stack)
     const all = await recordings(1, 60)
     const [jobId = ''] = await submitAll(stack, all)
-    await stack.until(jobId, (card) => card.audioMsDone > 2_000)
+    await until(() => stack.standin.stats.generationTokens > WARM_UP_DELTAS)
     const strangers = [0, 1].map(() => stranger(stack.standin, 60))
     try {
       await until(() => stack.standin.stats.deadlocks > 0)
@@ -136,7 +147,7 @@ describe.concurrent('the only engine', () => {
       for (const client of await Promise.all(strangers)) client.drop()
     }
     await expectAllWords(stack, [jobId], all)
-  }, 120_000)
+  }, 240_000)
 
   it('gives no text for one session, which is the only one', async () => {
     const faults: Fault[] = [{ kind: 'stall', afterDeltas: 60, sessions: [1] }] // 0 warms it up
@@ -144,7 +155,7 @@ describe.concurrent('the only engine', () => {
     await stack.startWorker()
     const all = await recordings(1, 70)
     await expectAllWords(stack, await submitAll(stack, all), all)
-  }, 120_000)
+  }, 240_000)
 })
 
 describe.concurrent('one engine of two', () => {
@@ -156,21 +167,26 @@ describe.concurrent('one engine of two', () => {
     async (...given) => {
       const [, fault, firstSeed] = given
       await using second = await secondEngine()
-      await using stack = await startDevStack(settings)
+      // One recording more than one engine takes, so that the other has one of them.
+      const sessionsMax = 4
+      await using stack = await startDevStack({ ...settings, engine: { sessionsMax } })
       await stack.startWorker({ engines: [stack.standin.url, second.standin.url] })
       await until(() => second.standin.stats.finished === 1 && stack.standin.stats.finished === 1)
-      const all = await recordings(4, firstSeed)
+      second.standin.setFaults([{ ...fault, sessions: FROM_SECOND_LEG }])
+      const all = await recordings(sessionsMax + 1, firstSeed)
+      const letGo = await stack.holdTranscriptions()
       const jobIds = await submitAll(stack, all)
-      await until(() => second.standin.stats.connectionsActive > 0)
-      second.standin.setFaults([fault])
+      for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+      await letGo()
       await expectAllWords(stack, jobIds, all)
       for (const { attempts } of await stack.ended(jobIds)) expect(attempts).toBe(1)
+      expect(second.standin.stats.connections).toBeGreaterThan(1)
       // Repaired, it is warmed up and taken again.
       const { finished } = second.standin.stats
       second.standin.setFaults([])
       await until(() => second.standin.stats.finished > finished)
     },
-    120_000,
+    240_000,
   )
 })
 

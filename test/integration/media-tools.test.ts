@@ -17,7 +17,10 @@ beforeAll(async () => {
 })
 afterAll(() => bench[Symbol.asyncDispose]())
 
-const graph = recordingGraph({ channels: 1, channelsPlaced: true, lanes: 1 }, { flac: false })
+const graph = recordingGraph(
+  { channels: 1, channelsPlaced: true, lanes: 1, sampleRate: 44_100, audioFromMs: 0 },
+  { flac: false },
+)
 
 describe('checkFfmpeg', () => {
   it('tells both versions', async () => {

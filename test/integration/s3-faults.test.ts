@@ -155,6 +155,20 @@ describe('a job whose S3', { timeout: TEST_TIMEOUT_MS }, () => {
     expect(fault.strikes).toBe(1)
   })
 
+  it('denies our own work for a while goes on when the right is back: no recording is to blame', async () => {
+    const denied = { kind: 'error', status: 403, code: 'AccessDenied' } as const
+    const analysis = set(denied, { times: 1, when: asks('GET', '/analysis.json') })
+    const audio = set(denied, { times: 1, when: asks('GET', '/audio.flac') })
+    const { jobId, recording } = await submitted('revoked.wav')
+    await expectComplete(jobId, recording)
+    expect([analysis.strikes, audio.strikes]).toEqual([1, 1])
+    const notes = (await stack.ports.board.history(jobId)).map(({ note }) => note)
+    expect(notes.filter(({ kind }) => kind === 'try-failed')).toMatchObject([
+      { error: { code: 'storage_unavailable', retryable: true } },
+      { error: { code: 'storage_unavailable', retryable: true } },
+    ])
+  })
+
   it.each([
     ['denies writing', 403, 'AccessDenied', 'output_write_failed', /audio\.flac.*s3:PutObject/],
     ['has lost its bucket', 404, 'NoSuchBucket', 'config_invalid', /NIGHTSCRIBE_STORAGE/],

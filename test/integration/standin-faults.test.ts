@@ -262,6 +262,16 @@ describe('faults of the stand-in', () => {
     expect(end).toMatchObject({ recv: { text: ' w0 w1' } })
   })
 
+  it('extra_deltas: more deltas than the audio explains, and a usage that knows nothing of them', async () => {
+    const client = await befall({ kind: 'extra_deltas', afterDeltas: 5, more: 2 }, 32_000)
+    final(client)
+    await untilSight(client, 'transcription.done')
+    expect(sightsOf(client)).toEqual([
+      ...['session.created', `${deltasTotal(32_000) + 2} deltas`, 'transcription.done'],
+    ])
+    expect(done(client)).toMatchObject({ completion_tokens: deltasTotal(32_000) })
+  })
+
   it('slow_deltas: one by one, while others are quick, and nothing is lost', async () => {
     const slow = await befall({ kind: 'slow_deltas', everyMs: 20, sessions: [0] }, 32_000)
     final(slow)

@@ -12,6 +12,8 @@ const signal = new AbortController().signal
 const PACE = 4
 /** Enough to be killed in, after a checkpoint and before the end. */
 const WORDS = 280
+/** What may be sent again of a job that changes workers. */
+const CHECKPOINT_MS = 60_000
 
 let folder: string
 
@@ -138,5 +140,58 @@ describe.concurrent('a worker that is gone', () => {
     const { resumed_from_ms: from } = await metricsOf(stack, jobId, 2)
     // A pause every three seconds: what comes after the last one is all that is sent again.
     expect(done.audioMsDone - from[0]).toBeLessThan(10_000)
+  }, 180_000)
+
+  it('told twice: leaves at once; told once, within its time; and both leave all in order', async () => {
+    await using stack = await startDevStack({ queue: {} })
+    const [patient, hasty] = [await stack.startWorkerProcess(), await stack.startWorkerProcess()]
+    const wanted = await Promise.all([31, 32].map(recording))
+    const jobIds: string[] = []
+    for (const [at, { bytes }] of wanted.entries()) {
+      jobIds.push(await submitTo(stack, `twice-${at}.wav`, bytes, { pace: PACE }))
+    }
+    await Promise.all(jobIds.map((jobId) => untilSafe(stack, jobId)))
+    await stack.redis.freeze() // nothing can be handed back
+    const left: string[] = []
+    const leaves = async (name: string, { exited }: RunningChild) => {
+      const { code } = await exited
+      left.push(name)
+      return code
+    }
+    const gone = Promise.all([leaves('patient', patient), leaves('hasty', hasty)])
+    patient.drain()
+    hasty.abort()
+    expect(await gone).toEqual([130, 130])
+    expect(left).toEqual(['hasty', 'patient'])
+    await stack.redis.thaw()
+    await stack.startWorkerProcess()
+    for (const [at, jobId] of jobIds.entries()) {
+      await expectDone(stack, jobId, wanted[at] as ToneRecording, 2)
+    }
+  }, 180_000)
+
+  it('restarted one by one, all of them: a batch loses nothing, and hardly anything is sent again', async () => {
+    await using stack = await startDevStack()
+    const workers = [await stack.startWorkerProcess(), await stack.startWorkerProcess()]
+    const wanted = await Promise.all([41, 42, 43, 44, 45, 46].map(recording))
+    const jobIds: string[] = []
+    for (const [at, { bytes }] of wanted.entries()) {
+      jobIds.push(await submitTo(stack, `rolling-${at}.wav`, bytes, { pace: PACE }))
+    }
+    await Promise.all(jobIds.map((jobId) => untilSafe(stack, jobId)))
+    for (const worker of workers) {
+      await stack.startWorkerProcess()
+      worker.drain()
+      expect(await worker.exited).toEqual({ code: 0, signal: null })
+    }
+    const cards = await stack.ended(jobIds)
+    for (const [at, jobId] of jobIds.entries()) {
+      await expectDone(stack, jobId, wanted[at] as ToneRecording, cards[at]?.fence ?? 0)
+    }
+    const handovers = cards.reduce((sum, { fence }) => sum + (fence ?? 1) - 1, 0)
+    expect(handovers).toBeGreaterThan(0)
+    const audioMs = wanted.reduce((sum, { durationMs }) => sum + durationMs, 0)
+    const againMs = stack.standin.stats.generationTokens * 80 - audioMs
+    expect(againMs / handovers).toBeLessThan(CHECKPOINT_MS)
   }, 180_000)
 })

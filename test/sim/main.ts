@@ -10,6 +10,7 @@ import { runSeed, type SeedOutcome, type SeedWish } from './seed-run.js'
  * code of production, on a clock of their own.
  *
  *     npm run sim -- --seeds 2000 [--from N] [--depth 1|2] [--policy elastic] [--twice]
+ *     npm run sim -- --chaos ...                  nights in which all that can break does
  *     npm run sim -- --seed N [--depth 1|2]       one night again, with its log
  *     npm run sim -- --scenario NAME              a night with figures to reach
  */
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     depth: { type: 'string', default: '1' },
     policy: { type: 'string' },
     twice: { type: 'boolean', default: false },
+    chaos: { type: 'boolean', default: false },
     scenario: { type: 'string' },
   },
 })
@@ -35,6 +37,7 @@ async function main(): Promise<void> {
     depth: values.depth === '2' ? 2 : 1,
     policy: policyOf(values.policy),
     isTwice: values.twice,
+    isChaos: values.chaos,
   }
   if (values.scenario !== undefined) await scenario(values.scenario)
   else if (values.seed !== undefined) await replay(Number(values.seed), wish)
@@ -110,7 +113,8 @@ async function runThread(
 function show({ seed, faults, log }: SeedOutcome): void {
   console.log(`\nseed ${seed}: ${faults.slice(0, FAULTS_SHOWN).join('; ')}`)
   for (const line of log.slice(-LOG_LINES_SHOWN)) console.log(`  ${line}`)
-  console.log(`  again: npm run sim -- --seed ${seed} --depth ${values.depth}`)
+  const chaos = values.chaos ? '--chaos ' : ''
+  console.log(`  again: npm run sim -- ${chaos}--seed ${seed} --depth ${values.depth}`)
 }
 
 function report(outcomes: readonly SeedOutcome[]): void {
@@ -121,9 +125,23 @@ function report(outcomes: readonly SeedOutcome[]): void {
   console.log(
     `${outcomes.length} nights of ${hours.toFixed(0)} hours: ${jobs} jobs in ${legs} legs, ${bad.length} with a fault`,
   )
+  if (values.chaos) console.log(countsOf(outcomes))
   const seeds = bad.map(({ seed }) => seed).sort((one, other) => one - other)
   if (seeds.length > 0) console.log(`seeds: ${seeds.join(' ')}`)
   if (bad.length > 0) process.exitCode = 1
+}
+
+/** What happened in all nights together. */
+function countsOf(outcomes: readonly SeedOutcome[]): string {
+  const totals: Record<string, number> = {}
+  for (const { counts } of outcomes) {
+    for (const [name, count] of Object.entries(counts)) {
+      const known = totals[name] ?? 0
+      totals[name] = name.endsWith('Max') ? Math.max(known, count) : known + count
+    }
+  }
+  const names = Object.keys(totals).sort()
+  return names.map((name) => `${name}: ${Math.round(totals[name] as number)}`).join(', ')
 }
 
 await main()

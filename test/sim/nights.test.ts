@@ -5,6 +5,7 @@ import { runSeed } from './seed-run.js'
 const PLAN_SEEDS = 120
 const SESSION_SEEDS = 5
 const TWICE_SEEDS = 10
+const PLAIN = { policy: null, isChaos: false } as const
 
 function seeds(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at + 1)
@@ -14,7 +15,8 @@ describe('simulated nights', () => {
   it(`keep every promise with plans and ledgers, ${PLAN_SEEDS} seeds`, async () => {
     let legs = 0
     for (const seed of seeds(PLAN_SEEDS)) {
-      const outcome = await runSeed(seed, { depth: 1, policy: null, isTwice: seed <= TWICE_SEEDS })
+      const wish = { ...PLAIN, depth: 1, isTwice: seed <= TWICE_SEEDS } as const
+      const outcome = await runSeed(seed, wish)
       expect({ seed, faults: outcome.faults }).toEqual({ seed, faults: [] })
       legs += outcome.legs
     }
@@ -24,7 +26,7 @@ describe('simulated nights', () => {
   it(`keep them with real sessions, ${SESSION_SEEDS} seeds`, async () => {
     let jobs = 0
     for (const seed of seeds(SESSION_SEEDS)) {
-      const outcome = await runSeed(seed, { depth: 2, policy: null, isTwice: false })
+      const outcome = await runSeed(seed, { ...PLAIN, depth: 2, isTwice: false })
       expect({ seed, faults: outcome.faults }).toEqual({ seed, faults: [] })
       jobs += outcome.jobs
     }

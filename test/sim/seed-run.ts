@@ -1,4 +1,6 @@
 import type { Policy } from '../../src/admission/engine-plan.js'
+import { runChaosNight } from './chaos/chaos-night.js'
+import { randomChaos } from './chaos/random-chaos.js'
 import { checkNight } from './check-night.js'
 import { type NightResult, runNight } from './night-run.js'
 import { randomNight } from './random-night.js'
@@ -12,6 +14,8 @@ export interface SeedWish {
   policy: Policy | null
   /** Runs each night twice and compares the logs. */
   isTwice: boolean
+  /** Nights in which workers, engines and the store die, freeze and forget. */
+  isChaos: boolean
 }
 
 /** What became of one night. */
@@ -22,6 +26,8 @@ export interface SeedOutcome {
   jobs: number
   legs: number
   endedMs: number
+  /** What happened in a chaos night; a name that ends in `Max` is a most, all others are counts. */
+  counts: Record<string, number>
 }
 
 /** Runs the night of one seed. Never rejects: what was thrown is a fault. */
@@ -37,11 +43,14 @@ export async function runSeed(seed: number, wish: SeedWish): Promise<SeedOutcome
     return outcome
   } catch (error) {
     const sentence = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    return { seed, faults: [sentence], log: [], jobs: 0, legs: 0, endedMs: 0 }
+    return { seed, faults: [sentence], log: [], jobs: 0, legs: 0, endedMs: 0, counts: {} }
   }
 }
 
 async function runOnce(seed: number, wish: SeedWish): Promise<SeedOutcome> {
+  if (wish.isChaos) {
+    return { seed, ...(await runChaosNight(randomChaos(seed, wish), wish.depth)) }
+  }
   if (wish.depth === 2) {
     const { result, faults } = await runSessionNight(seed, wish)
     return outcomeOf(seed, result, faults)
@@ -53,5 +62,5 @@ async function runOnce(seed: number, wish: SeedWish): Promise<SeedOutcome> {
 
 function outcomeOf(seed: number, result: NightResult, faults: string[]): SeedOutcome {
   const { log, legs, finishedMs, endedMs } = result
-  return { seed, faults, log, jobs: finishedMs.size, legs: legs.length, endedMs }
+  return { seed, faults, log, jobs: finishedMs.size, legs: legs.length, endedMs, counts: {} }
 }

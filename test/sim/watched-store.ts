@@ -67,19 +67,23 @@ export class WatchedStore implements LedgerStore {
   private check(engine: string, ledger: Ledger): void {
     const { plans, clock, onOverbooked } = this.parts
     const plan = plans.get(engine)
-    const nowMs = clock.wallMs()
-    if (!plan || plan.policy === 'fixed' || isUneasy(plan, ledger, nowMs)) return
-    const leases = leasesOf(ledger)
-    const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace, nowMs))
-    const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
-    const { limits } = plan
-    const allowed = { ...plan, limits: { ...limits, stepMs: limits.stepMs * STEP_TOLERANCE } }
-    const fits = (cellMs: number) => {
-      const scope = { nowMs, horizonMs, cellMs, openOnly: true }
-      return staysWithin(allowed, loadOf(plan, ledger, scope))
-    }
-    // No sum is too small, but a coarse one may be too large: the fine one, which costs, decides.
-    if (fits(Math.max(FINE_CELL_MS, horizonMs / 4_000)) || fits(FINE_CELL_MS)) return
+    if (!plan || !isOverbooked(plan, ledger, clock.wallMs())) return
     onOverbooked(`the ledger of ${engine} has more open than fits`)
   }
+}
+
+/** Whether a ledger in which nobody is late has more open than fits until all is released. */
+export function isOverbooked(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
+  if (plan.policy === 'fixed' || isUneasy(plan, ledger, nowMs)) return false
+  const leases = leasesOf(ledger)
+  const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace, nowMs))
+  const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
+  const { limits } = plan
+  const allowed = { ...plan, limits: { ...limits, stepMs: limits.stepMs * STEP_TOLERANCE } }
+  const fits = (cellMs: number) => {
+    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
+    return staysWithin(allowed, loadOf(plan, ledger, scope))
+  }
+  // No sum is too small, but a coarse one may be too large: the fine one, which costs, decides.
+  return !fits(Math.max(FINE_CELL_MS, horizonMs / 4_000)) && !fits(FINE_CELL_MS)
 }

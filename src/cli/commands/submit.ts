@@ -41,7 +41,7 @@ async function submit(
 
 function print({ terminal }: CommandContext, { name, outcome, error }: Submitted): void {
   if (outcome) terminal.out(`${outcome.jobId}  ${outcome.kind.padEnd(7)}  ${printable(name)}`)
-  if (error) terminal.err(`${printable(name)}: ${error.message} [${error.code}]`)
+  if (error) terminal.err(printable(`${name}: ${error.message} [${error.code}]`))
 }
 
 function submittedJson({ name, outcome, error }: Submitted): object {

@@ -91,7 +91,7 @@ async function report(
     const text = key ? (await readOutput(ports, key, { signal })).toString() : null
     documents.push(resultJson(result, text))
     const { error, status } = result
-    if (error) terminal.err(`${name}: ${error.detail} [${error.code}]`)
+    if (error) terminal.err(`${name}: ${printable(error.detail)} [${error.code}]`)
     else if (status === 'canceled') terminal.err(`${name}: canceled`)
     for (const warning of result.warnings) terminal.err(`${name}: warning ${warning}`)
     if (options.out !== undefined) {

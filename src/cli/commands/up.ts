@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { orAbort } from '../../kernel/abort.js'
-import type { JobStatus } from '../../queue/index.js'
+import { isFinal, type JobStatus } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { watchInbox } from '../inbox.js'
@@ -17,7 +17,7 @@ import { watchJobs } from '../watch-jobs.js'
 /** Statuses in which a worker is at a job. */
 const RUNNING: ReadonlySet<JobStatus> = new Set(['admitted', 'running', 'finalizing'])
 /** Cards that are looked through for them; the newest. */
-const RUNNING_CARDS_MAX = 1_000
+const CARDS_MAX = 1_000
 
 /** `up`: everything on one machine. */
 export function addUp(program: Command, run: RunCommand): void {
@@ -50,9 +50,13 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
 /** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
 async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
-  const cards = await ports.board.list({ limit: RUNNING_CARDS_MAX })
-  const running = cards.filter(({ status }) => RUNNING.has(status)).map(({ jobId }) => jobId)
-  terminal.err(`\nStopping; ${running.length} of the recordings go on from here at the next start.`)
+  const cards = await ports.board.list({ limit: CARDS_MAX })
+  const open = cards.filter(({ status }) => !isFinal(status))
+  const running = open.filter(({ status }) => RUNNING.has(status))
+  const which = open.length === 1 ? 'one recording goes' : `${open.length || 'no'} recordings go`
+  const inside =
+    open.length > 1 && running.length > 0 ? `, ${running.length} of them from where they are` : ''
+  terminal.err(`\nStopping; ${which} on at the next start${inside}.`)
   try {
     await orAbort(stack.drain(), stop.abort)
   } catch {
@@ -114,10 +118,12 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
     const [result] = await collectResults(ports, submitted, cards, { signal })
     const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
     if (key) context.terminal.out(`${ports.store.location}/${key}`)
-    if (result?.error) view.note(`${name}: ${result.error.detail} [${result.error.code}]`)
+    if (result?.error) {
+      view.note(printable(`${name}: ${result.error.detail} [${result.error.code}]`))
+    }
   }
   // A recording that can't be followed is transcribed all the same; the watch goes on.
   const onSubmitted = (name: string, jobId: string) => void follow(name, jobId).catch(() => {})
-  const onRefused = (name: string, sentence: string) => view.note(`${printable(name)}: ${sentence}`)
+  const onRefused = (name: string, sentence: string) => view.note(printable(`${name}: ${sentence}`))
   await watchInbox(ports, { settleMs, scanIntervalMs, signal, onSubmitted, onRefused })
 }

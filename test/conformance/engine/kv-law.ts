@@ -1,5 +1,8 @@
 import { type KvModel, kvBlocksHeld } from '../../../src/admission/kv-model.js'
-import type { LoggedSession } from './delta-log.js'
+import type { LoggedSession } from './session-log.js'
+
+/** What of a session's log the law is about. */
+export type HeldSession = Pick<LoggedSession, 'openedMs' | 'closedMs' | 'deltasMs'>
 
 /** An engine's own figure for its KV cache; times are of the clock of the sessions' log. */
 export interface KvLook {
@@ -29,7 +32,7 @@ const QUIET_MS = 1_000
 /** Compares one look with the law at every moment of its window. Pure. */
 export function judgeLook(
   model: KvModel,
-  sessions: readonly LoggedSession[],
+  sessions: readonly HeldSession[],
   { askedMs, answeredMs, measuredBlocks }: KvLook,
 ): LawVerdict {
   const fromMs = askedMs - WINDOW_MS
@@ -52,13 +55,13 @@ export function judgeLook(
   return { offBlocks, sessions: holding.length, isQuiet }
 }
 
-function holdsWithin(session: LoggedSession, fromMs: number, untilMs: number): boolean {
+function holdsWithin(session: HeldSession, fromMs: number, untilMs: number): boolean {
   const { deltasMs, closedMs } = session
   const firstMs = deltasMs[0] ?? Number.POSITIVE_INFINITY
   return firstMs <= untilMs && (closedMs === null || closedMs >= fromMs)
 }
 
-function blocksAt(model: KvModel, session: LoggedSession, atMs: number): number {
+function blocksAt(model: KvModel, session: HeldSession, atMs: number): number {
   if (session.closedMs !== null && session.closedMs <= atMs) return 0
   const received = session.deltasMs.filter((ms) => ms <= atMs).length
   return kvBlocksHeld(model, received)

@@ -17,10 +17,10 @@ import { readEngineGauges } from '../../../src/realtime/engine-metrics.js'
 import type { EngineAddress } from '../../../src/realtime/index.js'
 import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
 import { type DevStack, startDevStack } from '../../dev-stack.js'
-import { DeltaLog, type LoggedSession } from './delta-log.js'
 import { requireEngine } from './engine-under-test.js'
 import type { KvLook } from './kv-law.js'
 import { pausedRecording } from './paused-recording.js'
+import { type LoggedSession, SessionLog } from './session-log.js'
 
 /** Of every recording. */
 const RECORDING = { durationMs: 180_000, everyMs: 3_000, pauseMs: 800 }
@@ -76,7 +76,7 @@ export async function smallCacheNight(
   const { clock } = stack.ports
   const url = settings.engines[0] as string
   const engine = await readEngine(settings, { url, root: projectRoot() }, { signal })
-  const log = new DeltaLog(wsTransportOpener(settings.engine), () => clock.monotonicMs())
+  const log = new SessionLog(wsTransportOpener(settings.engine), () => clock.monotonicMs())
   const keeperEvents: KeeperEvent[] = []
   const events = {
     ...workerEvents(pino({ level: 'silent' })),

@@ -107,4 +107,12 @@ describe('the correction of the KV law', () => {
   it('keeps no more samples than the quiet time has', () => {
     expect(sampled(NO_CORRECTION, times(1_000, 1)).quiet).toHaveLength(6)
   })
+
+  it('watches anew when the clock goes back, and goes on from there', () => {
+    const grown = sampled(NO_CORRECTION, times(6, 8), { fromMs: 3_600_000 })
+    const back = sampled(grown, times(5, 12))
+    expect(back.correctionBlocks).toBe(8)
+    expect(corrected(grown, times(6, 12))).toBe(12)
+    expect(corrected(grown, times(17, 0))).toBeLessThan(8)
+  })
 })

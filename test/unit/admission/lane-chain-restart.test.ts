@@ -79,6 +79,22 @@ describe('a lane that is carried again', () => {
     expect(Math.abs((await waitedMs(bench, chain)) - 19_000)).toBeLessThanOrEqual(1_000)
   })
 
+  it.each([2_500, 2_837, 3_412, 3_999, 4_001, 5_000])(
+    'opens its session when it was told to, to the millisecond: %i ms',
+    async (delayMs) => {
+      const { bench, chain, next } = laneOn()
+      await next()
+      await bench.clock.run(chain.restart({ ...again, delayMs }))
+      const restartedMs = bench.clock.monotonicMs()
+      const waiting = chain.next({ signal })
+      const lease = (await bench.clock.run(waiting)) as LegLease
+      const openedMs = bench.clock.monotonicMs() - restartedMs
+      expect(openedMs).toBeGreaterThanOrEqual(delayMs - 1_000)
+      expect(openedMs).toBeLessThan(delayMs - 1_000 + 5)
+      expect(Math.abs(lease.startMs - restartedMs - delayMs)).toBeLessThan(5)
+    },
+  )
+
   it('need not wait elsewhere, where its session was closed for the others', async () => {
     const { bench, chain, moveTo, b, next } = laneOn()
     await next()

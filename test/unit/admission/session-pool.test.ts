@@ -190,7 +190,7 @@ describe('a job that no engine can ever carry', () => {
     const bench = new AdmissionBench(plans)
     const worker = bench.worker('one')
     worker.out.add('large')
-    const waits = { reason: 'engines', expectedStartMs: null, retryAfterMs: 45_000 }
+    const waits = { reason: 'engines', expectedStartMs: null }
     expect(await worker.admit(wide('job', 2))).toMatchObject({ ...waits, place: 1 })
     // It holds nobody back: others may fit on what is up.
     expect(await bench.waiting.list({ signal })).toMatchObject([{ noRoomMs: null }])
@@ -252,6 +252,25 @@ describe('a job while no engine is up', () => {
     worker.out.delete('gpu')
     expect(await worker.lanesOf(recording('job', 60))).toHaveLength(1)
     expect(await bench.waiting.list({ signal })).toEqual([])
+  })
+})
+
+describe('a hundred jobs that an outage has sent away in one instant', () => {
+  it('ask again one by one: few of them in any second', async () => {
+    const { worker } = oneEngine({})
+    worker.out.add('gpu')
+    const perSecond = new Map<number, number>()
+    for (let at = 0; at < 100; at += 1) {
+      const outcome = await worker.admit(recording(`job-${at}`, 60))
+      expect(outcome).toMatchObject({ kind: 'waiting', reason: 'engines' })
+      const waitMs = outcome.kind === 'waiting' ? outcome.retryAfterMs : 0
+      expect(waitMs).toBeGreaterThan(22_500)
+      expect(waitMs).toBeLessThanOrEqual(45_000)
+      const second = Math.floor(waitMs / 1_000)
+      perSecond.set(second, (perSecond.get(second) ?? 0) + 1)
+    }
+    expect(perSecond.size).toBeGreaterThan(18)
+    expect(Math.max(...perSecond.values())).toBeLessThan(15)
   })
 })
 

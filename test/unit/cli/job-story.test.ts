@@ -121,6 +121,10 @@ describe('the story of a job', () => {
         atMs: at(5, 21, 9),
         note: { kind: 'session-broke', engine: 'gpu:8000', code: 'x', times: 1 },
       },
+      {
+        atMs: at(5, 21, 10),
+        note: { kind: 'session-broke', engine: 'gpu:8000', code: 'session_stalled', times: 3 },
+      },
       { atMs: at(5, 21, 12), note: { kind: 'taken-over', takeovers: 1, safeAudioMs: 421_000 } },
       {
         atMs: at(5, 21, 13),
@@ -130,14 +134,15 @@ describe('the story of a job', () => {
     expect(tell({}, history).split('\n')).toEqual([
       'meetings/monday.m4a',
       'Job one is being transcribed.',
-      'The recording is 30:34 long; 8:00 of it is transcribed, 7:01 safe.',
+      'The recording is 30:34 long; 8:00 of it is transcribed, and 7:01 of audio is safe.',
       '',
       '  21:00:00  submitted',
       '  21:01:00  waited for room: No engine is up.',
       '  21:04:00  try 1 began, on gpu:8000',
-      '  21:09:00  a session on gpu:8000 broke [x]; its part was sent again',
-      '  21:12:00  its worker died; another took it over with 7:01 safe',
-      '  21:13:00  try 2 went on at 7:01, on gpu:8000 and b:1',
+      '  21:09:00  lost a session on gpu:8000: [x]',
+      '  21:10:00  lost 3 sessions on gpu:8000: the engine fell silent [session_stalled]',
+      '  21:12:00  its worker was lost; another one took it over, with 7:01 of audio safe',
+      '  21:13:00  try 2 went on after 7:01 of audio, on gpu:8000 and b:1',
     ])
   })
 
@@ -149,20 +154,27 @@ describe('the story of a job', () => {
         atMs: at(5, 21, 20),
         note: { kind: 'try-failed', error, tries: 1, backoffMs: 4_200, safeAudioMs: 421_000 },
       },
+      { atMs: at(5, 21, 25), note: { kind: 'taken-over', takeovers: 2, safeAudioMs: 0 } },
+      {
+        atMs: at(5, 21, 26),
+        note: { kind: 'try-failed', error, tries: 2, backoffMs: 9_000, safeAudioMs: 0 },
+      },
       { atMs: at(5, 21, 30), note: { kind: 'failed', error, tries: 10 } },
     ]
     expect(tell({ status: 'failed', error }, history).split('\n')).toEqual([
       'meetings/monday.m4a',
       'Job one has failed.',
-      'The recording is 30:34 long; 8:00 of it is transcribed, 7:01 safe.',
+      'The recording is 30:34 long; 8:00 of it is transcribed, and 7:01 of audio is safe.',
       '',
       '  21:04:00  try 1 began, on gpu:8000',
-      `  21:20:00  failed, try 1 without progress: ${CRASHED} Next try in 5 s`,
-      '  21:30:00  gave up after 10 tries without progress [engine_crashed]',
+      `  21:20:00  failed: ${CRASHED} To be tried again after 5 s`,
+      '  21:25:00  its worker was lost, the 2nd time without progress; another one took it over',
+      `  21:26:00  failed, the 2nd time without progress: ${CRASHED} To be tried again after 9 s`,
+      '  21:30:00  gave up after 10 tries without progress: the engine broke off [engine_crashed]',
       '',
       'The engine broke off: The engine closed the session (1011). [engine_crashed]',
       "Look into the engine's log, start it again if it is down, then `nightscribe jobs retry one`.",
-      'A retry goes on at 7:01.',
+      'A retry goes on after 7:01 of audio.',
     ])
   })
 
@@ -212,7 +224,7 @@ describe('the story of a job', () => {
       },
     ]
     const told = tell({}, history)
-    expect(told).toContain('try 3 went on at 50:00 (all channels together), on e')
+    expect(told).toContain('try 3 went on after 50:00 of audio (all channels together), on e')
     expect(told).not.toContain('\u001b')
   })
 })

@@ -46,6 +46,7 @@ describe('a worker that is kept', () => {
   it.each([
     ['is killed', KILLED],
     ['has met a bug', { code: 70, signal: null }],
+    ['has crashed', { code: 1, signal: null }],
   ])('is started again when it %s', async (_, death) => {
     const { clock, kept, started, die, ends } = await keep()
     await clock.advance(60_000)
@@ -81,6 +82,15 @@ describe('a worker that is kept', () => {
     await clock.advance(1_000)
     expect(started()).toBe(10)
     expect(ends).toHaveLength(1)
+  })
+
+  it('is not given up for bugs, each of which has cost one recording', async () => {
+    const { clock, started, die, ends } = await keep()
+    for (let life = 0; life < 20; life += 1) {
+      die({ code: 70, signal: null })
+      await clock.advance(1_000)
+    }
+    expect([started(), ends]).toEqual([21, []])
   })
 
   it('ends when it is told to, and stays so', async () => {

@@ -31,6 +31,7 @@ describe('isTruncated', () => {
     decodedMs: 100_000,
     headerMs: 100_000,
     countedMs: 100_000,
+    isOpen: false,
     oggTail: null,
     markers: { truncated: 0, damaged: 0, disk_full: 0 },
   }
@@ -48,6 +49,11 @@ describe('isTruncated', () => {
     ['an Ogg that is not closed', { oggTail: 'open' as const }, true],
     ['an Ogg that is cut', { oggTail: 'cut' as const }, true],
     ['a marker', { markers: { truncated: 1, damaged: 0, disk_full: 0 } }, true],
+    [
+      'a marker of one that knows no length',
+      { isOpen: true, countedMs: null, markers: { truncated: 1, damaged: 0, disk_full: 0 } },
+      false,
+    ],
     ['damage alone', { markers: { truncated: 0, damaged: 5, disk_full: 0 } }, false],
   ])('%s', (_, facts, expected) => {
     expect(isTruncated({ ...whole, ...facts })).toBe(expected)

@@ -50,6 +50,16 @@ describe('a checkpoint', () => {
     )
   })
 
+  it('keeps what is not exact for what it is: a leg, and the tail of a run', () => {
+    const tail = { text: ' tail', endMs: 160, leg: 0, step: 2, isTail: true as const }
+    const before = [{ channel: null, legs: [leg({ verified: false, groups: [tail] })] }]
+    const document = asCheckpoint({
+      ...{ jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, lanes: before, resumedFromMs: [] },
+    })
+    expect(document.lanes[0]?.legs[0]?.timing).toBe('estimated')
+    expect(lanesOfCheckpoint(document)).toEqual(before)
+  })
+
   it('says where each lane goes on, in ms', () => {
     const silent = { channel: 1, legs: [] }
     const spoken = { channel: 0, legs: [leg({ nextFrame: 75, endFrame: 100, cut: 'quiet' })] }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { EngineDesk } from '../../../src/admission/engine-desk.js'
 import {
   CapacityError,
   ConfigError,
@@ -8,6 +9,8 @@ import {
 } from '../../../src/kernel/errors.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { legRetryMs } from '../../../src/pipeline/leg-retry.js'
+import { AdmissionBench, pausesEvery, signal } from '../admission/admission-bench.js'
+import { enginePlan } from '../planning/night-nights.js'
 
 const limits = { backoffMs: 5_000, backoffMaxMs: 300_000 }
 const broke = new UpstreamError('engine_crashed', 'It broke.')
@@ -51,6 +54,31 @@ describe('a hundred sessions of an engine that died', () => {
     }
     expect(tenths.size).toBe(25)
     expect(Math.max(...tenths.values())).toBeLessThan(80) // 40 on average
+  })
+
+  it('open again as spread as they were told to wait, through one ledger', async () => {
+    const bench = new AdmissionBench({ gpu: enginePlan('elastic', { kvBlocks: 7_232 }) })
+    const { clock } = bench
+    const desk = bench.worker('one').desks.gpu as EngineDesk
+    const lanes = waitsMs(100, 1, 7).map((delayMs, at) => {
+      const chain = bench.chain(desk, { chainId: `job-${at}/0`, cuts: pausesEvery(1_500, 100) })
+      return { chain, delayMs }
+    })
+    await clock.run(Promise.all(lanes.map(({ chain }) => chain.next({ signal }))))
+    const again = { fromFrame: 0, orFewerLeases: false, signal }
+    await clock.run(
+      Promise.all(lanes.map(({ chain, delayMs }) => chain.restart({ ...again, delayMs }))),
+    )
+    const fromMs = clock.monotonicMs()
+    const perTenth = new Map<number, number>()
+    const open = lanes.map(async ({ chain }) => {
+      await chain.next({ signal })
+      const tenth = Math.floor((clock.monotonicMs() - fromMs) / 100)
+      perTenth.set(tenth, (perTenth.get(tenth) ?? 0) + 1)
+    })
+    await clock.run(Promise.all(open))
+    expect(perTenth.size).toBeGreaterThanOrEqual(20)
+    expect(Math.max(...perTenth.values())).toBeLessThan(15) // 4 on average
   })
 
   it('wait longer with every failure, up to the bound', () => {

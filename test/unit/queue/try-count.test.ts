@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { countBegun, countFailed, NO_TRIES, type TryCount } from '../../../src/queue/try-count.js'
+import {
+  countBegun,
+  countFailed,
+  countTold,
+  NO_TRIES,
+  type TryCount,
+} from '../../../src/queue/try-count.js'
 
 describe('tries since progress', () => {
   it('counts what fails, and begins at one again when audio was made safe in between', () => {
@@ -14,13 +20,26 @@ describe('tries since progress', () => {
   })
 
   it('counts each lost worker once, though the count of the queue never falls', () => {
-    let count = countBegun(NO_TRIES, { stalls: 0, safeAudioMs: 0 })
+    let count = countBegun(NO_TRIES, { stalls: 0, begun: null, safeAudioMs: 0 })
     expect(count).toEqual(NO_TRIES)
-    count = countBegun(count, { stalls: 2, safeAudioMs: 0 })
-    count = countBegun(count, { stalls: 2, safeAudioMs: 0 })
+    count = countBegun(count, { stalls: 2, begun: null, safeAudioMs: 0 })
+    count = countBegun(count, { stalls: 2, begun: null, safeAudioMs: 0 })
     expect(count.takeovers).toBe(2)
-    count = countBegun(count, { stalls: 3, safeAudioMs: 500 })
+    count = countBegun(count, { stalls: 3, begun: null, safeAudioMs: 500 })
     expect(count).toMatchObject({ takeovers: 1, stallsSeen: 3 })
+  })
+
+  it('blames no job that only waited for room while its worker was lost', () => {
+    // Six workers in a row, as a chaos run killed them: two of them had given it sessions.
+    let count = NO_TRIES
+    const begunByStall = [0, 1, 1, 2, 2, 2]
+    for (const [index, begun] of begunByStall.entries()) {
+      count = countBegun(count, { stalls: index + 1, begun, safeAudioMs: 0 })
+    }
+    expect(count).toMatchObject({ takeovers: 2, stallsSeen: 6 })
+    // The third try at work was handed back; the one after it only waited.
+    count = countBegun(countTold(count, 3), { stalls: 7, begun: 3, safeAudioMs: 0 })
+    expect(count.takeovers).toBe(2)
   })
 
   it('takes no fall for progress: what was safe once and is lost was not won again', () => {
@@ -42,7 +61,7 @@ describe('tries since progress', () => {
           stalls += more
           if (growsMs > 0) [failures, lost] = [0, 0]
           lost += more
-          count = countBegun(count, { stalls, safeAudioMs })
+          count = countBegun(count, { stalls, begun: null, safeAudioMs })
           if (fails) {
             failures += 1
             count = countFailed(count, safeAudioMs)

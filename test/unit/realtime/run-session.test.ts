@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/media/pcm.js'
 import type { Pace } from '../../../src/media/replay-schedule.js'
 import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
-import type { SessionAudio } from '../../../src/realtime/index.js'
+import type { SessionAudio, TransportOpener } from '../../../src/realtime/index.js'
 import {
   type SessionMeter,
   type SessionRequest,
@@ -33,6 +33,8 @@ function begin(options: {
   pace?: Pace
   lagMaxMs?: number
   engineAnswers?: boolean
+  request?: Partial<SessionRequest>
+  opener?: TransportOpener
 }) {
   const clock = new StepClock(1_000)
   const transport = new ScriptedTransport(() => clock.monotonicMs())
@@ -66,6 +68,7 @@ function begin(options: {
     meter,
     onGroup: () => {},
     onProgress: () => {},
+    ...options.request,
   }
   let samples = 0
   let deltas = 0
@@ -86,7 +89,8 @@ function begin(options: {
   }
   const abort = new AbortController()
   const outcome: { result?: SessionResult; error?: unknown } = {}
-  const ended = sessionRunner({ opener: transport, clock })(request, { signal: abort.signal }).then(
+  const { opener = transport } = options
+  const ended = sessionRunner({ opener, clock })(request, { signal: abort.signal }).then(
     (result) => {
       outcome.result = result
     },
@@ -174,7 +178,118 @@ describe('a session at pace 1', () => {
   })
 })
 
+describe('a session with a lease', () => {
+  it('sends its first frame when that is due, and none before it is permitted', async () => {
+    const asked: number[] = []
+    const clock = new StepClock()
+    const { transport, ended, ...session } = begin({
+      samples: 16_000,
+      request: {
+        permission: {
+          startMs: 1_700,
+          permit(index, _, { signal }) {
+            asked.push(index)
+            return index === 5 ? clock.sleepUntil(1, { signal }) : undefined
+          },
+        },
+      },
+    })
+    greet(transport)
+    await session.clock.advance(3_000)
+    expect(transport.appends.map(({ atMs }) => atMs)).toEqual([1_700, 1_780, 1_860, 1_940, 2_020])
+    await clock.advance(1)
+    await session.clock.advance(2_000)
+    await ended
+    expect(session.outcome.result).toMatchObject({ samples: 16_000, verified: true })
+    // It goes on at its pace from where it was let go, with no burst.
+    const later = transport.appends.slice(5).map(({ atMs }) => atMs)
+    expect(later).toEqual(later.map((_, at) => 4_000 + at * 80))
+    expect(asked).toEqual([...transport.appends.keys()])
+  })
+
+  it('catches up no more than a little of what it came too late for', async () => {
+    const permission = { startMs: 0, permit: () => undefined }
+    const { clock, transport, ended } = begin({ samples: 16_000, request: { permission } })
+    await clock.advance(9_000)
+    greet(transport)
+    await clock.advance(1)
+    const burst = transport.appends.length
+    expect(burst).toBe(1 + 240 / 80)
+    await clock.advance(2_000)
+    await ended
+  })
+
+  it('tells after every delta how far it has come', async () => {
+    const told: [deltas: number, answeredMs: number, writing: string][] = []
+    const { clock, transport, ended, outcome } = begin({
+      samples: 16_000,
+      request: {
+        onProgress: (progress) => {
+          expect(progress.isExact).toBe(true)
+          const text = progress.writing()?.text ?? ''
+          told.push([progress.deltas, progress.answeredMs, text])
+        },
+      },
+    })
+    greet(transport)
+    await clock.advance(3_000)
+    await ended
+    expect(told).toHaveLength(outcome.result?.deltas ?? 0)
+    for (const [at, [deltas, answeredMs, writing]] of told.entries()) {
+      expect([deltas, answeredMs]).toEqual([at + 1, Math.min(1_000, (at + 1) * 80)])
+      expect(writing).toBe(at % 5 === 0 ? ' w' : '')
+    }
+  })
+
+  it('is held by nobody at pace max, where waiting is no fault', async () => {
+    const options = { samples: 80_000, pace: 'max', engineAnswers: false } as const
+    const { clock, transport, measured, ended, answer } = begin({ ...options, lagMaxMs: 1_000 })
+    greet(transport)
+    await clock.advance(500)
+    const before = transport.appends.length
+    answer(before - 7)
+    await clock.advance(10)
+    expect(transport.appends.length).toBeGreaterThan(before)
+    expect(measured.heldMs).toEqual([])
+    transport.hangUp(1006)
+    await ended
+  })
+})
+
 describe('a session that can not go on', () => {
+  it('drops a socket that is opened after it was stopped', async () => {
+    const reason = new Error('canceled')
+    let stop = () => {}
+    const { transport, outcome, ended, abort } = begin({
+      samples: 1,
+      opener: {
+        open: async () => {
+          await settle()
+          stop()
+          return transport
+        },
+      },
+    })
+    stop = () => abort.abort(reason)
+    await ended
+    expect(outcome.error).toBe(reason)
+    expect(transport).toMatchObject({ closedBy: 'destroy', sent: [] })
+  })
+
+  it('waits as long as the whole engine is silent, which is not its own fault', async () => {
+    let isExcused = true
+    const { clock, transport, outcome, ended } = begin({
+      ...{ samples: 160_000, engineAnswers: false, request: { isExcused: () => isExcused } },
+    })
+    greet(transport)
+    await clock.advance(60_000)
+    expect(outcome).toEqual({})
+    isExcused = false
+    await clock.advance(4_000)
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'session_stalled' })
+  })
+
   it('ends with the reason of its signal and drops the socket', async () => {
     const { clock, transport, outcome, ended, abort } = begin({ samples: 160_000 })
     greet(transport)

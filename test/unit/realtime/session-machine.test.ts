@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
+import { UpstreamError } from '../../../src/kernel/errors.js'
 import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/media/step-law.js'
 import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
@@ -250,6 +251,42 @@ describe('a session that fails', () => {
       session.received(delta(), 1)
       expect(isTextLeftOut(session.failure)).toBe(failed)
     }
+  })
+
+  it('counts what is due anew while the whole engine is silent, until that is over', () => {
+    const waiting = generating()
+    waiting.appended(160_000, 0)
+    const complete = generating()
+    complete.appended(16_000, 0)
+    complete.finalSent(0, END)
+    feed(complete, deltasTotal(16_000), 0)
+    const idle = generating()
+    for (const [session, limitMs] of [
+      [waiting, 3_000],
+      [complete, 30_000],
+    ] as const) {
+      session.excuse(limitMs)
+      session.check(2 * limitMs)
+      expect(session.failure).toBeNull()
+      session.check(2 * limitMs + 1)
+      expect(session.failure?.code).toBe('session_stalled')
+    }
+    // Nothing was due: an excuse makes nothing due.
+    idle.excuse(1)
+    idle.check(1e9)
+    expect(idle.failure).toBeNull()
+  })
+
+  it('once, and nothing that comes after changes why', () => {
+    const session = generating()
+    session.appended(160_000, 0)
+    session.closed(1006, '')
+    const { failure } = session
+    session.finalSent(1, END)
+    session.received({ kind: 'error', message: 'no', code: null }, 2)
+    session.fail(new UpstreamError('engine_unavailable', 'Late.'))
+    session.check(1e9)
+    expect(session).toMatchObject({ state: 'failed', failure })
   })
 
   it('starts the count of blanks anew with every text', () => {

@@ -1,12 +1,47 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parseClientEvent, parseUnheard } from '../../../gpu/standin/client-event.js'
+import {
+  createdFrame,
+  deltaFrame,
+  doneFrame,
+  errorFrame,
+  updatedFrame,
+  WIRE_ERROR_CODES,
+} from '../../../gpu/standin/server-event.js'
 import { ProtocolError } from '../../../src/kernel/errors.js'
 import {
   encodeAppend,
   encodeCommit,
   encodeUpdate,
   parseServerEvent,
+  type ServerEvent,
 } from '../../../src/realtime/wire-codec.js'
+
+const text = fc.string({ unit: 'grapheme' })
+const KINDS: Readonly<Record<string, ServerEvent['kind']>> = {
+  'session.created': 'created',
+  'transcription.delta': 'delta',
+  'transcription.done': 'done',
+  error: 'error',
+}
+
+/** A frame, and what it says. */
+interface Said {
+  frame: string
+  event: ServerEvent
+}
+
+/** Null where it was refused as it should be. */
+function eventOrNull(frame: string): ServerEvent | null {
+  try {
+    return parseServerEvent(frame)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(error).toMatchObject({ code: 'engine_protocol' })
+    return null
+  }
+}
 
 describe('parseServerEvent', () => {
   it.each([
@@ -51,15 +86,65 @@ describe('parseServerEvent', () => {
     expect(() => parseServerEvent(frame)).toThrow(ProtocolError)
   })
 
-  it('gives an event or a ProtocolError for any text', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json()), (frame) => {
-        try {
-          expect(parseServerEvent(frame).kind).toBeTypeOf('string')
-        } catch (error) {
-          expect(error).toBeInstanceOf(ProtocolError)
+  it('reads whatever a server says, with keys that nobody knows yet', () => {
+    const tokens = fc.nat()
+    const usage = fc.record({ promptTokens: tokens, completionTokens: tokens })
+    const said = fc.oneof<fc.Arbitrary<Said>[]>(
+      text.map((id) => ({ frame: createdFrame(id, 1), event: { kind: 'created', sessionId: id } })),
+      text.map((delta) => ({ frame: deltaFrame(delta), event: { kind: 'delta', text: delta } })),
+      fc.tuple(text, usage).map(([whole, count]) => {
+        return {
+          frame: doneFrame(whole, count),
+          event: { kind: 'done', text: whole, usage: count },
         }
       }),
+      fc.tuple(text, fc.constantFrom(...WIRE_ERROR_CODES)).map(([message, code]) => {
+        return { frame: errorFrame(message, code), event: { kind: 'error', message, code } }
+      }),
+      text.map((model) => {
+        return { frame: updatedFrame(model), event: { kind: 'other', type: 'session.updated' } }
+      }),
+    )
+    const unknown = fc.dictionary(
+      text.map((name) => `x-${name}`),
+      fc.jsonValue(),
+    )
+    fc.assert(
+      fc.property(said, unknown, ({ frame, event }, more) => {
+        expect(parseServerEvent(frame)).toEqual(event)
+        expect(parseServerEvent(JSON.stringify({ ...more, ...JSON.parse(frame) }))).toEqual(event)
+      }),
+    )
+  })
+
+  it('gives an event of the right shape or a ProtocolError for any frame', () => {
+    const field = fc.oneof(fc.string(), fc.jsonValue({ maxDepth: 2 }))
+    const nearly = fc.record(
+      {
+        type: fc.constantFrom(...Object.keys(KINDS), 'session.updated'),
+        ...{ id: field, delta: field, text: field, error: field, code: field },
+        usage: fc.oneof(field, fc.record({ prompt_tokens: field, completion_tokens: field })),
+      },
+      { requiredKeys: ['type'] },
+    )
+    const frames = fc.oneof(
+      fc.string(),
+      fc.json(),
+      nearly.map((fields) => JSON.stringify(fields)),
+    )
+    fc.assert(
+      fc.property(frames, (frame) => {
+        const event = eventOrNull(frame)
+        if (event === null) return
+        const type: unknown = JSON.parse(frame).type
+        expect(event.kind).toBe(KINDS[String(type)] ?? 'other')
+        for (const [name, value] of Object.entries(event)) {
+          if (name === 'usage' && value !== null) {
+            expect(Object.values(value).every((count) => Number.isInteger(count))).toBe(true)
+          } else if (value !== null) expect(value).toBeTypeOf('string')
+        }
+      }),
+      { numRuns: 500 },
     )
   })
 })
@@ -71,6 +156,22 @@ describe('what the client sends', () => {
         const event = JSON.parse(encodeAppend(pcm))
         expect(event.type).toBe('input_audio_buffer.append')
         expect(Buffer.from(event.audio, 'base64').equals(pcm)).toBe(true)
+      }),
+    )
+  })
+
+  it('is read by a server as what was meant, sample by sample', () => {
+    const pcm = fc.uint8Array({ minLength: 1, maxLength: 700 }).map((bytes) => {
+      return Uint8Array.from([...bytes, ...bytes])
+    })
+    fc.assert(
+      fc.property(pcm, text, fc.boolean(), (bytes, model, final) => {
+        const samples = new Int16Array(bytes.buffer.slice(0))
+        const frame = encodeAppend(bytes)
+        expect(parseClientEvent(frame)).toEqual({ kind: 'append', samples })
+        expect(parseUnheard(frame)).toMatchObject({ samples: { length: samples.length } })
+        expect(parseClientEvent(encodeUpdate(model))).toEqual({ kind: 'update', model })
+        expect(parseClientEvent(encodeCommit(final))).toEqual({ kind: 'commit', final })
       }),
     )
   })

@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseClientEvent } from '../../../gpu/standin/client-event.js'
+import { parseClientEvent, parseUnheard } from '../../../gpu/standin/client-event.js'
+import { WIRE_ERROR_CODES } from '../../../gpu/standin/server-event.js'
 
 const append = (audio: unknown) => JSON.stringify({ type: 'input_audio_buffer.append', audio })
 const commit = (final: unknown) => JSON.stringify({ type: 'input_audio_buffer.commit', final })
@@ -81,5 +83,33 @@ describe('what a client says', () => {
       })
       expect(JSON.stringify(event)).toContain(`type=${complaint},`)
     }
+  })
+
+  it('is an event or a refusal with one of the codes, whatever it is, and nothing throws', () => {
+    const field = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.base64String(),
+      fc.jsonValue({ maxDepth: 1 }),
+    )
+    const types = ['session.update', 'input_audio_buffer.append', 'input_audio_buffer.commit']
+    const nearly = fc.record(
+      { type: fc.constantFrom(...types), model: field, audio: field, final: field },
+      { requiredKeys: ['type'] },
+    )
+    const frames = fc.oneof(
+      fc.string(),
+      fc.json(),
+      nearly.map((fields) => JSON.stringify(fields)),
+      nearly.map((fields) => JSON.stringify(fields).replace(/\d+/, 'NaN')),
+    )
+    fc.assert(
+      fc.property(frames, (frame) => {
+        const event = parseClientEvent(frame)
+        if (event.kind === 'refused') expect(WIRE_ERROR_CODES).toContain(event.code)
+        if (event.kind === 'append') expect(event.samples.length).toBeGreaterThan(0)
+        parseUnheard(frame)
+      }),
+      { numRuns: 300 },
+    )
   })
 })

@@ -98,4 +98,43 @@ describe('GroupAligner', () => {
     expect(continuesGroup(second, first)).toBe(true)
     expect(continuesGroup(third, second)).toBe(false)
   })
+
+  it('holds the same as a leg that is aligned at once, wherever it is looked at', () => {
+    fc.assert(
+      fc.property(deltasArbitrary, fc.nat(), (deltas, pick) => {
+        const at = pick % (deltas.length + 1)
+        const aligner = new GroupAligner(FIRST_LEG)
+        const ended = (part: readonly string[]) =>
+          part.flatMap((delta) => aligner.push(delta) ?? [])
+        const before = ended(deltas.slice(0, at))
+        const writing = aligner.writing()
+        // What is being written is what a session that ended here would have.
+        expect([...before, ...(writing ? [writing] : [])]).toStrictEqual(
+          alignDeltas(deltas.slice(0, at), FIRST_LEG),
+        )
+        const after = ended(deltas.slice(at))
+        const last = aligner.flush()
+        expect([...before, ...after, ...(last ? [last] : [])]).toStrictEqual(
+          alignDeltas(deltas, FIRST_LEG),
+        )
+      }),
+    )
+  })
+
+  it('cuts endless talk into parts that hold every delta once', () => {
+    const talk = fc.integer({ min: GROUP_PIECES_MAX - 2, max: 3 * GROUP_PIECES_MAX + 2 })
+    fc.assert(
+      fc.property(talk, (count) => {
+        const deltas = Array.from({ length: count }, (_, step) => ` ${step}`)
+        const groups = alignDeltas(deltas, FIRST_LEG)
+        expect(groups.map(({ text }) => text).join('')).toBe(deltas.join(''))
+        for (const [at, group] of groups.entries()) {
+          expect(group.pieces?.length ?? 1).toBeLessThanOrEqual(GROUP_PIECES_MAX)
+          const before = groups[at - 1]
+          if (before) expect(continuesGroup(group, before)).toBe(true)
+        }
+      }),
+      { numRuns: 20 },
+    )
+  })
 })

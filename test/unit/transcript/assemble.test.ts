@@ -72,6 +72,14 @@ describe('assembleTranscript', () => {
     })
   })
 
+  it('tells holes that begin at once by channel', () => {
+    const deaf = (channel: number) => {
+      return laneOf(channel, [{ deltas: gap(250) }], { speechMs: [[2_000, 9_000]] })
+    }
+    const { holes } = assembleLanes([deaf(1), deaf(0)]).coverage
+    expect(holes.map(({ channel }) => channel)).toStrictEqual([0, 1])
+  })
+
   it('puts no space between segments of a script that has none', () => {
     const lane = laneOf(null, [{ deltas: ['', '東京。', '', '北京。'] }, { deltas: ['', '大学'] }])
     expect(assembleLanes([lane]).text).toBe('東京。北京。大学')

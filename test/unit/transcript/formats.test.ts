@@ -60,6 +60,11 @@ function readCues(text: string, separator: ',' | '.') {
     })
 }
 
+/** What a player shows of VTT. */
+function unescaped(text: string): string {
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
+}
+
 describe('subtitleTime', () => {
   it.each([
     [0, '00:00:00,000'],
@@ -170,6 +175,11 @@ describe('files of any transcript', () => {
         expect(vtt.map(({ startMs, endMs }) => [startMs, endMs])).toStrictEqual(
           srt.map(({ startMs, endMs }) => [startMs, endMs]),
         )
+        const plainSrt = srt.map(({ lines }) => lines.join('').replace(/^\[Channel \d\] /, ''))
+        const plainVtt = vtt.map(({ lines }) => {
+          return unescaped(lines.join('').replace(/^<v Channel \d>/, ''))
+        })
+        expect(plainSrt.map(squeezed)).toStrictEqual(plainVtt.map(squeezed))
         let reachedMs = 0
         for (const { startMs, endMs, lines } of vtt) {
           expect(startMs).toBeGreaterThanOrEqual(reachedMs)
@@ -181,11 +191,9 @@ describe('files of any transcript', () => {
           const label = channel === null ? '' : `<v Channel ${channel + 1}>`
           const own = vtt.filter((read) => read.lines[0]?.startsWith(label))
           const written = own.map((read) => read.lines.join('').slice(label.length)).join('')
-          const unescaped = written
-            .replaceAll('&lt;', '<')
-            .replaceAll('&gt;', '>')
-            .replaceAll('&amp;', '&')
-          expect(squeezed(unescaped)).toBe(squeezed(groups.map((group) => group.text).join('')))
+          expect(squeezed(unescaped(written))).toBe(
+            squeezed(groups.map((group) => group.text).join('')),
+          )
         }
       }),
       { numRuns: 200 },

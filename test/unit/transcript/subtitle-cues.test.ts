@@ -36,6 +36,16 @@ describe('subtitleCues', () => {
     expect(cues.map((cue) => cue.lines)).toStrictEqual([['Yes. No.'], ['Maybe.']])
   })
 
+  it('leave the next alone where both together would stay too long', () => {
+    const limits = { ...LIMITS, cueMaxMs: 2_000 }
+    const deltas = [...gap(20), ' Yes.', '', '', ' But', ...gap(20), ' no.', ...gap(40)]
+    const transcript = assembleLanes([laneOf(null, [{ deltas }])], limits)
+    expect(subtitleCues(transcript, limits).map((cue) => cue.lines)).toStrictEqual([
+      ['Yes.'],
+      ['But no.'],
+    ])
+  })
+
   it('break a word that is longer than a cue', () => {
     const deltas = [...gap(20), ` ${'x'.repeat(200)}`, ...gap(100)]
     const cues = subtitleCues(assembleLanes([laneOf(null, [{ deltas }])]), LIMITS)

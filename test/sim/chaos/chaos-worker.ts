@@ -1,0 +1,304 @@
+import { setMaxListeners } from 'node:events'
+import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
+import {
+  type Admission,
+  type SessionDemand,
+  SessionPool,
+} from '../../../src/admission/session-pool.js'
+import { sleepFor } from '../../../src/kernel/clock.js'
+import { isStop, StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
+import type { Random } from '../../../src/kernel/random.js'
+import { NO_TALLY } from '../../../src/latency/work-tally.js'
+import { FRAME_BYTES } from '../../../src/media/pcm.js'
+import { writeEnd } from '../../../src/pipeline/end-job.js'
+import type { WorkNotes, WorkPorts } from '../../../src/pipeline/index.js'
+import { reconcileJobs } from '../../../src/pipeline/reconcile-jobs.js'
+import { transcribeRecording } from '../../../src/pipeline/transcribe-recording.js'
+import type { JobWorkerOptions } from '../../../src/queue/bullmq-job-worker.js'
+import type { Attempt, JobQueue } from '../../../src/queue/index.js'
+import { LOCK_LOST, runAttempt } from '../../../src/queue/run-attempt.js'
+import type { ChaosEngine } from './chaos-engine.js'
+import { LOCK_MS, type TakenJob } from './job-line.js'
+import { type MemoryObjectStore, storeThrough } from './memory-object-store.js'
+import type { SharedStore, StoreView } from './shared-store.js'
+import type { SimulatedProcess } from './simulated-process.js'
+import { WorkerEngines } from './worker-engines.js'
+
+const LOOK_INTERVAL_MS = 1_000
+const TAKE_INTERVAL_MS = 500
+const STALLED_INTERVAL_MS = 5_000
+const RECONCILE_INTERVAL_MS = 600_000
+const JOBS_MAX = 100
+/** As many as a night may need: none of these jobs is to blame for anything. */
+const ATTEMPTS_MAX = 50
+const BACKOFF = { backoffMs: 5_000, backoffMaxMs: 60_000 }
+const RETRY_UNTOLD_MS = 5_000
+const STOPPED = new StopRequested('internal', 'This worker is stopping.')
+const SILENT_FRAME = new Uint8Array(FRAME_BYTES)
+
+/** The world that a worker works in. */
+export interface WorkerWorld {
+  engines: readonly ChaosEngine[]
+  store: SharedStore
+  objects: MemoryObjectStore
+  random: Random
+  agingMs: number
+  limits: WorkPorts['limits']
+  log(line: string): void
+  onViolated(sentence: string): void
+  /** A job was let in with these lanes. */
+  onAdmitted(process: SimulatedProcess, demand: SessionDemand): void
+  /** The queue has just said that the job is this process's. */
+  onOwned(process: SimulatedProcess, jobId: string): void
+  /** A put begins. */
+  onPut(process: SimulatedProcess, key: string): void
+}
+
+/** A pool that tells whom it has let in. */
+class WatchedPool extends SessionPool {
+  onAdmitted: (demand: SessionDemand) => void = () => {}
+
+  override async admit(
+    demand: SessionDemand,
+    options: { signal: AbortSignal },
+  ): Promise<Admission> {
+    const admission = await super.admit(demand, options)
+    if (admission.kind === 'admitted') this.onAdmitted(demand)
+    return admission
+  }
+}
+
+/**
+ * A worker process as `startWorker` builds it: pool, keepers, watches, queue and pipeline are those
+ * of production; sockets, Redis, storage and decoder are the night's.
+ */
+export class ChaosWorker {
+  private readonly process: SimulatedProcess
+  private readonly world: WorkerWorld
+  private readonly view: StoreView
+  private readonly engines: WorkerEngines
+  private readonly pool: WatchedPool
+  private readonly ports: WorkPorts
+  private readonly ending = new AbortController()
+  private readonly running = new Map<string, AbortController>()
+  private readonly attempts = new Set<Promise<void>>()
+  private isStopping = false
+
+  constructor(process: SimulatedProcess, world: WorkerWorld) {
+    this.process = process
+    this.world = world
+    const { store, random, agingMs, log: onEvent } = world
+    const { clock, name: worker } = process
+    setMaxListeners(0, this.ending.signal)
+    process.dead.addEventListener('abort', () => this.ending.abort(process.dead.reason))
+    this.view = store.viewOf(process)
+    const { waiting } = this.view
+    const engines = new WorkerEngines(process, { ...world, view: this.view, onEvent })
+    this.engines = engines
+    this.pool = new WatchedPool({
+      ...{ desks: engines.desks, waiting, clock, random, worker, agingMs },
+      isUp: (desk) => engines.isUp(desk),
+    })
+    this.pool.onAdmitted = (demand) => world.onAdmitted(process, demand)
+    this.ports = this.portsOf()
+  }
+
+  /** Works until it has drained or died. @throws a bug */
+  async run(): Promise<void> {
+    const { signal } = this.ending
+    const loops = [
+      this.every(LOOK_INTERVAL_MS, () => this.look()),
+      this.every(TAKE_INTERVAL_MS, () => this.take()),
+      this.every(LOCK_MS / 2, () => this.renew()),
+      this.every(STALLED_INTERVAL_MS, () => this.view.askLine(async (line) => line.moveStalled())),
+      this.every(RECONCILE_INTERVAL_MS, () => reconcileJobs(this.ports, { signal })),
+      this.engines.watch({ signal }).catch((error) => this.unlessStopped(error)),
+    ]
+    await Promise.all(loops)
+    await Promise.all(this.attempts)
+  }
+
+  /** Hands back what it has, and leaves. */
+  async drain(): Promise<void> {
+    this.isStopping = true
+    for (const controller of this.running.values()) controller.abort(STOPPED)
+    await Promise.all(this.attempts)
+    if (this.process.dead.aborted) return
+    this.ending.abort(STOPPED)
+    const never = new AbortController().signal
+    await this.view.signs.end(this.process.name, { signal: never }).catch(() => {}) // it expires
+    this.process.die('left')
+  }
+
+  private async every(intervalMs: number, act: () => Promise<unknown>): Promise<void> {
+    const { signal } = this.ending
+    while (!signal.aborted) {
+      try {
+        await act()
+      } catch (error) {
+        this.unlessStopped(error)
+      }
+      await sleepFor(this.process.clock, intervalMs, { signal }).catch(() => {}) // it ends
+    }
+  }
+
+  private unlessStopped(error: unknown): void {
+    if (this.ending.signal.aborted || isStop(error) || error instanceof UpstreamError) return
+    const sentence = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.world.onViolated(`a loop of ${this.process.name} failed: ${sentence}`)
+  }
+
+  private async look(): Promise<void> {
+    const { signal } = this.ending
+    await this.view.signs.give(this.process.name, { signal })
+    await this.engines.round({ signal })
+    for (const jobId of await this.pool.look({ signal })) {
+      await this.view.askLine(async (line) => line.promote(jobId))
+    }
+  }
+
+  private async renew(): Promise<void> {
+    const held = [...this.running]
+    await Promise.all(
+      held.map(async ([jobId, controller]) => {
+        const token = this.tokens.get(controller) ?? ''
+        const isOurs = await this.view.askLine(async (line) => line.extend(jobId, token))
+        if (!isOurs) controller.abort(LOCK_LOST)
+      }),
+    )
+  }
+
+  private readonly tokens = new WeakMap<AbortController, string>()
+
+  private async take(): Promise<void> {
+    const ask = <T>(call: () => Promise<T>) => this.view.askLine(call)
+    while (!this.isStopping && this.running.size < JOBS_MAX) {
+      const taken = await this.view.askLine(async (line) => line.take(ask))
+      if (taken === null) return
+      const attempt = this.attempt(taken).finally(() => this.attempts.delete(attempt))
+      this.attempts.add(attempt)
+      // The others shall have some, too.
+      if (this.world.random.uniform() < 0.3) return
+    }
+  }
+
+  private async attempt(taken: TakenJob): Promise<void> {
+    const { jobId, token } = taken
+    const controller = new AbortController()
+    const { signal } = controller
+    setMaxListeners(0, signal)
+    const onDead = () => controller.abort(this.process.dead.reason)
+    this.process.dead.addEventListener('abort', onDead, { once: true })
+    this.running.set(jobId, controller)
+    this.tokens.set(controller, token)
+    if (this.isStopping) controller.abort(STOPPED)
+    try {
+      await runAttempt(this.jobOptions(), { job: taken.job, token, signal })
+      await this.view.askLine(async (line) => line.finish(jobId, token))
+    } catch (error) {
+      await this.afterwards(taken, error).catch(() => {}) // its lock expires
+    } finally {
+      this.process.dead.removeEventListener('abort', onDead)
+      if (this.running.get(jobId) === controller) this.running.delete(jobId)
+    }
+  }
+
+  /** What BullMQ does with what a processor has thrown. */
+  private async afterwards({ jobId, token, job }: TakenJob, error: unknown): Promise<void> {
+    if (error instanceof WaitingError || error instanceof DelayedError) return
+    if (error instanceof UnrecoverableError) {
+      await this.view.askLine(async (line) => line.finish(jobId, token))
+      return
+    }
+    await job.moveToDelayed(this.process.clock.wallMs() + RETRY_UNTOLD_MS, token)
+  }
+
+  private jobOptions(): JobWorkerOptions {
+    const { ports, world, process } = this
+    const { board, clock, random } = ports
+    const options: Partial<JobWorkerOptions> = {
+      ...{ stage: 'transcribe', lockDurationMs: LOCK_MS, attemptsMax: ATTEMPTS_MAX, ...BACKOFF },
+      ...{ clock, random },
+      run: (attempt) => this.transcribe(attempt),
+      safeAudioMs: async (jobId) => (await board.get(jobId))?.checkpointedAudioMs ?? 0,
+      onTakenOver: (jobId, seen) => board.note(jobId, { kind: 'taken-over', ...seen }),
+      async onEnded(jobId, end) {
+        const error = 'error' in end ? ` ${end.error.code}: ${end.error.detail}` : ''
+        world.log(`${process.name} ${jobId} ${end.kind}${error}`)
+        const { signal } = new AbortController()
+        await writeEnd(ports, jobId, end, await board.get(jobId), { signal })
+      },
+      onBug: (jobId, thrown) => {
+        const sentence = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown)
+        world.onViolated(`a bug with ${jobId} on ${process.name}: ${sentence}`)
+      },
+      onError: () => {},
+    }
+    // The rest is for BullMQ itself, which `JobLine` stands for.
+    return options as JobWorkerOptions
+  }
+
+  private async transcribe(attempt: Attempt): Promise<void> {
+    const card = await this.ports.board.get(attempt.jobId)
+    if (card?.status === 'failed' || card?.status === 'canceled') return
+    await transcribeRecording(this.ports, {
+      ...attempt,
+      assertOwned: async () => {
+        await attempt.assertOwned()
+        this.world.onOwned(this.process, attempt.jobId)
+      },
+    })
+  }
+
+  private portsOf(): WorkPorts {
+    const { process, world, view, engines, pool } = this
+    const { random, objects, limits, log } = world
+    const { name, clock } = process
+    const store = storeThrough(process, objects, (key) => world.onPut(process, key))
+    const nobody = async () => {
+      throw new Error('Nobody asks for this in a simulated night.')
+    }
+    const notes: WorkNotes = {
+      ...NO_TALLY,
+      checkpointed: (jobId, { number, audioMs }) => {
+        log(`${name} ${jobId} checkpoint ${number} at ${audioMs} ms`)
+      },
+      checkpointFailed: (jobId) => log(`${name} ${jobId} checkpoint failed`),
+      resumed: (jobId, fromMs) => log(`${name} ${jobId} goes on at ${fromMs} ms`),
+      audited: () => {},
+    }
+    return {
+      ...{ store, clock, random, limits, notes, engines },
+      ...{ sessions: pool, waiting: view.waiting, board: view.board },
+      queue: queueOf(view),
+      runSession: engines.runSession,
+      sourceStore: nobody,
+      media: {
+        analyse: nobody,
+        openLeg: async (flac, _range, { signal }) => {
+          // As a decoder finds out: where the audio is gone, nothing is read.
+          await flac.read({ startByte: 0, endByte: 1 }, { signal })
+          return {
+            ...{ samples: 0, frameCount: 0 },
+            async *frames() {},
+            readFrame: async () => SILENT_FRAME,
+            [Symbol.asyncDispose]: async () => {},
+          }
+        },
+      },
+    }
+  }
+}
+
+function queueOf(view: StoreView): JobQueue {
+  const idle = { waiting: 0, active: 0, delayed: 0 }
+  return {
+    // All is analysed already.
+    enqueue: (_stage, jobId) => view.askLine(async (line) => line.enqueue(jobId)),
+    promote: (_stage, jobId) => view.askLine(async (line) => line.promote(jobId)),
+    remove: async () => false,
+    has: (jobId) => view.askLine(async (line) => line.has(jobId)),
+    depth: async () => ({ analyse: idle, transcribe: idle }),
+    close: async () => {},
+  }
+}

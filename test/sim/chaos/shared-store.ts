@@ -1,0 +1,204 @@
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
+import type {
+  EnginePulses,
+  LedgerStore,
+  SignsOfLife,
+  WaitingList,
+} from '../../../src/admission/ledger-store.js'
+import { MemoryEnginePulses } from '../../../src/admission/memory-engine-pulses.js'
+import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
+import { MemorySignsOfLife } from '../../../src/admission/memory-signs-of-life.js'
+import { MemoryWaitingList } from '../../../src/admission/memory-waiting-list.js'
+import type { Clock } from '../../../src/kernel/clock.js'
+import { UpstreamError } from '../../../src/kernel/errors.js'
+import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
+import type { JobBoard } from '../../../src/queue/index.js'
+import type { Outage } from '../watched-store.js'
+import { JobLine } from './job-line.js'
+import { MemoryJobBoard } from './memory-job-board.js'
+import type { SimulatedProcess } from './simulated-process.js'
+
+/** Its clock is so far ahead: who takes one clock for another is hours wrong. */
+const AHEAD_MS = 5_000_000_000
+/** A client waits so long for an answer; what it has asked may still happen. */
+const ANSWER_TIMEOUT_MS = 5_000
+const NEVER = new AbortController().signal
+
+/** How a process gets at it. */
+export interface StoreView {
+  ledgers: LedgerStore
+  signs: SignsOfLife
+  pulses: EnginePulses
+  waiting: WaitingList
+  board: JobBoard
+  /** Asks the queue, which waits for as long as it takes. */
+  askLine<T>(call: (line: JobLine) => Promise<T>): Promise<T>
+}
+
+type Ask = <T>(call: () => Promise<T>, signal?: AbortSignal) => Promise<T>
+
+/** What stands in Redis: away for a while now and then, and once in a while it forgets all. */
+export class SharedStore {
+  private readonly time: SimulatedClock
+  private readonly engines: readonly string[]
+  private readonly outages: readonly Outage[]
+  private readonly onWritten: (engine: string, ledger: Ledger, nowMs: number) => void
+  private readonly clock: Clock
+  readonly line: JobLine
+  readonly ledgers: MemoryLedgerStore
+  board: MemoryJobBoard
+  waiting: MemoryWaitingList
+  private signs: MemorySignsOfLife
+  private pulses: MemoryEnginePulses
+
+  constructor(parts: {
+    time: SimulatedClock
+    engines: readonly string[]
+    outages: readonly Outage[]
+    /** After every write of a ledger; the time is the store's. */
+    onWritten(engine: string, ledger: Ledger, nowMs: number): void
+  }) {
+    const { time } = parts
+    this.time = time
+    this.engines = parts.engines
+    this.outages = parts.outages
+    this.onWritten = parts.onWritten
+    this.clock = {
+      monotonicMs: () => time.monotonicMs(),
+      wallMs: () => time.wallMs() + AHEAD_MS,
+      sleepUntil: (dueMs, options) => time.sleepUntil(dueMs, options),
+    }
+    this.line = new JobLine({ clock: time })
+    this.ledgers = new MemoryLedgerStore({ clock: this.clock })
+    this.board = new MemoryJobBoard({ clock: time })
+    this.waiting = new MemoryWaitingList({ clock: this.clock })
+    this.signs = new MemorySignsOfLife({ clock: this.clock })
+    this.pulses = new MemoryEnginePulses({ clock: this.clock })
+  }
+
+  get isOut(): boolean {
+    return this.outage !== undefined
+  }
+
+  /** It forgets everything. */
+  async flush(): Promise<void> {
+    for (const engine of this.engines) {
+      const { revision } = await this.ledgers.read(engine, { signal: NEVER })
+      await this.ledgers.write(engine, EMPTY_LEDGER, { revision, signal: NEVER })
+    }
+    const { clock } = this
+    this.line.clear()
+    this.board = new MemoryJobBoard({ clock: this.time })
+    this.waiting = new MemoryWaitingList({ clock })
+    this.signs = new MemorySignsOfLife({ clock })
+    this.pulses = new MemoryEnginePulses({ clock })
+  }
+
+  viewOf(process: SimulatedProcess): StoreView {
+    const ask: Ask = (call, signal) => this.ask(process, call, signal)
+    return {
+      ledgers: this.ledgersOf(ask),
+      signs: {
+        give: (worker, options) => ask(() => this.signs.give(worker, options), options.signal),
+        ages: (workers, options) => ask(() => this.signs.ages(workers, options), options.signal),
+        end: (worker, options) => ask(() => this.signs.end(worker, options), options.signal),
+      },
+      pulses: this.pulsesOf(ask),
+      waiting: {
+        put: (waiter, options) => ask(() => this.waiting.put(waiter, options), options.signal),
+        remove: (jobId, options) => ask(() => this.waiting.remove(jobId, options), options.signal),
+        list: (options) => ask(() => this.waiting.list(options), options.signal),
+      },
+      board: this.boardOf(ask),
+      askLine: async (call) => {
+        await this.back(process)
+        return await process.through(() => call(this.line))
+      },
+    }
+  }
+
+  private get outage(): Outage | undefined {
+    const nowMs = this.time.monotonicMs()
+    return this.outages.find(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs < untilMs)
+  }
+
+  /** Until it answers again. */
+  private async back(process: SimulatedProcess): Promise<void> {
+    await process.awake()
+    for (let { outage } = this; outage; outage = this.outage) {
+      await this.time.sleepUntil(outage.untilMs, { signal: process.dead })
+      await process.awake()
+    }
+  }
+
+  /** A client keeps what it was asked until there is a connection, longer than its caller waits. */
+  private async ask<T>(
+    process: SimulatedProcess,
+    call: () => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    await process.awake()
+    if (!this.isOut) return await process.through(call)
+    const answered = this.back(process).then(call)
+    answered.catch(() => {}) // told below, if anybody waits for it still
+    const { clock } = process
+    const answer = new AbortController()
+    const either = signal ? AbortSignal.any([signal, answer.signal]) : answer.signal
+    const late = clock
+      .sleepUntil(clock.monotonicMs() + ANSWER_TIMEOUT_MS, { signal: either })
+      .then(() => {
+        throw new UpstreamError('queue_unavailable', 'The store has not answered in time.')
+      })
+    try {
+      return await Promise.race([answered, late])
+    } finally {
+      answer.abort()
+      late.catch(() => {}) // the answer came
+      await process.awake()
+    }
+  }
+
+  private ledgersOf(ask: Ask): LedgerStore {
+    return {
+      read: (engine, options) => ask(() => this.ledgers.read(engine, options), options.signal),
+      write: (engine, ledger, options) => {
+        const write = async () => {
+          const written = await this.ledgers.write(engine, ledger, options)
+          if (written !== null) this.onWritten(engine, ledger, this.clock.wallMs())
+          return written
+        }
+        return ask(write, options.signal)
+      },
+    }
+  }
+
+  private pulsesOf(ask: Ask): EnginePulses {
+    return {
+      publish: (engine, pulse, options) =>
+        ask(() => this.pulses.publish(engine, pulse, options), options.signal),
+      list: (engine, options) => ask(() => this.pulses.list(engine, options), options.signal),
+      tryLock: (engine, purpose, options) =>
+        ask(() => this.pulses.tryLock(engine, purpose, options), options.signal),
+      tellToFree: (engine, chain, options) =>
+        ask(() => this.pulses.tellToFree(engine, chain, options), options.signal),
+      takeToldToFree: (engine, worker, options) =>
+        ask(() => this.pulses.takeToldToFree(engine, worker, options), options.signal),
+    }
+  }
+
+  private boardOf(ask: Ask): JobBoard {
+    return {
+      create: (card) => ask(() => this.board.create(card)),
+      update: (jobId, changes) => ask(() => this.board.update(jobId, changes)),
+      get: (jobId) => ask(() => this.board.get(jobId)),
+      list: () => ask(() => this.board.list()),
+      note: (jobId, note) => ask(() => this.board.note(jobId, note)),
+      history: () => ask(() => this.board.history()),
+      publish: () => ask(() => this.board.publish()),
+      events: () => ask(() => this.board.events()),
+      requestCancel: () => ask(() => this.board.requestCancel()),
+      onCancel: () => ask(() => this.board.onCancel()),
+      nextFence: (jobId, floor) => ask(() => this.board.nextFence(jobId, floor)),
+    }
+  }
+}
