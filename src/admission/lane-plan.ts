@@ -8,9 +8,9 @@ import {
   meanStepMs,
   withMore,
 } from './engine-plan.js'
-import { staysWithin } from './held-load.js'
+import { heldFits, staysWithin } from './held-load.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
-import { crowdWith } from './ledger-changes.js'
+import { crowdWith, withChain } from './ledger-changes.js'
 import { addLease, loadOf, restStartMs } from './ledger-load.js'
 import {
   type CutOption,
@@ -118,7 +118,47 @@ function planElastic(
   const cuts = cutsWithin(request, { untilMs: nowMs + horizonMs, ceilingFrames, legFrames })
   const { stretches, fits } = planLane(plan, load, { ...request, cuts, coming, firmUntilMs }, price)
   const published = stretches.filter((each, at) => at === 0 || each.startMs < firmUntilMs)
-  return { ...asLegs(request, published), fits }
+  const found = { ...asLegs(request, published), fits }
+  // Who waits to be let in waits on; a lane that is under way must find a way to its end.
+  if (fits || hasBegun || request.firstIndex === 0) return found
+  return holdsAlone(plan, rest, found, request, nowMs)
+    ? found
+    : (loneLeg(plan, rest, request, nowMs) ?? found)
+}
+
+/** Whether the first leg of a plan would fit beside what is held, whatever comes after it. */
+function holdsAlone(
+  plan: EnginePlan,
+  rest: Ledger,
+  legPlan: Omit<LegPlan, 'fits'>,
+  request: LaneRequest,
+  nowMs: number,
+): boolean {
+  return heldFits(plan, withChain(rest, chainOf(request, legPlan)), nowMs)
+}
+
+/**
+ * One leg for a lane with none, where no whole way fits: the leg after it can't be opened beside
+ * it, and waits until it has ended. As long as the floor, or shorter where only that fits; null
+ * where nothing does.
+ */
+function loneLeg(
+  plan: EnginePlan,
+  rest: Ledger,
+  request: LaneRequest,
+  nowMs: number,
+): LegPlan | null {
+  const { first } = request
+  const cuts = request.cuts.filter(({ endFrame }) => endFrame > first.fromFrame)
+  const enough = cuts.findIndex((cut) => {
+    return !mayGo(cut) || cut.endFrame - first.fromFrame >= plan.floorFrames
+  })
+  for (let at = enough; at >= 0; at -= 1) {
+    const { endFrame, kind } = cuts[at] as CutOption
+    const legPlan = asLegs(request, [{ ...first, endFrame, cut: kind }])
+    if (holdsAlone(plan, rest, legPlan, request, nowMs)) return { ...legPlan, fits: false }
+  }
+  return null
 }
 
 /** When the last leg of a lane is released, if it never waits. */

@@ -3,9 +3,14 @@ import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError, reasonOf, systemCode } from '../kernel/errors.js'
 
+const ENDINGS = [
+  ...['3g2', '3gp', 'aac', 'ac3', 'aif', 'aiff', 'amr', 'asf', 'au', 'avi', 'caf', 'flac', 'flv'],
+  ...['m2ts', 'm4a', 'm4b', 'm4v', 'mka', 'mkv', 'mov', 'mp2', 'mp3', 'mp4', 'mpeg', 'mpg', 'mts'],
+  ...['mxf', 'oga', 'ogg', 'opus', 'w64', 'wav', 'weba', 'webm', 'wma', 'wmv', 'wv'],
+]
+
 /** Endings that are taken out of a folder; a file that is named itself may have any. */
-export const MEDIA_ENDINGS =
-  /\.(3g2|3gp|aac|ac3|aif|aiff|amr|asf|au|avi|caf|flac|flv|m2ts|m4a|m4b|m4v|mka|mkv|mov|mp2|mp3|mp4|mpeg|mpg|mts|mxf|oga|ogg|opus|w64|wav|weba|webm|wma|wmv|wv)$/i
+export const MEDIA_ENDINGS = new RegExp(`\\.(${ENDINGS.join('|')})$`, 'i')
 
 /** A file of this machine that shall be a recording. */
 export interface LocalFile {
@@ -139,8 +144,8 @@ function assertSize({ name }: LocalFile, bytes: number, bytesMax: number): void 
   if (bytes <= bytesMax) return
   throw new InputError(
     'media_too_large',
-    `${name} has ${bytes} bytes, more than media.sourceBytesMax (${bytesMax}); split it, or raise ` +
-      'that setting.',
+    `${name} has ${bytes} bytes, more than media.sourceBytesMax (${bytesMax}); split it, or ` +
+      'raise that setting.',
     { facts: { bytes, bytesMax } },
   )
 }

@@ -68,7 +68,7 @@ export function wavDeclaredMs(head: Uint8Array): number | null {
   return dataBytes !== null && bytesPerSecond > 0 ? (dataBytes * 1000) / bytesPerSecond : null
 }
 
-/** Whether a wav says itself that it doesn't know its length, so that it is whole wherever it ends. */
+/** Whether a wav says itself that it doesn't know its length: it is whole wherever it ends. */
 export function isOpenWav(head: Uint8Array): boolean {
   return wavHeader(head)?.dataBytes === null
 }

@@ -37,8 +37,8 @@ export function startFlacEncoder(
   const failed = (exitCode: number | null) =>
     new UpstreamError(
       'decode_failed',
-      `ffmpeg could not write the decoded audio to ${path} (exit code ${exitCode}); see that there ` +
-        'is space left.',
+      `ffmpeg could not write the decoded audio to ${path} (exit code ${exitCode}); see that ` +
+        'there is space left.',
       { effect: 'none', cause },
     )
   return {

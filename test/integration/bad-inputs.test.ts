@@ -153,7 +153,7 @@ describe('what is left', () => {
     expect(askedOutside).toBe(0)
   })
 
-  it('no process, no spool file, no unfinished upload, no room held, and no work of a job', async () => {
+  it('no process, spool file, unfinished upload, held room or work of a job', async () => {
     expect(await childNames()).not.toContain('ffmpeg')
     expect(await childNames()).not.toContain('ffprobe')
     expect(await readdir(join(stack.settings.stateDir, 'spool', ownSpoolName()))).toEqual([])
@@ -295,7 +295,7 @@ function expectHeard(words: readonly string[], end: OddEnd & { kind: 'transcript
   }
 }
 
-/** One sentence, or two joined by a semicolon; with the name, and without what only we understand. */
+/** One sentence, or two joined by a semicolon, with the name and nothing that only we know. */
 function expectSentence(sentence: string, name: string): void {
   expect(sentence).toContain(name)
   expect(sentence).toMatch(/^.+[^.]\.$/)

@@ -46,6 +46,7 @@ describe('jobs of workers that are lost', () => {
     const ran: string[] = []
     const bugs: string[] = []
     await startWorker(async ({ jobId }) => void ran.push(jobId), {
+      concurrency: 1, // the next one begins when this one is over
       async safeAudioMs(jobId) {
         if (jobId === 'gone') await redis.del(entry, `${entry}:lock`) // another worker ended it
         return 0

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { SILENCE_MAX_MS } from '../../../src/admission/freeing-rule.js'
-import { deltasTotal } from '../../../src/media/step-law.js'
 import { judgeLook, type LawVerdict } from './kv-law.js'
 import { type Night, type NightTranscript, smallCacheNight } from './small-cache-night.js'
+import { expectWhole } from './whole-transcript.js'
 
 const signal = new AbortController().signal
 
@@ -97,24 +97,16 @@ function runningOnAverage({ looks }: Night): number {
   return busy.reduce((sum, { running }) => sum + running, 0) / busy.length
 }
 
-function expectAllHome({ cards, transcripts }: Night): void {
-  for (const [index, card] of cards.entries()) {
+function expectAllHome({ cards, transcripts, stretches }: Night): void {
+  for (const [recording, card] of cards.entries()) {
     expect(card).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
-    expectWhole(transcripts[index] as NightTranscript)
-  }
-}
-
-/** From the first frame to the last in legs that leave nothing out, with every step counted. */
-function expectWhole(transcript: NightTranscript): void {
-  const { timing, legs: carried, duration, engine } = transcript
-  expect(timing).toMatchObject({ method: 'token-step', verified: true })
-  expect(engine.is_standin).toBe(false)
-  const starts = carried.map(({ start }) => start)
-  expect([...starts, duration]).toEqual([0, ...carried.map(({ end }) => end)])
-  for (const [index, { start, end, cut, deltas, timing: method }] of carried.entries()) {
-    expect(cut).toBe(index === carried.length - 1 ? 'end' : 'pause')
-    expect(method).toBe('token-step')
-    expect(deltas).toBe(deltasTotal(Math.round((end - start) * 16_000)))
+    const transcript = transcripts[recording] as NightTranscript
+    expectWhole(
+      transcript,
+      stretches.filter((stretch) => stretch.recording === recording),
+    )
+    const cuts = transcript.legs.map(({ cut }) => cut)
+    expect(cuts).toEqual([...cuts.slice(1).map(() => 'pause'), 'end'])
   }
 }
 

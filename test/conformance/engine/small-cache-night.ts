@@ -19,8 +19,10 @@ import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
 import { type DevStack, startDevStack } from '../../dev-stack.js'
 import { requireEngine } from './engine-under-test.js'
 import type { KvLook } from './kv-law.js'
-import { pausedRecording } from './paused-recording.js'
+import { pausedRecording, pcmOf } from './paused-recording.js'
+import { type FrameIndex, indexFrames, type SentStretch, sentStretches } from './sent-stretch.js'
 import { type LoggedSession, SessionLog } from './session-log.js'
+import type { LegTranscript } from './whole-transcript.js'
 
 /** Of every recording. */
 const RECORDING = { durationMs: 180_000, everyMs: 3_000, pauseMs: 800 }
@@ -36,12 +38,7 @@ export interface NightLook extends KvLook {
 }
 
 /** What of `transcript.json` is looked at. */
-export interface NightTranscript {
-  duration: number
-  timing: { method: string; verified: boolean }
-  engine: { is_standin: boolean }
-  legs: { start: number; end: number; cut: string; deltas: number; timing: string }[]
-  warnings: string[]
+export interface NightTranscript extends LegTranscript {
   metrics: { reconnects: number; stalls: number; delta_latency_ms: { p99: number | null } }
 }
 
@@ -53,6 +50,8 @@ export interface Night {
   /** One a second. */
   readonly looks: readonly NightLook[]
   readonly sessions: readonly LoggedSession[]
+  /** What they carried of which recording, in the order of the cards. */
+  readonly stretches: readonly SentStretch[]
   readonly keeperEvents: readonly KeeperEvent[]
   readonly kvModel: KvModel
 }
@@ -84,7 +83,7 @@ export async function smallCacheNight(
   }
   const options = { clock, random: systemRandom(), events, opener: log, signal }
   await using _worker = await startWorker(settings, options)
-  const jobIds = await submitAll(stack, signal)
+  const { jobIds, frames } = await submitAll(stack, signal)
   const left = new Set(jobIds)
   const end = async (jobId: string) => {
     const [card] = await stack.ended([jobId])
@@ -96,7 +95,9 @@ export async function smallCacheNight(
   const transcripts: (NightTranscript | null)[] = []
   for (const jobId of jobIds) transcripts.push(await transcriptOf(stack, jobId, signal))
   const { kvModel } = engine
-  return { cards, transcripts, looks, sessions: log.sessions, keeperEvents, kvModel }
+  const { sessions } = log
+  const stretches = sentStretches(sessions, frames)
+  return { cards, transcripts, looks, sessions, stretches, keeperEvents, kvModel }
 }
 
 /** Until nothing is left. */
@@ -123,17 +124,23 @@ async function lookEachSecond(
   return looks
 }
 
-async function submitAll(stack: DevStack, signal: AbortSignal): Promise<string[]> {
+async function submitAll(
+  stack: DevStack,
+  signal: AbortSignal,
+): Promise<{ jobIds: string[]; frames: FrameIndex }> {
   const { store } = stack.ports
   const jobIds: string[] = []
+  const wavs: Buffer[] = []
   for (let seed = 1; seed <= RECORDINGS; seed += 1) {
     const key = `in/${seed}.wav`
-    await store.put(key, await pausedRecording({ seed, ...RECORDING }), { signal })
+    const wav = await pausedRecording({ seed, ...RECORDING })
+    wavs.push(wav)
+    await store.put(key, wav, { signal })
     const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
     const submission = { ...sourceAddress(store, key), ...options }
     jobIds.push((await submitRecording(stack.ports, submission, { signal })).jobId)
   }
-  return jobIds
+  return { jobIds, frames: indexFrames(wavs.map(pcmOf)) }
 }
 
 /** Null where the job has none: its card says why. */

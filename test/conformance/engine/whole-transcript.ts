@@ -16,7 +16,9 @@ export interface LegTranscript {
 interface TranscriptLeg {
   start: number
   end: number
+  cut: string
   deltas: number
+  timing: string
   attempt: number
 }
 
@@ -33,6 +35,7 @@ export function expectWhole(transcript: LegTranscript, sent: readonly SentStretc
   expect(engine.is_standin).toBe(false)
   expect(coverage.holes).toEqual([])
   expect([...legs.map(({ start }) => start), duration]).toEqual([0, ...legs.map(({ end }) => end)])
+  for (const leg of legs) expect(leg.timing).toBe('token-step')
   const texts = legs.map((leg) => textOf(leg, sent))
   expect(withoutSpaces(text)).toBe(withoutSpaces(texts.join('')))
   expect(withoutSpaces(text)).not.toBe('')

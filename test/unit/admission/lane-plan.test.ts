@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import type { EnginePlan, Policy } from '../../../src/admission/engine-plan.js'
 import { type LaneRequest, type LegPlan, planLegs } from '../../../src/admission/lane-plan.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
+import { LegCurve } from '../../../src/admission/leg-curve.js'
 import type { CutOption } from '../../../src/admission/leg-planner.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { framesOf, randomCuts } from '../../sim/recordings.js'
-import { chainOf, heldAt, ledgerOf, legOf, pausesEvery, planOf } from './plans.js'
+import { chainOf, heldAt, ledgerOf, legOf, MODEL, pausesEvery, planOf } from './plans.js'
 
 const NOW_MS = 100_000
 const first = { openMs: NOW_MS, startMs: NOW_MS + 1_000, fromFrame: 0 }
@@ -281,5 +282,45 @@ describe.each<Policy>(['profile', 'reserve', 'fixed'])('by the policy %s, the le
     // `fixed` counts nothing.
     const isFixed = policy === 'fixed'
     expect(fits(2 * peak - 1)).toEqual([isFixed, isFixed])
+  })
+})
+
+describe('a lane under way on an engine that is hardly large enough', () => {
+  // 33 blocks at 410 frames, 42 at 535, of 41: a leg of 410 doesn't fit beside the young one after
+  // it, where both hear 2 s; the next cut is too far, and the one before it below the floor.
+  const quiet = (endFrame: number): CutOption => {
+    return { endFrame, nextFrame: endFrame - 24, kind: 'quiet' }
+  }
+  const pause = (endFrame: number): CutOption => ({ endFrame, nextFrame: endFrame, kind: 'pause' })
+  const cuts = [
+    ...[129, 148].map(pause),
+    ...[285, 410, 535].map(quiet),
+    ...[623, 738, 953, 1_010, 1_131, 1_223].map(pause),
+    { endFrame: 1_300, nextFrame: 1_300, kind: 'end' } as const,
+  ]
+  const curve = new LegCurve({ ...MODEL, encoderWindowTokens: 750 })
+  const narrow = (kvBlocks: number) => {
+    return planOf({ curve, floorFrames: 382, tailMs: 1_803, limits: { kvBlocks } })
+  }
+  const underWay = requestOf(cuts, { firstIndex: 4 })
+
+  it('takes one leg after the other where no two fit', () => {
+    const found = plannedBy(narrow(41), underWay)
+    expect({ fits: found.fits, frames: frames(found) }).toEqual({ fits: false, frames: [410] })
+    expect(found.restFrames).toBe(890)
+  })
+
+  it('takes a shorter leg than the floor where nothing else fits', () => {
+    expect(frames(plannedBy(narrow(30), underWay))).toEqual([285])
+  })
+
+  it('keeps its plan where nothing fits at all', () => {
+    expect(frames(plannedBy(narrow(5), underWay))[0]).toBeGreaterThanOrEqual(382)
+  })
+
+  it('but is not let in with any of it', () => {
+    const found = plannedBy(narrow(41), requestOf(cuts))
+    expect(found.fits).toBe(false)
+    expect(frames(found)[0]).toBeGreaterThan(410)
   })
 })
