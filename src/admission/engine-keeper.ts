@@ -3,6 +3,7 @@ import {
   chainToFree,
   deadlocked,
   type FreeableChain,
+  hasRoomForStep,
   SILENCE_MAX_MS,
   type StalledGauges,
   silenceMs,
@@ -202,16 +203,26 @@ export class EngineKeeper {
     if (!(await pulses.tryLock(desk.engine, 'free', { holdMs, ...options }))) return
     const chain = chainToFree(freeable(await desk.read(options), desk))
     if (!chain) return
-    await desk.change(options, (ledger, nowMs) => {
+    // A network that swallows what one lane hears looks the same while that lane is the only one.
+    const isFull = this.gauges === null || !hasRoomForStep(this.gauges)
+    if (isFull) await this.penalize(chain, options)
+    const { worker, id: chainId } = chain
+    await pulses.tellToFree(desk.engine, { worker, chainId }, options)
+    onEvent({ kind: 'deadlock_freed', chainId })
+  }
+
+  /** From here on the engine carries fewer lanes for a while. */
+  private async penalize(
+    chain: Pick<FreeableChain, 'id'>,
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    await this.options.desk.change(options, (ledger, nowMs) => {
       const untilMs = Math.round(nowMs + PENALTY_MS)
       const penalty = { lanes: Math.max(1, lanesHolding(ledger, chain.id)), untilMs }
       const inForce = ledger.limit.penalties.filter((each) => each.untilMs > nowMs)
       const limit = { ...ledger.limit, penalties: [...inForce, penalty] }
       return { ledger: { ...ledger, limit }, value: undefined }
     })
-    const { worker, id: chainId } = chain
-    await pulses.tellToFree(desk.engine, { worker, chainId }, options)
-    onEvent({ kind: 'deadlock_freed', chainId })
   }
 
   /** Takes out the leases of workers that are dead, once the engine has freed their blocks. */

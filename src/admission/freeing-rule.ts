@@ -55,6 +55,16 @@ export function silenceMs(pulses: readonly EnginePulse[]): number {
 function waitsForSeats({ waitingCapacity, kvUsage, kvBlocksTotal }: StalledGauges): boolean {
   if (waitingCapacity === null || waitingCapacity === 0) return false
   if (kvUsage === null || kvBlocksTotal === null) return true
+  return hasRoomForStep({ kvUsage, kvBlocksTotal })
+}
+
+/**
+ * Whether the engine says that whoever steps next can have the blocks for it: then it is silent for
+ * another reason than a full cache, and fewer lanes would mend nothing. False where it isn't known.
+ */
+export function hasRoomForStep(gauges: Pick<StalledGauges, 'kvUsage' | 'kvBlocksTotal'>): boolean {
+  const { kvUsage, kvBlocksTotal } = gauges
+  if (kvUsage === null || kvBlocksTotal === null) return false
   const kvBlocksFree = (1 - kvUsage) * (kvBlocksTotal - 1)
   return Math.round(kvBlocksFree) >= STEP_BLOCKS_MAX
 }

@@ -143,7 +143,7 @@ class Night {
     const { blocks, settings, logFolder } = this.options
     const log = {
       onLine: (worker: string, line: Readonly<Record<string, unknown>>) => {
-        if (line.msg === 'bug') this.bugs.push(`${worker}: ${JSON.stringify(line)}`)
+        if (line.msg === 'bug') this.bugs.push(`${worker}: ${withoutFolders(line)}`)
       },
       onUnexpectedEnd: (worker: string, how: string) => {
         this.unexpectedEnds.push(`${worker} at ${Math.round(this.nowMs)}: ${how}`)
@@ -299,4 +299,9 @@ class Night {
       }
     }
   }
+}
+
+/** A line of a log without the folders of this machine: figures are published. */
+function withoutFolders(line: object): string {
+  return JSON.stringify(line).replace(/(?:file:\/\/)?(?:\/[^\s/:)"]+)+\/([^\s/:)"]+)/g, '$1')
 }

@@ -330,6 +330,18 @@ describe('a deadlocked engine', () => {
     expect([one.events, (await ledger()).limit.penalties]).toEqual([[], []])
   })
 
+  // Found by the chaos run: a lane alone on its engine lost its socket, that passed for a deadlock,
+  // and the engine was left with one lane, on which the next silent socket passed for another one.
+  it.each([
+    ['room in its cache loses no lane', 0.5, []],
+    ['a full cache', 1, [{ lanes: 1 }]],
+  ])('that is silent with %s, and has a session closed', async (_, kvUsage, penalties) => {
+    gauges = { ...quiet, kvUsage, kvBlocksHeld: null }
+    const { one } = await silent((before) => before)
+    expect(one.events).toMatchObject([{ kind: 'deadlock_freed' }])
+    expect((await ledger()).limit.penalties).toMatchObject(penalties)
+  })
+
   it('spares a session that has just begun: it holds nothing that would help', async () => {
     const { one, session } = await silent((before) => {
       const chains = before.chains.map((chain) => {
