@@ -71,7 +71,7 @@ describe('an engine', () => {
       nowMs = health.nextLookMs
       return waitMs
     })
-    expect(waitsMs).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((s) => s * 1_000))
+    expect(waitsMs).toEqual([1, 2, 4, 8, 15, 15, 15].map((s) => s * 1_000))
   })
 
   it('is looked at earlier by up to a half, by chance', () => {
