@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
  *
  * - `out`: no leg is placed here, and those that it carried go to others. Every engine starts here.
  *   Looked at when `nextLookMs` comes: `answered` (→ warming), or `failed`, after which the next
- *   look is twice as far away, from 1 s to 60 s, less up to a half by chance, so that many workers
+ *   look is twice as far away, from 1 s to 15 s, less up to a half by chance, so that many workers
  *   don't come at once.
  * - `warming`: it answers what we want to hear, and one utterance is on its way through it: the
  *   first one may take minutes, and `/health` says nothing of an engine that is stuck. Ends with
