@@ -20,7 +20,7 @@ export type EngineState = 'out' | 'warming' | 'up'
 const LOOK_MS = 5_000
 /** Until the second look after a doubtful one, and until the first one at an engine that is out. */
 const AGAIN_MS = 1_000
-/** A look costs one request, and every second that an engine is up unnoticed is lost to the night. */
+/** A look costs one request; an engine that is up and not looked at costs the night. */
 const BACKOFF_MAX_MS = 15_000
 /** Up for so long: earlier failures count no more. */
 const FORGIVEN_AFTER_MS = 60_000

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineDesk } from '../../../src/admission/engine-desk.js'
 import type { Ledger } from '../../../src/admission/ledger.js'
-import { StoreTime } from '../../../src/admission/store-time.js'
 import { StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
 import { enginePlan } from '../planning/night-nights.js'
 import { AdmissionBench, signal } from './admission-bench.js'
@@ -170,28 +169,5 @@ describe('what an engine can carry', () => {
     // The one can go on to its end while the other one waits where it is, and no less.
     expect(await told(peak + curve.openBlocks)).toEqual({ holds: false, may: true })
     expect(await told(peak + curve.openBlocks - 1)).toEqual({ holds: false, may: false })
-  })
-})
-
-describe('the time of the store', () => {
-  it('is our own until it was heard, and in between is the middle of the way', () => {
-    const time = new StoreTime()
-    expect(time.toStore(70)).toBe(70)
-    time.note(10_100, 90, 110)
-    expect([time.toStore(100), time.toMonotonic(10_100)]).toEqual([10_100, 100])
-  })
-
-  it('is told by the shortest of the last sixteen ways', () => {
-    const time = new StoreTime()
-    time.note(1_000, 0, 500)
-    time.note(2_000, 1_000, 1_002)
-    time.note(2_500, 1_100, 1_400)
-    const near = time.toStore(1_001)
-    expect(near).toBe(2_000)
-    // What was near is forgotten with the sixteenth after it.
-    for (let at = 0; at < 14; at += 1) time.note(10_000, 1_000, 1_100)
-    expect(time.toStore(1_001)).toBe(2_000)
-    time.note(10_000, 1_000, 1_100)
-    expect(time.toStore(1_050)).toBe(10_000)
   })
 })

@@ -2,6 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { StoreTime } from '../../../src/admission/store-time.js'
 
 describe('StoreTime', () => {
+  it('is our own until it was heard, and in between is the middle of the way', () => {
+    const time = new StoreTime()
+    expect(time.toStore(70)).toBe(70)
+    time.note(10_100, 90, 110)
+    expect([time.toStore(100), time.toMonotonic(10_100)]).toEqual([10_100, 100])
+  })
+
   it('takes the sample with the shortest round trip', () => {
     const time = new StoreTime()
     time.note(1_000_020, 0, 40)

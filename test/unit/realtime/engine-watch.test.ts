@@ -80,9 +80,9 @@ describe('watching an engine', () => {
     now.examine = otherModel
     await clock.advance(60_000)
     expect(states).toEqual(['out@0'])
-    expect(calls).toHaveLength(6)
+    expect(calls).toHaveLength(8)
     now.examine = null
-    await clock.advance(60_000)
+    await clock.advance(15_000)
     expect(watch.isUp).toBe(true)
   })
 
