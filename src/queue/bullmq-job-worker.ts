@@ -1,5 +1,4 @@
-import { setMaxListeners } from 'node:events'
-import { type Job, Worker } from 'bullmq'
+import { type Job, WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { StopRequested } from '../kernel/errors.js'
@@ -8,6 +7,7 @@ import type { QueuedJob } from './bullmq-job-queue.js'
 import type { Attempt, AttemptEnd, Stage } from './index.js'
 import { backoffMs, JOB_CANCELED } from './job-disposition.js'
 import { LOCK_LOST, runAttempt } from './run-attempt.js'
+import { RunningAttempts } from './running-attempts.js'
 
 /** How one stage is worked off by this process. */
 export interface JobWorkerOptions {
@@ -59,22 +59,18 @@ export interface JobWorker {
 
 /** Starts taking jobs of one stage. */
 export function startJobWorker(options: JobWorkerOptions): JobWorker {
-  const running = new Map<string, AbortController>()
-  let stopping = false
-  const process = async (job: Job<QueuedJob>, token = '', signal?: AbortSignal) => {
-    const controller = new AbortController()
-    setMaxListeners(0, controller.signal) // its lanes listen, and all engines that it asks
-    const onLost = () => controller.abort(LOCK_LOST)
-    signal?.addEventListener('abort', onLost, { once: true })
-    running.set(job.data.jobId, controller)
-    if (stopping) controller.abort(stopped()) // fetched in the very moment of the stop
-    try {
-      await runAttempt(options, { job, token, signal: controller.signal })
-    } finally {
-      // After a lost lock this worker may have taken the job again already.
-      if (running.get(job.data.jobId) === controller) running.delete(job.data.jobId)
-      signal?.removeEventListener('abort', onLost)
-    }
+  const attempts = new RunningAttempts()
+  const process = async (job: Job<QueuedJob>, token = '', lost?: AbortSignal) => {
+    const isRun = await attempts.run(job.data.jobId, async (controller) => {
+      const onLost = () => controller.abort(LOCK_LOST)
+      lost?.addEventListener('abort', onLost, { once: true })
+      try {
+        await runAttempt(options, { job, token, signal: controller.signal })
+      } finally {
+        lost?.removeEventListener('abort', onLost)
+      }
+    })
+    if (!isRun) await takeAgain(options, job, token)
   }
   const worker = new Worker<QueuedJob>(options.stage, process, {
     connection: options.redis,
@@ -92,23 +88,33 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   })
   worker.on('error', options.onError)
   worker.on('lockRenewalFailed', (jobIds) => {
-    for (const jobId of jobIds) running.get(jobId)?.abort(LOCK_LOST)
+    for (const jobId of jobIds) attempts.abort(jobId, LOCK_LOST)
   })
   const stop = async (isUrgent: boolean) => {
-    stopping = true
     const closed = worker.close(isUrgent)
-    for (const controller of running.values()) controller.abort(stopped())
+    attempts.abortAll(stopped())
     await closed
   }
   return {
-    cancel(jobId) {
-      const controller = running.get(jobId)
-      controller?.abort(JOB_CANCELED)
-      return controller !== undefined
-    },
+    cancel: (jobId) => attempts.abort(jobId, JOB_CANCELED),
     drain: () => stop(false),
     abort: () => stop(true),
   }
+}
+
+/** Puts a job before the workers that this one has taken and not begun. */
+async function takeAgain(
+  { onError }: JobWorkerOptions,
+  job: Job<QueuedJob>,
+  token: string,
+): Promise<never> {
+  try {
+    await job.moveToWait(token)
+  } catch (error) {
+    // It keeps its place until its lock expires; then it is found stalled.
+    onError(error instanceof Error ? error : new Error(String(error)))
+  }
+  throw new WaitingError()
 }
 
 function stopped(): StopRequested {

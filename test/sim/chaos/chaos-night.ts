@@ -122,7 +122,11 @@ class Night {
     await this.leave()
     this.over.abort(new StopRequested('internal', 'The night is over.'))
     await Promise.all([...arriving, ...befalling])
-    const { legs, faults } = checkResults(night, this.objects, this.depth)
+    const { legs, faults } = checkResults(night, {
+      objects: this.objects,
+      lossesOf: (jobId) => this.store.line.losses.get(jobId) ?? 0,
+      depth: this.depth,
+    })
     result.faults.push(...faults)
     result.legs = legs
     result.jobs = night.jobs.length

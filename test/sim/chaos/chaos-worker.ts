@@ -17,6 +17,7 @@ import { transcribeRecording } from '../../../src/pipeline/transcribe-recording.
 import type { JobWorkerOptions } from '../../../src/queue/bullmq-job-worker.js'
 import type { Attempt, JobQueue } from '../../../src/queue/index.js'
 import { LOCK_LOST, runAttempt } from '../../../src/queue/run-attempt.js'
+import { RunningAttempts } from '../../../src/queue/running-attempts.js'
 import type { ChaosEngine } from './chaos-engine.js'
 import { LOCK_MS, type TakenJob } from './job-line.js'
 import { type MemoryObjectStore, storeThrough } from './memory-object-store.js'
@@ -80,7 +81,9 @@ export class ChaosWorker {
   private readonly pool: WatchedPool
   private readonly ports: WorkPorts
   private readonly ending = new AbortController()
-  private readonly running = new Map<string, AbortController>()
+  private readonly running = new RunningAttempts()
+  /** Tokens of the locks that are renewed; BullMQ, too, knows them by their jobs alone. */
+  private readonly locks = new Map<string, string>()
   private readonly attempts = new Set<Promise<void>>()
   private isStopping = false
 
@@ -121,7 +124,7 @@ export class ChaosWorker {
   /** Hands back what it has, and leaves. */
   async drain(): Promise<void> {
     this.isStopping = true
-    for (const controller of this.running.values()) controller.abort(STOPPED)
+    this.running.abortAll(STOPPED)
     await Promise.all(this.attempts)
     if (this.process.dead.aborted) return
     this.ending.abort(STOPPED)
@@ -158,21 +161,17 @@ export class ChaosWorker {
   }
 
   private async renew(): Promise<void> {
-    const held = [...this.running]
     await Promise.all(
-      held.map(async ([jobId, controller]) => {
-        const token = this.tokens.get(controller) ?? ''
+      [...this.locks].map(async ([jobId, token]) => {
         const isOurs = await this.view.askLine(async (line) => line.extend(jobId, token))
-        if (!isOurs) controller.abort(LOCK_LOST)
+        if (!isOurs) this.running.abort(jobId, LOCK_LOST)
       }),
     )
   }
 
-  private readonly tokens = new WeakMap<AbortController, string>()
-
   private async take(): Promise<void> {
     const ask = <T>(call: () => Promise<T>) => this.view.askLine(call)
-    while (!this.isStopping && this.running.size < JOBS_MAX) {
+    while (!this.isStopping && this.attempts.size < JOBS_MAX) {
       const taken = await this.view.askLine(async (line) => line.take(ask))
       if (taken === null) return
       const attempt = this.attempt(taken).finally(() => this.attempts.delete(attempt))
@@ -183,23 +182,26 @@ export class ChaosWorker {
   }
 
   private async attempt(taken: TakenJob): Promise<void> {
-    const { jobId, token } = taken
-    const controller = new AbortController()
-    const { signal } = controller
-    setMaxListeners(0, signal)
-    const onDead = () => controller.abort(this.process.dead.reason)
-    this.process.dead.addEventListener('abort', onDead, { once: true })
-    this.running.set(jobId, controller)
-    this.tokens.set(controller, token)
-    if (this.isStopping) controller.abort(STOPPED)
+    const { jobId, token, job } = taken
+    const { dead } = this.process
+    this.locks.set(jobId, token)
     try {
-      await runAttempt(this.jobOptions(), { job: taken.job, token, signal })
-      await this.view.askLine(async (line) => line.finish(jobId, token))
+      const isRun = await this.running.run(jobId, async (controller) => {
+        const onDead = () => controller.abort(dead.reason)
+        if (dead.aborted) onDead()
+        dead.addEventListener('abort', onDead, { once: true })
+        try {
+          await runAttempt(this.jobOptions(), { job, token, signal: controller.signal })
+        } finally {
+          dead.removeEventListener('abort', onDead)
+        }
+      })
+      if (isRun) await this.view.askLine(async (line) => line.finish(jobId, token))
+      else await job.moveToWait(token)
     } catch (error) {
       await this.afterwards(taken, error).catch(() => {}) // its lock expires
     } finally {
-      this.process.dead.removeEventListener('abort', onDead)
-      if (this.running.get(jobId) === controller) this.running.delete(jobId)
+      this.locks.delete(jobId)
     }
   }
 

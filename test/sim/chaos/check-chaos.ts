@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LaneCourse } from '../../../src/admission/lane-course.js'
 import { STEP_MS } from '../../../src/media/pcm.js'
+import { TAKEOVERS_MAX } from '../../../src/queue/run-attempt.js'
 import { manifestKey } from '../../../src/storage/keys.js'
 import type { ManifestDocument } from '../../../src/storage/manifest-document.js'
 import type { TranscriptDocument } from '../../../src/transcript/transcript-document.js'
@@ -12,11 +13,18 @@ import type { SharedStore } from './shared-store.js'
 
 const NEVER = new AbortController().signal
 
+/** What is there when a night is over. */
+export interface NightEnd {
+  objects: MemoryObjectStore
+  /** How often a job lost its worker. */
+  lossesOf(jobId: string): number
+  depth: 1 | 2
+}
+
 /** Every result as it lies in the storage: whole, of one attempt's files, every word once. */
 export function checkResults(
   night: ChaosNight,
-  objects: MemoryObjectStore,
-  depth: 1 | 2,
+  { objects, lossesOf, depth }: NightEnd,
 ): { faults: string[]; legs: number } {
   const faults: string[] = []
   let legs = 0
@@ -25,8 +33,11 @@ export function checkResults(
     if (manifest === null) {
       const failure = objects.keys(`jobs/${job.jobId}/`).find((key) => key.endsWith('failure.json'))
       const text = failure ? Buffer.from(objects.peek(failure) ?? []).toString() : 'without a word'
-      // What no engine of the night could ever carry is refused, and nothing else.
-      if (!text.includes('"media_too_long"')) faults.push(`${job.jobId} has no result: ${text}`)
+      // What no engine of the night could ever carry is refused, and what has lost its worker again
+      // and again is set aside; nothing else.
+      const isTooLong = text.includes('"media_too_long"')
+      const isSetAside = text.includes('"worker_lost"') && lossesOf(job.jobId) > TAKEOVERS_MAX
+      if (!isTooLong && !isSetAside) faults.push(`${job.jobId} has no result: ${text}`)
       continue
     }
     faults.push(...checkFiles(job, objects, manifest))

@@ -29,6 +29,8 @@ export interface TakenJob {
 export class JobLine {
   private readonly clock: Clock
   private readonly entries = new Map<string, Entry>()
+  /** How often each job lost its worker, also before all was forgotten. */
+  readonly losses = new Map<string, number>()
   private tokens = 0
 
   constructor(options: { clock: Clock }) {
@@ -97,6 +99,7 @@ export class JobLine {
     for (const [jobId, entry] of this.entries) {
       if (entry.state !== 'active' || entry.lockUntilMs > nowMs) continue
       Object.assign(entry, { state: 'waiting', stalledCounter: entry.stalledCounter + 1 })
+      this.losses.set(jobId, (this.losses.get(jobId) ?? 0) + 1)
       stalled.push(jobId)
     }
     return stalled
