@@ -86,7 +86,10 @@ class Night {
     const { time } = this
     this.random = seededRandom(night.seed * 31 + 7)
     this.commits = new Commits({ time, onViolated: (sentence) => this.violated(sentence) })
-    this.redone = new Redone({ outages: night.outages, time, onViolated: (s) => this.violated(s) })
+    this.redone = new Redone({
+      ...{ outages: night.outages, jobs: night.jobs, time },
+      onViolated: (sentence) => this.violated(sentence),
+    })
     this.objects = new MemoryObjectStore({
       clock: time,
       onStored: (key, isNew) => this.commits.stored(key, isNew),

@@ -2,6 +2,7 @@ import type { LegLease } from '../../../src/admission/leg-lease.js'
 import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import { STEP_MS } from '../../../src/media/pcm.js'
 import type { Outage } from '../watched-store.js'
+import type { ChaosJob } from './chaos-recording.js'
 import type { SimulatedProcess } from './simulated-process.js'
 
 /** A checkpoint is never older, and the way back from it to a pause never longer. */
@@ -15,6 +16,7 @@ const AFTER_OUTAGE_MS = 120_000
 export class Redone {
   mostMs = 0
   private readonly outages: readonly Outage[]
+  private readonly jobs: readonly ChaosJob[]
   private readonly time: SimulatedClock
   private readonly onViolated: (sentence: string) => void
   private readonly lanes = new Map<string, readonly number[]>()
@@ -24,10 +26,12 @@ export class Redone {
 
   constructor(parts: {
     outages: readonly Outage[]
+    jobs: readonly ChaosJob[]
     time: SimulatedClock
     onViolated(sentence: string): void
   }) {
     this.outages = parts.outages
+    this.jobs = parts.jobs
     this.time = parts.time
     this.onViolated = (sentence) => parts.onViolated(sentence)
   }
@@ -51,9 +55,18 @@ export class Redone {
     if (known === undefined || frame >= known) {
       this.furthest.set(key, frame)
     } else if (isFirst && known - lease.fromFrame > OVERLAP_FRAMES) {
-      this.lost(key, (known - lease.fromFrame) * STEP_MS)
+      this.lost(key, this.sentFrames(jobId, lease.fromFrame, known) * STEP_MS)
       this.furthest.set(key, frame)
     }
+  }
+
+  /** Frames of a stretch; a silence that is skipped is sent by nobody. */
+  private sentFrames(jobId: string, fromFrame: number, endFrame: number): number {
+    const cuts = this.jobs.find((job) => job.jobId === jobId)?.cuts ?? []
+    return cuts.reduce((left, { kind, endFrame: from, nextFrame: until }) => {
+      if (kind !== 'skip') return left
+      return left - Math.max(0, Math.min(until, endFrame) - Math.max(from, fromFrame))
+    }, endFrame - fromFrame)
   }
 
   private lost(key: string, redoneMs: number): void {
