@@ -149,7 +149,8 @@ function loneLeg(
   nowMs: number,
 ): LegPlan | null {
   const { first } = request
-  const cuts = request.cuts.filter(({ endFrame }) => endFrame > first.fromFrame)
+  // Of a cut with an overlap the leg after it hears the end, too: that one leads nowhere.
+  const cuts = request.cuts.filter(({ nextFrame }) => nextFrame > first.fromFrame)
   const enough = cuts.findIndex((cut) => {
     return !mayGo(cut) || cut.endFrame - first.fromFrame >= plan.floorFrames
   })

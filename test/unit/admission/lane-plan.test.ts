@@ -314,6 +314,14 @@ describe('a lane under way on an engine that is hardly large enough', () => {
     expect(frames(plannedBy(narrow(30), underWay))).toEqual([285])
   })
 
+  it('never takes one that ends where it has begun: at the cut that it comes from', () => {
+    const first = { openMs: NOW_MS, startMs: NOW_MS + 1_000, fromFrame: 285 - 24 }
+    // From there the next cut is at 149 frames, of 15 blocks; the 24 of the overlap need 5.
+    expect(frames(plannedBy(narrow(15), requestOf(cuts, { firstIndex: 4, first })))).toEqual([149])
+    const stuck = plannedBy(narrow(7), requestOf(cuts, { firstIndex: 4, first }))
+    expect(frames(stuck)[0]).toBeGreaterThan(24)
+  })
+
   it('keeps its plan where nothing fits at all', () => {
     expect(frames(plannedBy(narrow(5), underWay))[0]).toBeGreaterThanOrEqual(382)
   })
