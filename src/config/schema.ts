@@ -138,7 +138,7 @@ export const settingsSchema = z.strictObject({
         .string()
         .regex(/^[a-z0-9-]{1,40}$/)
         .default('nightscribe'),
-      attemptsMax: z.int().min(1).max(50).default(10),
+      attemptsMax: z.int().min(1).max(50).default(20),
       backoffMs: ms.default(5_000),
       backoffMaxMs: ms.default(300_000),
       lockDurationMs: ms.min(1_000).default(10_000),

@@ -41,7 +41,9 @@ async function submit(
 
 function print({ terminal }: CommandContext, { name, outcome, error }: Submitted): void {
   if (outcome) terminal.out(`${outcome.jobId}  ${outcome.kind.padEnd(7)}  ${printable(name)}`)
-  if (error) terminal.err(printable(`${name}: ${error.message} [${error.code}]`))
+  if (!error) return
+  const sentence = error.message.includes(name) ? error.message : `${name}: ${error.message}`
+  terminal.err(printable(`${sentence} [${error.code}]`))
 }
 
 function submittedJson({ name, outcome, error }: Submitted): object {
