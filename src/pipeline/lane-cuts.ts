@@ -43,10 +43,11 @@ export function laneCuts(lane: LaneMap, settings: CutSettings): LaneCuts {
   const { pausesMs, peaks } = lane
   const durationMs = samplesToMs(lane.samples)
   const skips = skippableFrames(pausesMs, settings.skipSilenceMs)
-  const lead = skips.find(([start]) => start <= EDGE_FRAMES)
   const tail = skips.find(([, end]) => end >= frameCount - EDGE_FRAMES)
-  const fromFrame = lead && lead !== tail ? lead[1] : 0
-  const endFrame = tail && tail !== lead ? tail[0] : frameCount
+  // Of nothing but silence the beginning is replayed.
+  const lead = skips.find((skip) => skip !== tail && skip[0] <= EDGE_FRAMES)
+  const fromFrame = lead ? lead[1] : 0
+  const endFrame = tail ? tail[0] : frameCount
   const inner = skips.filter((skip) => skip !== lead && skip !== tail)
   const overlapFrames = Math.round(settings.overlapMs / STEP_MS)
   const options = { pauseMinMs: settings.pauseMinMs, everyMs: QUIET_EVERY_MS }
