@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandContext, RunCommand } from '../command-context.js'
+import { errorLine } from '../error-line.js'
 import { EXIT } from '../exit-code.js'
 import { openRunning } from '../open-running.js'
 import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
@@ -41,9 +42,7 @@ async function submit(
 
 function print({ terminal }: CommandContext, { name, outcome, error }: Submitted): void {
   if (outcome) terminal.out(`${outcome.jobId}  ${outcome.kind.padEnd(7)}  ${printable(name)}`)
-  if (!error) return
-  const sentence = error.message.includes(name) ? error.message : `${name}: ${error.message}`
-  terminal.err(printable(`${sentence} [${error.code}]`))
+  if (error) terminal.err(errorLine(name, { code: error.code, detail: error.message }))
 }
 
 function submittedJson({ name, outcome, error }: Submitted): object {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CommandContext, RunCommand } from '../command-context.js'
+import { errorLine } from '../error-line.js'
 import { type OpenPorts, openPorts } from '../open-ports.js'
 import { progressView } from '../progress-view.js'
 import {
@@ -16,6 +17,7 @@ import { type Stack, stackOwner, startStack } from '../stack.js'
 import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
 import { submitSources } from '../submit-sources.js'
 import { printable } from '../terminal.js'
+import { warningText } from '../warning-text.js'
 import { watchJobs } from '../watch-jobs.js'
 
 interface TranscribeOptions extends RawSubmitOptions {
@@ -91,9 +93,11 @@ async function report(
     const text = key ? (await readOutput(ports, key, { signal })).toString() : null
     documents.push(resultJson(result, text))
     const { error, status } = result
-    if (error) terminal.err(`${name}: ${printable(error.detail)} [${error.code}]`)
+    if (error) terminal.err(errorLine(result.name, error))
     else if (status === 'canceled') terminal.err(`${name}: canceled`)
-    for (const warning of result.warnings) terminal.err(`${name}: warning ${warning}`)
+    for (const warning of result.warnings) {
+      terminal.err(`${name}: warning: ${warningText(printable(warning))}`)
+    }
     if (options.out !== undefined) {
       const folder = resolve(context.cwd, options.out)
       for (const path of await saveOutputs(ports, result, folder, taken, { signal })) {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { orAbort } from '../../kernel/abort.js'
 import { isFinal, type JobStatus } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
+import { errorLine } from '../error-line.js'
 import { EXIT } from '../exit-code.js'
 import { watchInbox } from '../inbox.js'
 import { type OpenPorts, openPorts } from '../open-ports.js'
@@ -118,9 +119,7 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
     const [result] = await collectResults(ports, submitted, cards, { signal })
     const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
     if (key) context.terminal.out(`${ports.store.location}/${key}`)
-    if (result?.error) {
-      view.note(printable(`${name}: ${result.error.detail} [${result.error.code}]`))
-    }
+    if (result?.error) view.note(errorLine(name, result.error))
   }
   // A recording that can't be followed is transcribed all the same; the watch goes on.
   const onSubmitted = (name: string, jobId: string) => void follow(name, jobId).catch(() => {})

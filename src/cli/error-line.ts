@@ -1,0 +1,7 @@
+import { printable } from './terminal.js'
+
+/** What went wrong with a recording, one line: its name, said once, the sentence and the code. */
+export function errorLine(name: string, error: { code: string; detail: string }): string {
+  const sentence = error.detail.includes(name) ? error.detail : `${name}: ${error.detail}`
+  return printable(`${sentence} [${error.code}]`)
+}
