@@ -3,17 +3,15 @@ import type { CutOption, PlannedStretch } from './leg-planner.js'
 /** Where a lane may be cut, from its first frame to its end; frames are those of the recording. */
 export class LaneCourse {
   readonly cuts: readonly CutOption[]
-  private readonly byEnd: ReadonlyMap<number, CutOption>
 
   /** @param cuts in order, the end last */
   constructor(cuts: readonly CutOption[]) {
     this.cuts = cuts
-    this.byEnd = new Map(cuts.map((cut) => [cut.endFrame, cut]))
   }
 
   /** The first frame of the leg after one. */
   nextFrame({ endFrame }: PlannedStretch): number {
-    return this.byEnd.get(endFrame)?.nextFrame ?? endFrame
+    return this.cutAt(endFrame)?.nextFrame ?? endFrame
   }
 
   /** The frame of a leg at whose time the next leg's first one is due. */
@@ -31,5 +29,18 @@ export class LaneCourse {
       if (kind === 'skip') skipped += nextFrame - endFrame
     }
     return Math.max(0, end - fromFrame - skipped)
+  }
+
+  /** By halving: tables of a thousand cuts for each of a hundred lanes would be megabytes. */
+  private cutAt(endFrame: number): CutOption | null {
+    let low = 0
+    let high = this.cuts.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.cuts[middle] as CutOption).endFrame < endFrame) low = middle + 1
+      else high = middle
+    }
+    const cut = this.cuts[low]
+    return cut?.endFrame === endFrame ? cut : null
   }
 }

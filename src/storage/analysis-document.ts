@@ -1,6 +1,11 @@
 import { z } from 'zod'
 
-const msRange = z.tuple([z.number(), z.number()])
+/** Made anew, of two numbers and no more: a parsed tuple has room for 17, and there are thousands. */
+const msRange = z.tuple([z.number(), z.number()]).transform(exactRange)
+
+function exactRange([fromMs, toMs]: [number, number]): [number, number] {
+  return [fromMs, toMs]
+}
 
 /** `analysis.json`: what the one decode of a recording found out about it. */
 export const analysisDocument = z.object({
