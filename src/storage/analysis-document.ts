@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Made anew, of two numbers and no more: a parsed tuple has room for 17, and there are thousands. */
+/** Made anew, of two numbers and no more: a parsed tuple has room for 17, of which we hold many. */
 const msRange = z.tuple([z.number(), z.number()]).transform(exactRange)
 
 function exactRange([fromMs, toMs]: [number, number]): [number, number] {
