@@ -27,7 +27,8 @@ export interface BenchStack extends AsyncDisposable {
   ports: OpenPorts
   engineUrl: string
   standin: RunningChild
-  startWorker(): Promise<RunningChild>
+  /** @param options.preload a module that the worker's process loads first */
+  startWorker(options?: { preload?: URL }): Promise<RunningChild>
   gauges(): Promise<EngineGauges>
 }
 
@@ -75,8 +76,10 @@ async function openBenchStack(
     ports,
     engineUrl,
     standin,
-    async startWorker() {
-      return cleanup.use(await startProgram('jobs/worker', { args: [], env, readyEvent: 'ready' }))
+    async startWorker({ preload } = {}) {
+      const options = preload ? { NODE_OPTIONS: `--import ${preload.href}` } : {}
+      const parts = { args: [], env: { ...env, ...options }, readyEvent: 'ready' }
+      return cleanup.use(await startProgram('jobs/worker', parts))
     },
     gauges() {
       const engine = { url: engineUrl, key: null }

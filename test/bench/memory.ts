@@ -19,16 +19,17 @@ import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
 /**
  * Memory of a worker process that replays recordings of two hours at pace 1, and beside it of one
  * that does the same with short ones, which last just longer than the measurement. Each has a Redis
- * and a stand-in of its own. Samples are resident bytes, which go up and down with the garbage
- * collector; a figure is the median over a tenth of the time, from minute 5 (a sixth of shorter
- * runs) on and up to the end.
+ * and a stand-in of its own. Resident bytes go up and down by a sixth with the garbage collector;
+ * so in a tenth of the time from minute 5 (a sixth of shorter runs) on, and in the last tenth, the
+ * workers collect their garbage a few times, and `kept` is the median of what is resident then. The
+ * medians of all samples there stand beside it.
  *
  *   npm run bench:memory -- [--sessions 100] [--minutes 30] [--recording-minutes 120]
  *
  * Recordings are made once and kept in .nightscribe/bench; each is analysed once, and all jobs of a
- * worker read that one file. The exit code is 1 when a worker grows by 5 % or more in between, when
- * the long recordings take 10 % more than the short ones in the end, or when not all sessions have
- * run.
+ * worker read that one file. The exit code is 1 when what a worker keeps grows by 5 % or more in
+ * between, when the long recordings keep 10 % more than the short ones in the end, or when not all
+ * sessions have run.
  */
 const GROWTH_MAX = 0.05
 const LENGTH_GROWTH_MAX = 0.1
@@ -42,6 +43,10 @@ const PHRASE_MS = PHRASE_WORDS * EVERY_MS + 1_000
 /** What is made, and repeated to the length that is wanted. */
 const PART_MINUTES = 10
 const SAMPLE_MS = 5_000
+/** Garbage is collected for so many samples in each of the two windows; odd, for the median. */
+const COLLECTIONS = 5
+/** What the system gets back a moment after a collection. */
+const SETTLE_MS = 1_000
 const BENCH_DIR = join('.nightscribe', 'bench')
 
 const { values: flags } = parseArgs({
@@ -57,6 +62,14 @@ const minutes = Number(flags.minutes)
 const blocks = Number(flags.blocks)
 const fromMinute = Math.min(FROM_MINUTE, minutes / 6)
 const windowMinutes = minutes / 10
+const windows = [
+  { from: fromMinute, to: fromMinute + windowMinutes },
+  { from: minutes - windowMinutes, to: minutes },
+]
+/** Minutes at which garbage is collected. */
+const collections = windows.flatMap(({ from, to }) => {
+  return Array.from({ length: COLLECTIONS }, (_, at) => from + ((to - from) * at) / COLLECTIONS)
+})
 const never = new AbortController().signal
 const clock = systemClock()
 const run = promisify(execFile)
@@ -75,6 +88,8 @@ interface Sample {
   second: number
   long_bytes: number
   short_bytes: number
+  /** Whether garbage was collected right before. */
+  is_kept: boolean
   long_sessions: number
   short_sessions: number
 }
@@ -94,9 +109,12 @@ async function main(): Promise<void> {
   const cpuAfter = await Promise.all(sides.map(({ worker }) => cpuSeconds(worker.pid)))
   const figuresOf = (name: 'long' | 'short') => {
     const of = (sample: Sample) => sample[`${name}_bytes`]
-    const from = medianIn(samples, { from: fromMinute, to: fromMinute + windowMinutes }, of)
-    const to = medianIn(samples, { from: minutes - windowMinutes, to: minutes }, of)
-    return { from, to, growth: thousandths(to / from - 1) }
+    const [kept, all] = [true, false].map((isKept) => {
+      const seen = samples.filter(({ is_kept }) => is_kept === isKept)
+      const [from, to] = windows.map((window) => medianIn(seen, window, of)) as [number, number]
+      return { from, to, growth: thousandths(to / from - 1) }
+    }) as [Growth, Growth]
+    return { kept, all }
   }
   const [ofLong, ofShort] = [figuresOf('long'), figuresOf('short')]
   const whole = { from: 0, to: minutes }
@@ -104,13 +122,11 @@ async function main(): Promise<void> {
   const figures = {
     from_minute: tenths(fromMinute),
     window_minutes: windowMinutes,
-    long_resident_bytes_from: ofLong.from,
-    long_resident_bytes_to: ofLong.to,
-    long_growth: ofLong.growth,
-    short_resident_bytes_from: ofShort.from,
-    short_resident_bytes_to: ofShort.to,
-    short_growth: ofShort.growth,
-    long_over_short: thousandths(ofLong.to / ofShort.to - 1),
+    ...growthFigures('long_kept', ofLong.kept),
+    ...growthFigures('short_kept', ofShort.kept),
+    ...growthFigures('long_resident', ofLong.all),
+    ...growthFigures('short_resident', ofShort.all),
+    long_over_short: thousandths(ofLong.kept.to / ofShort.kept.to - 1),
     long_sessions_median: sessionsMedian,
     long_worker_cpu_share: shareOf(cpuBefore[0], cpuAfter[0]),
     short_worker_cpu_share: shareOf(cpuBefore[1], cpuAfter[1]),
@@ -123,18 +139,29 @@ async function main(): Promise<void> {
     samples,
   })
   const isGood =
-    Math.max(figures.long_growth, figures.short_growth) < GROWTH_MAX &&
+    Math.max(ofLong.kept.growth, ofShort.kept.growth) < GROWTH_MAX &&
     figures.long_over_short < LENGTH_GROWTH_MAX &&
     // At a change-over a lane has two.
     sessionsMedian >= sessions
   process.exitCode = isGood ? 0 : 1
 }
 
+interface Growth {
+  from: number
+  to: number
+  growth: number
+}
+
+function growthFigures(name: string, { from, to, growth }: Growth): Record<string, number> {
+  return { [`${name}_bytes_from`]: from, [`${name}_bytes_to`]: to, [`${name}_growth`]: growth }
+}
+
 async function openSide(cleanup: CleanupStack, recordingMinutes: number): Promise<Side> {
   const file = await madeRecording(recordingMinutes)
   const bench = cleanup.use(await startBenchStack({ blocks }))
   const { ports, settings } = bench
-  const worker = await bench.startWorker()
+  const preload = new URL('./collect-garbage.mjs', import.meta.url)
+  const worker = await bench.startWorker({ preload })
   const held = new Queue('transcribe', { connection: ports.redis, prefix: settings.queue.prefix })
   await held.pause() // all sessions shall start together
   const first = 'in/0.flac'
@@ -227,16 +254,25 @@ async function watch(long: Side, short: Side): Promise<Sample[]> {
   const startMs = clock.monotonicMs()
   for (let dueMs = startMs; dueMs < startMs + minutes * 60_000; dueMs += SAMPLE_MS) {
     await clock.sleepUntil(dueMs, { signal: never })
+    const minute = (dueMs - startMs) / 60_000
+    const isKept = collections.some((at) => minute >= at && minute - at < SAMPLE_MS / 60_000)
+    if (isKept) await collectGarbage([long, short])
     const [longSessions, shortSessions] = await Promise.all([sessionsOf(long), sessionsOf(short)])
     samples.push({
       second: Math.round((clock.monotonicMs() - startMs) / 1000),
       long_bytes: await residentBytes(long.worker.pid),
       short_bytes: await residentBytes(short.worker.pid),
+      is_kept: isKept,
       long_sessions: longSessions,
       short_sessions: shortSessions,
     })
   }
   return samples
+}
+
+async function collectGarbage(sides: readonly Side[]): Promise<void> {
+  for (const { worker } of sides) process.kill(worker.pid, 'SIGUSR2')
+  await clock.sleepUntil(clock.monotonicMs() + SETTLE_MS, { signal: never })
 }
 
 async function sessionsOf({ bench }: Side): Promise<number> {

@@ -1,0 +1,14 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/**
+ * Loaded into a worker that is measured (`node --import`): a SIGUSR2 collects all garbage, so that
+ * what is resident then is what the worker keeps.
+ */
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc')
+
+process.on('SIGUSR2', () => {
+  collect()
+  collect() // what the first one found to be finalized
+})
