@@ -2,6 +2,7 @@ import { EngineDesk } from '../src/admission/engine-desk.js'
 import { EngineKeeper, type KeeperGauges } from '../src/admission/engine-keeper.js'
 import { lanesCarried } from '../src/admission/ledger-changes.js'
 import type { EnginePulses, LedgerStore, SignsOfLife } from '../src/admission/ledger-store.js'
+import type { OwnChains } from '../src/admission/own-chains.js'
 import { SessionPulses } from '../src/admission/session-pulses.js'
 import { planOf } from '../src/cli/engine-plan-of.js'
 import { type EngineFacts, readEngine } from '../src/cli/examine-engine.js'
@@ -33,6 +34,8 @@ export interface EnginePoolOptions {
   pulses: EnginePulses
   signs: SignsOfLife
   worker: string
+  /** What this process carries. */
+  chains: OwnChains
   events: WorkerEvents
 }
 
@@ -202,7 +205,7 @@ function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEng
   const sessions = new SessionPulses(kvModel)
   const deltaDelayMs = settings.engine.deltaDelayMs + description.deltaDelayMs
   const keeper = new EngineKeeper({
-    ...{ desk, pulses, signs, sessions, worker, deltaDelayMs },
+    ...{ desk, pulses, signs, sessions, worker, deltaDelayMs, chains: options.chains },
     readGauges: (inner) => gaugesOf(facts, inner),
     kneeLagMs: settings.admission.kneeLagMs + deltaDelayMs,
     nowMs: () => clock.monotonicMs(),

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { SignsOfLife } from '../src/admission/ledger-store.js'
+import { OwnChains } from '../src/admission/own-chains.js'
 import { RedisEnginePulses } from '../src/admission/redis-engine-pulses.js'
 import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
 import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
@@ -173,10 +174,11 @@ async function openEngines(settings: Settings, ports: OpenPorts, options: Worker
   const { opener = wsTransportOpener(settings.engine) } = options
   const runSession = sessionRunner({ opener, clock })
   const worker = `${process.pid}-${random.hexId(4)}`
-  const parts = { clock, random, runSession, store, pulses, signs, worker, events }
+  const chains = new OwnChains()
+  const parts = { clock, random, runSession, store, pulses, signs, worker, chains, events }
   const pool = await EnginePool.open({ settings, ...parts }, { signal })
   const sessions = new SessionPool({
-    ...{ desks: pool.desks, waiting, clock, random, worker },
+    ...{ desks: pool.desks, waiting, clock, random, worker, chains },
     agingMs: settings.admission.agingMs,
     isUp: (desk) => pool.isUp(desk),
   })
@@ -253,7 +255,8 @@ async function reconcile(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const jobIds = await reconcileJobs(work, { signal })
+      const onUnreadable = (error: Error) => events.reconcileFailed(error)
+      const jobIds = await reconcileJobs(work, { signal, onUnreadable })
       if (jobIds.length > 0) events.reconciled(jobIds)
     } catch (error) {
       if (isStop(error)) return

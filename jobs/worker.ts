@@ -6,7 +6,7 @@ import { watchOutputs } from '../src/cli/output-pipes.js'
 import { projectRoot } from '../src/cli/project-root.js'
 import { type StopSignals, stopSignals } from '../src/cli/stop-signals.js'
 import { withoutCredentials } from '../src/config/redact.js'
-import { orAbort } from '../src/kernel/abort.js'
+import { abortedWithin, orAbort } from '../src/kernel/abort.js'
 import { sleepFor, systemClock } from '../src/kernel/clock.js'
 import { StopRequested } from '../src/kernel/errors.js'
 import { systemRandom } from '../src/kernel/random.js'
@@ -34,7 +34,7 @@ async function work(stop: StopSignals): Promise<void> {
   const worker = await startWorker(settings, options)
   process.stdout.write(`${JSON.stringify({ event: 'ready', pid: process.pid })}\n`)
   await aborted(AbortSignal.any([stop.drain, parentGone(), worker.broken]))
-  const hurry = AbortSignal.any([stop.abort, AbortSignal.timeout(DRAIN_MS_MAX)])
+  const hurry = abortedWithin(DRAIN_MS_MAX, stop.abort)
   try {
     await orAbort(drainAndClose(worker), hurry)
   } catch (error) {

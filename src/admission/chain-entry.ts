@@ -46,6 +46,12 @@ export class ChainEntry {
     return isOurs ? withoutChain(ledger, this.identity.id) : null
   }
 
+  /** The ledger with no more of the chain than what its own leases close; null: nothing of ours. */
+  withOnly(ledger: Ledger, held: readonly PlannedLeg[]): Ledger | null {
+    if (held.length === 0 || !this.isOurs(ledger)) return this.without(ledger)
+    return this.put(ledger, { legs: held, restFrames: 0, parkedSinceMs: null })
+  }
+
   /** The ledger with the chain like this; the same one where it stands so already. */
   put(ledger: Ledger, state: ChainState): Ledger {
     const stands = this.find(ledger)

@@ -41,6 +41,9 @@ export interface LedgerStep<T> {
   value: T
 }
 
+/** A step that changes nothing and finds nothing. */
+export const NO_CHANGE = { ledger: null, value: null } as const
+
 /**
  * Where this process deals with one engine's ledger: a copy of it as last read, and changes by
  * compare-and-set, tried again while others come first.
@@ -117,13 +120,19 @@ export class EngineDesk {
   }
 
   /** Reads the ledger anew. @throws UpstreamError `queue_unavailable`; the signal's reason */
-  async read({ signal }: { signal: AbortSignal }): Promise<Ledger> {
+  async read(options: { signal: AbortSignal }): Promise<Ledger> {
+    return (await this.readAnew(options)).ledger
+  }
+
+  /** What this very reading says: the copy may be of another one, which was answered with it. */
+  private async readAnew({ signal }: { signal: AbortSignal }): Promise<LedgerReading> {
     const beforeMs = this.clock.monotonicMs()
-    this.reading = await this.store.read(this.engine, { signal })
+    const reading = await this.store.read(this.engine, { signal })
+    this.reading = reading
     // The age of a copy counts from the question: the answer may have been long on its way.
     this.readAtMs = beforeMs
-    this.time.note(this.reading.nowMs, beforeMs, this.clock.monotonicMs())
-    return this.reading.ledger
+    this.time.note(reading.nowMs, beforeMs, this.clock.monotonicMs())
+    return reading
   }
 
   /**
@@ -146,8 +155,7 @@ export class EngineDesk {
     settle: (value: T) => void,
   ): Promise<T> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const ledger = await this.read({ signal })
-      const { revision, nowMs } = this.reading
+      const { ledger, revision, nowMs } = await this.readAnew({ signal })
       const result = step(ledger, nowMs)
       if (result.ledger === null) {
         settle(result.value)

@@ -10,10 +10,11 @@ import {
 } from './freeing-rule.js'
 import { nextKnee } from './knee-controller.js'
 import { type KvCorrection, NO_CORRECTION, nextCorrection } from './kv-correction.js'
-import type { Ledger } from './ledger.js'
+import type { Chain, Ledger } from './ledger.js'
 import { lanesHolding, leasesOf, withoutWorkers } from './ledger-changes.js'
 import type { EnginePulse, EnginePulses, SignsOfLife } from './ledger-store.js'
 import { FRAME_MS } from './leg-curve.js'
+import type { OwnChains } from './own-chains.js'
 import type { SessionPulses } from './session-pulses.js'
 
 /** A worker is suspected dead so long after its last sign, and dead for certain when it expires. */
@@ -28,6 +29,8 @@ const KNEE_HOLD_MS = 4_500
 const LOWER_HOLD_MS = 9_000
 /** An engine that is silent for so long decides over its sessions itself; their watchdogs wait. */
 const SILENT_MS = 1_000
+/** What was seen of it says nothing any more after so long. */
+const STALE_MS = 5_000
 
 /** What an engine's own gauges tell; null for what isn't known. */
 export interface KeeperGauges extends StalledGauges {
@@ -47,6 +50,8 @@ export interface EngineKeeperOptions {
   /** Lag bound of the knee, with what the engine holds back added. */
   kneeLagMs: number
   deltaDelayMs: number
+  /** Those of this process: what else stands under its name is taken out. */
+  chains: Pick<OwnChains, 'has'>
   /** Our monotonic clock. */
   nowMs(): number
   onEvent(event: KeeperEvent): void
@@ -58,6 +63,7 @@ export type KeeperEvent =
   | { kind: 'knee_moved'; knee: number | null }
   | { kind: 'deadlock_freed'; chainId: string }
   | { kind: 'workers_reclaimed'; workers: readonly string[] }
+  | { kind: 'strays_taken_out'; chains: number }
 
 /**
  * Looks after one engine for this worker, once a second: tells how its sessions fare, and does what
@@ -66,6 +72,8 @@ export type KeeperEvent =
 export class EngineKeeper {
   /** For how long no session of any worker has heard from the engine although it should have. */
   private silentMs = 0
+  /** When that was found out, by our clock. */
+  private noticedMs = 0
   /**
    * Since when it has been silent beyond the bound, by the store's clock: until a delta comes, also
    * while its sessions are closed one after the other, and opened again.
@@ -75,6 +83,8 @@ export class EngineKeeper {
   private correction: KvCorrection = NO_CORRECTION
   private gauges: KeeperGauges | null = null
   private predictedBlocks: number | null = null
+  /** Chains under our name that the round before found to be nobody's. */
+  private strays: ReadonlySet<string> = new Set()
 
   constructor(options: EngineKeeperOptions) {
     this.options = options
@@ -97,7 +107,10 @@ export class EngineKeeper {
 
   /** Whether the whole engine is silent: then one session's own watchdog has nothing to say. */
   get isSilent(): boolean {
-    return this.silentMs > SILENT_MS + this.options.deltaDelayMs
+    const { deltaDelayMs, nowMs } = this.options
+    // Without the store nobody knows how the others fare: then each session minds itself.
+    const isFresh = nowMs() - this.noticedMs < STALE_MS
+    return isFresh && this.silentMs > SILENT_MS + deltaDelayMs
   }
 
   /** How long the engine has given nothing, whoever asked; what it holds back is taken off. */
@@ -126,6 +139,7 @@ export class EngineKeeper {
     await this.moveKnee(all, options)
     await this.freeIfDeadlocked(all, options)
     await this.reclaim(all, options)
+    await this.takeOutStrays(options)
   }
 
   private noteSilence(all: readonly EnginePulse[]): void {
@@ -133,6 +147,7 @@ export class EngineKeeper {
     const heardMs = Math.max(...all.map(({ newestDeltaMs }) => newestDeltaMs ?? 0))
     if (this.hungSinceMs !== null && heardMs > this.hungSinceMs) this.hungSinceMs = null
     this.silentMs = silenceMs(all)
+    this.noticedMs = this.options.nowMs()
     if (this.silentMs <= SILENCE_MAX_MS + deltaDelayMs) return
     this.hungSinceMs ??= desk.nowMs() - this.silentMs
   }
@@ -223,6 +238,23 @@ export class EngineKeeper {
       const limit = { ...ledger.limit, penalties: [...inForce, penalty] }
       return { ledger: { ...ledger, limit }, value: undefined }
     })
+  }
+
+  /** Takes out what this process has left behind; seen twice, for it may just be on its way. */
+  private async takeOutStrays(options: { signal: AbortSignal }): Promise<void> {
+    const { desk, worker, chains } = this.options
+    const seen = this.strays
+    const own = desk.ledger.chains.filter((chain) => chain.worker === worker)
+    const found = own.filter(({ id }) => !chains.has(id, desk.engine)).map(({ id }) => id)
+    this.strays = new Set(found)
+    const left = found.filter((id) => seen.has(id))
+    if (left.length === 0) return
+    await desk.change(options, (ledger) => {
+      const isLeft = (chain: Chain) => chain.worker === worker && left.includes(chain.id)
+      const kept = ledger.chains.filter((chain) => !isLeft(chain))
+      return { ledger: { ...ledger, chains: kept }, value: undefined }
+    })
+    this.options.onEvent({ kind: 'strays_taken_out', chains: left.length })
   }
 
   /** Takes out the leases of workers that are dead, once the engine has freed their blocks. */

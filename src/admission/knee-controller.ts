@@ -11,6 +11,8 @@ export interface KneeSight {
 
 /** Lag has to break its bound for so long, from the first sign on, before lanes are taken away. */
 const LAST_MS = 15_000
+/** The first one of all must come again after so long, and before that is over. */
+const CONFIRM_MS = 4_000
 /** A sign is forgotten after so long: what comes then has to last again. */
 const SIGN_MS = 60_000
 /** While more lanes run than may, the wait for what fewer of them do starts again so often. */
@@ -30,8 +32,8 @@ const FORGET_AFTER_MS = 1_800_000
  * Moves the compute knee: how many lanes an engine carries before it falls behind, found out by
  * what lag does. It catches what the models of blocks and steps don't know.
  *
- * - no knee: lag has kept its bound. The first sign that it doesn't makes as many lanes as run the
- *   knee: nobody comes in, nobody has to go.
+ * - no knee: lag has kept its bound. When it doesn't, twice within 15 s, as many lanes as run are
+ *   the knee: nobody comes in, nobody has to go.
  * - lag breaks the bound: when it lasts for 15 s, 5 % of the lanes go; and again, 15 s after they
  *   have gone (they go at their next change-over, so that takes a while).
  * - lag is below half the bound for 5 min with as many lanes as may: one more. A knee that was too
@@ -55,7 +57,11 @@ export function nextKnee(
 function afterBreak(limit: SessionLimit, { lanes, nowMs }: KneeSight): SessionLimit {
   const { knee, kneeMovedMs } = limit
   const sinceMs = nowMs - kneeMovedMs
-  if (knee === null) return moved(limit, Math.max(1, lanes), nowMs)
+  if (knee === null) {
+    // One bad second, of a worker that was busy or while lanes come back, says nothing.
+    if (sinceMs > LAST_MS) return moved(limit, null, nowMs)
+    return sinceMs < CONFIRM_MS ? limit : moved(limit, Math.max(1, lanes), nowMs)
+  }
   if (sinceMs > SIGN_MS) return moved(limit, knee, nowMs)
   if (lanes > knee) return sinceMs < ON_ITS_WAY_MS ? limit : moved(limit, knee, nowMs)
   if (sinceMs < LAST_MS) return limit

@@ -3,7 +3,7 @@ import { UpstreamError } from '../kernel/errors.js'
 import { askForBlock } from './ask-for-block.js'
 import { ChainEntry } from './chain-entry.js'
 import { untilChangeOver } from './change-over-wait.js'
-import type { EngineDesk, LedgerStep } from './engine-desk.js'
+import { type EngineDesk, type LedgerStep, NO_CHANGE } from './engine-desk.js'
 import type { LaneChainOptions } from './lane-chain-options.js'
 import { LaneCourse } from './lane-course.js'
 import { type LaneRequest, type LegPlan, legsOf, planLegs } from './lane-plan.js'
@@ -12,6 +12,7 @@ import { leasesOf, withChain, withLegClosed } from './ledger-changes.js'
 import { FRAME_MS } from './leg-curve.js'
 import { type LeaseOwner, LegLease } from './leg-lease.js'
 import type { PlannedStretch } from './leg-planner.js'
+import type { CarriedChain } from './own-chains.js'
 import { changePatiently } from './patient-change.js'
 import { runningRequest } from './running-request.js'
 
@@ -30,7 +31,9 @@ const STUCK_AFTER_MS = 30_000
  * What it holds changes together with the ledger, in the same turn of its desk, so that nobody in
  * this process ever decides on one that doesn't match the other.
  */
-export class LaneChain implements LeaseOwner {
+export class LaneChain implements LeaseOwner, CarriedChain {
+  /** `end` was called. */
+  isOver = false
   private readonly options: LaneChainOptions
   private readonly course: LaneCourse
   private readonly entry: ChainEntry
@@ -65,6 +68,11 @@ export class LaneChain implements LeaseOwner {
 
   get chainId(): string {
     return this.options.chainId
+  }
+
+  /** See `CarriedChain`. */
+  isAt(engine: string): boolean {
+    return this.engine === engine || this.leases.some(({ desk }) => desk.engine === engine)
   }
 
   /** Of its newest leg. */
@@ -116,8 +124,9 @@ export class LaneChain implements LeaseOwner {
     this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
   }
 
-  /** Gives back everything. */
+  /** Gives back everything; what can't be written is found by the keeper of the engine. */
   async end(options: { signal: AbortSignal }): Promise<void> {
+    this.isOver = true
     await this.giveBack((desk, step) => desk.change(options, step))
   }
 
@@ -128,9 +137,10 @@ export class LaneChain implements LeaseOwner {
     this.leases.length = 0
     this.ahead = []
     this.parkedSinceMs = null
-    for (const desk of desks) {
-      await change(desk, (ledger) => ({ ledger: this.entry.without(ledger), value: null }))
-    }
+    const gone = (ledger: Ledger) => ({ ledger: this.entry.without(ledger), value: null })
+    // Each of them, whatever became of the others.
+    const changes = await Promise.allSettled([...desks].map((desk) => change(desk, gone)))
+    for (const each of changes) if (each.status === 'rejected') throw each.reason
   }
 
   /** See `LeaseOwner`. */
@@ -161,10 +171,8 @@ export class LaneChain implements LeaseOwner {
   /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
   private restored(lease: LegLease, ledger: Ledger): Ledger {
     if (!this.entry.isOurs(ledger)) {
-      const { chainId } = this
-      throw new UpstreamError('queue_unavailable', `Another worker carries ${chainId} already.`, {
-        effect: 'none',
-      })
+      const sentence = `Another worker carries ${this.chainId} already.`
+      throw new UpstreamError('queue_unavailable', sentence, { effect: 'none' })
     }
     if (lease.desk !== this.desk) return this.entry.withLeg(ledger, lease.entry)
     return this.put(ledger)
@@ -188,8 +196,7 @@ export class LaneChain implements LeaseOwner {
 
   /** The first leg that an admission has granted. */
   private takeGranted(): LegLease | null {
-    if (this.leases.length > 0 || !this.ahead[0]?.leg.open) return null
-    return this.lease()
+    return this.leases.length === 0 && this.ahead[0]?.leg.open ? this.lease() : null
   }
 
   private grant(legPlan: LegPlan): void {
@@ -201,11 +208,10 @@ export class LaneChain implements LeaseOwner {
 
   /** Takes the first of the legs ahead, which is open. */
   private lease(): LegLease {
-    const { desk, chainId } = this
-    const { pace } = this.options
+    const { desk, chainId, options } = this
     const plan = desk.planOf(desk.ledger, desk.nowMs())
     const granted = this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch }
-    const lease = new LegLease({ ...granted, chainId, desk, plan, owner: this, pace })
+    const lease = new LegLease({ ...granted, chainId, desk, plan, owner: this, pace: options.pace })
     this.leases.push(lease)
     this.nextIndex = lease.index + 1
     return lease
@@ -373,11 +379,7 @@ export class LaneChain implements LeaseOwner {
   private async moveToDesk(desk: EngineDesk, options: { signal: AbortSignal }): Promise<void> {
     const held = this.openLegs()
     await this.change(this.desk, options, (ledger) => {
-      if (!this.entry.isOurs(ledger)) return NO_CHANGE
-      // What is still open there is closed by its own lease.
-      const left = { legs: held, restFrames: 0, parkedSinceMs: null }
-      const next = held.length > 0 ? this.entry.put(ledger, left) : this.entry.without(ledger)
-      return { ledger: next, value: null }
+      return { ledger: this.entry.withOnly(ledger, held), value: null }
     })
     this.desk = desk
     this.parkedSinceMs = null
@@ -396,5 +398,3 @@ export class LaneChain implements LeaseOwner {
     return { chainId, pace, cuts, earliestEndFrame: 0, firstIndex: this.nextIndex, running: null }
   }
 }
-
-const NO_CHANGE = { ledger: null, value: null } as const

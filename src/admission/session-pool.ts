@@ -10,6 +10,7 @@ import type { Ledger } from './ledger.js'
 import { crowdWith, lanesCarried } from './ledger-changes.js'
 import type { Waiter, WaitingList } from './ledger-store.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
+import type { OwnChains } from './own-chains.js'
 import { waitingOrder } from './waiting-order.js'
 
 /** Jobs that are told in one round that there may be room for them. */
@@ -68,6 +69,8 @@ export interface SessionPoolOptions {
   /** This process, as it signs its leases. */
   worker: string
   agingMs: number
+  /** Told of every chain; for the keepers of the engines. */
+  chains?: OwnChains
   /** Whether an engine takes new legs. */
   isUp(desk: EngineDesk): boolean
 }
@@ -118,7 +121,8 @@ export class SessionPool {
     if (up.length > 0 && (place === 0 || isItsTurn)) {
       const tried = await this.tryDesks(up, demand, options)
       if (tried.kind === 'admitted') {
-        await this.options.waiting.remove(demand.jobId, options)
+        // It has its sessions; what is left of it in the line expires.
+        await this.options.waiting.remove(demand.jobId, options).catch(() => {})
         this.waiters = this.waiters.filter(({ jobId }) => jobId !== demand.jobId)
         return tried
       }
@@ -252,10 +256,12 @@ export class SessionPool {
         return this.chooseDesk(current, isStuck)
       }
       const admitted = plans[lane] ?? null
-      return new LaneChain(
+      const chain = new LaneChain(
         { ...common, live, waitingLanes, chooseDesk },
         { desk, fromFrame, admitted },
       )
+      this.options.chains?.add(chain)
+      return chain
     })
   }
 
@@ -298,7 +304,9 @@ export class SessionPool {
   private chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk {
     const up = this.desksUp()
     if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
-    const best = this.byFit(up)[0]
+    // However empty its cache is, one with all its lanes has nothing for another.
+    const open = up.filter((desk) => desk === current || hasLane(desk))
+    const best = this.byFit(open)[0] ?? this.byFit(up)[0]
     if (best === undefined || best === current) return current
     if (!this.options.isUp(current)) return best
     // The others know their legs, and planned them for this engine.
@@ -363,6 +371,10 @@ function roomOf(plan: EnginePlan, ledger: Ledger): number {
     else low = middle
   }
   return low
+}
+
+function hasLane(desk: EngineDesk): boolean {
+  return lanesCarried(desk.ledger) < desk.planOf(desk.ledger, desk.nowMs()).limits.lanes
 }
 
 function legFramesWith(desk: EngineDesk, more: number): number {

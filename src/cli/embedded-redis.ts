@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { orAbort } from '../kernel/abort.js'
+import { abortedWithin, orAbort } from '../kernel/abort.js'
 import { sleepFor, systemClock } from '../kernel/clock.js'
 import { ConfigError, UpstreamError } from '../kernel/errors.js'
 
@@ -47,7 +47,7 @@ export async function startEmbeddedRedis(
   const folder = join(stateDir, 'redis')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const pidFile = join(stateDir, 'redis.pid')
-  await endLeftover(pidFile, AbortSignal.any([options.signal, AbortSignal.timeout(KILL_AFTER_MS)]))
+  await endLeftover(pidFile, abortedWithin(KILL_AFTER_MS, options.signal))
   const child = spawnServer(options.path, [
     ...['--port', '0', '--unixsocket', embeddedRedisSocket(stateDir), '--unixsocketperm', '700'],
     ...['--dir', folder, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],

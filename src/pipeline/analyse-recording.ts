@@ -4,6 +4,7 @@ import type { Attempt } from '../queue/index.js'
 import { type AnalysisDocument, analysisDocument } from '../storage/analysis-document.js'
 import { type JobDocument, jobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey, jobKey, peaksKey } from '../storage/keys.js'
+import { goneWork } from '../storage/own-work.js'
 import { readJson, writeJson } from '../storage/stored-json.js'
 import { readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
@@ -33,7 +34,7 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   await queue.enqueue('transcribe', jobId, { priority: job.options.priority })
 }
 
-/** @throws InputError `job_not_found` */
+/** @throws UpstreamError where it is not there */
 export async function readJob(
   ports: WorkPorts,
   jobId: string,
@@ -41,7 +42,7 @@ export async function readJob(
 ): Promise<JobDocument> {
   const job = await readJson(ports.store, jobKey(jobId), jobDocument, { signal })
   if (job) return job
-  throw new InputError('job_not_found', `${jobKey(jobId)} is gone; submit the recording again.`)
+  throw goneWork(jobKey(jobId))
 }
 
 /** The analysis of an earlier run, if it is complete. */

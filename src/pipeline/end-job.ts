@@ -1,3 +1,4 @@
+import { abortedWithin } from '../kernel/abort.js'
 import { InputError, NightscribeError } from '../kernel/errors.js'
 import { type AttemptEnd, isFinal, type JobCard } from '../queue/index.js'
 import type { FailureDocument } from '../storage/failure-document.js'
@@ -31,7 +32,9 @@ export async function cancelJob(
   const card = await cardOf(ports, jobId)
   if (isFinal(card.status)) return 'ended'
   await ports.board.requestCancel(jobId)
-  if (!(await ports.queue.remove(jobId))) return 'requested'
+  // One that the queue has lost has nobody to tell.
+  const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
+  if (isTaken) return 'requested'
   await writeEnd(ports, jobId, { kind: 'canceled' }, card, options)
   return 'canceled'
 }
@@ -142,8 +145,7 @@ async function recordEnd(
   job: { jobId: string; card: JobCard | null; end: FinalEnd },
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(RECORD_TIMEOUT_MS)
-  const options = { signal: AbortSignal.any([signal, timeout]) }
+  const options = { signal: abortedWithin(RECORD_TIMEOUT_MS, signal) }
   const { jobId, card, end } = job
   try {
     const fence = card?.fence ?? (await nextFence(ports, jobId, options))
@@ -151,7 +153,7 @@ async function recordEnd(
   } catch (error) {
     signal.throwIfAborted()
     const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'
-    if (!isStorage && !timeout.aborted) throw error
+    if (!isStorage && !options.signal.aborted) throw error
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.js'
 import { isoTime } from '../kernel/clock.js'
+import { ProtocolError } from '../kernel/errors.js'
 import { adviceOn, retryHelps } from '../queue/failure-codes.js'
 import type { AttemptEnd, JobBoard } from '../queue/index.js'
 import { type FailureDocument, failureDocument } from '../storage/failure-document.js'
@@ -47,7 +48,10 @@ export async function readFailure(
 ): Promise<FailureDocument | null> {
   let last: FailureDocument | null = null
   for await (const key of failureKeys(store, jobPrefix(jobId), options)) {
-    const record = await readJson(store, key, failureDocument, options)
+    const record = await readJson(store, key, failureDocument, options).catch((error) => {
+      if (error instanceof ProtocolError) return null // one of another release hides no other
+      throw error
+    })
     if (record && record.fence > (last?.fence ?? 0)) last = record
   }
   return last

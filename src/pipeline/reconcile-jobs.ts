@@ -1,9 +1,11 @@
+import { ProtocolError } from '../kernel/errors.js'
 import type { JobCard } from '../queue/index.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { nextFence } from './attempt-fence.js'
 import { type FinalEnd, recordFailure } from './failure-record.js'
+import { isJobId } from './housekeeping.js'
 import type { IntakePorts } from './index.js'
 import { startJob } from './submit-recording.js'
 
@@ -12,22 +14,37 @@ import { startJob } from './submit-recording.js'
  * their failure. Redis with AOF every second can forget the newest ones. Of those that ended while
  * storage was away the record is written now.
  *
+ * @param options.onUnreadable told of a job whose document is not ours to read; the others go on
  * @returns the ids of the jobs that were queued again
  */
 export async function reconcileJobs(
   ports: IntakePorts,
-  options: { signal: AbortSignal },
+  options: { signal: AbortSignal; onUnreadable?: (error: ProtocolError) => void },
 ): Promise<string[]> {
   const queued: string[] = []
   for await (const jobId of openJobs(ports, options)) {
-    if (await ports.queue.has(jobId)) continue
-    if (await recordLateEnd(ports, jobId, options)) continue
-    const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
-    if (!document) continue
-    await startJob(ports, document, { why: 'found', ...options })
-    queued.push(jobId)
+    try {
+      if (await queueAgain(ports, jobId, options)) queued.push(jobId)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      // A folder of somebody else's in the same bucket is none of ours.
+      if (isJobId(jobId)) options.onUnreadable?.(error)
+    }
   }
   return queued
+}
+
+async function queueAgain(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  if (await ports.queue.has(jobId)) return false
+  if (await recordLateEnd(ports, jobId, options)) return false
+  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  if (!document) return false
+  await startJob(ports, document, { why: 'found', ...options })
+  return true
 }
 
 /** Writes down how a job ended while storage took nothing; false where it hasn't ended. */
@@ -44,8 +61,8 @@ async function recordLateEnd(
   return true
 }
 
-function endOf({ status, error, triesSinceProgress: tries }: JobCard): FinalEnd | null {
-  if (status === 'canceled') return { kind: 'canceled' }
+function endOf({ status, error, triesSinceProgress: tries, ...card }: JobCard): FinalEnd | null {
+  if (status === 'canceled' || card.cancelRequested) return { kind: 'canceled' }
   return status === 'failed' && error ? { kind: 'failed', error, tries } : null
 }
 

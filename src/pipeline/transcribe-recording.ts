@@ -1,11 +1,10 @@
-import { InputError } from '../kernel/errors.js'
 import { JobMeter } from '../latency/job-meter.js'
 import type { Attempt } from '../queue/index.js'
 import { type AnalysisDocument, analysisDocument } from '../storage/analysis-document.js'
-import { asDeniedWork } from '../storage/denied-work.js'
 import type { ObjectStore } from '../storage/index.js'
 import type { JobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey } from '../storage/keys.js'
+import { asOwnWork, goneWork } from '../storage/own-work.js'
 import { readJson } from '../storage/stored-json.js'
 import { readJob } from './analyse-recording.js'
 import { nextFence } from './attempt-fence.js'
@@ -34,7 +33,7 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
   try {
     await transcribe(ports, attempt)
   } catch (error) {
-    throw asDeniedWork(error) // the source isn't read any more
+    throw asOwnWork(error) // the source isn't read any more
   }
 }
 
@@ -153,7 +152,7 @@ async function readAnalysis(
   const key = analysisKey(jobId)
   const analysis = await readJson(ports.store, key, analysisDocument, { signal })
   if (analysis) return analysis
-  throw new InputError('job_not_found', `${key} is gone; submit the recording again.`)
+  throw goneWork(key)
 }
 
 function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocument) {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { redisFailure } from '../kernel/redis-failure.js'
+import { removeForgotten } from './forgotten-jobs.js'
 import {
   type CardChanges,
   type DatedNote,
@@ -82,11 +83,11 @@ export class RedisJobBoard implements JobBoard {
       const ids = await this.redis.zrange(`${this.prefix}:jobs`, '0', String(limit - 1), 'REV')
       const read = this.redis.pipeline()
       for (const id of ids) read.hgetall(this.key('job', id))
-      const hashes = (await read.exec()) ?? []
-      const cards = hashes.map(([, hash]) => decodeCard((hash ?? {}) as Record<string, string>))
-      const gone = ids.filter((_, index) => cards[index] === null)
-      if (gone.length > 0) await this.redis.zrem(`${this.prefix}:jobs`, ...gone)
-      return cards.filter((card) => card !== null)
+      const hashes = ((await read.exec()) ?? []).map(([, hash]) => hash as Record<string, string>)
+      // Of another release a card may be one that we can't read: that one stays.
+      const gone = ids.filter((_, index) => Object.keys(hashes[index] ?? {}).length === 0)
+      for (const id of gone) await removeForgotten({ redis: this.redis, prefix: this.prefix }, id)
+      return hashes.map((hash) => decodeCard(hash ?? {})).filter((card) => card !== null)
     })
   }
 

@@ -1,4 +1,5 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import { abortedWithin, orAbort } from '../kernel/abort.js'
 import { StopRequested } from '../kernel/errors.js'
 import { redisFailure } from '../kernel/redis-failure.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
@@ -16,6 +17,9 @@ import {
 
 /** Times a job may lose its worker without progress before it is set aside. */
 export const TAKEOVERS_MAX = 5
+
+/** Longer a Redis that is there doesn't take for a word. */
+const REDIS_ANSWER_MS = 2_000
 
 /** The reason with which an attempt stops whose job the queue has given away. */
 export const LOCK_LOST = new StopRequested('internal', 'The queue gave this job to another worker.')
@@ -44,7 +48,7 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
     }
     const assertOwned = async () => {
       signal.throwIfAborted()
-      if (!(await isOurs(options, held))) throw LOCK_LOST
+      if (!(await orAbort(isOurs(options, held), signal))) throw LOCK_LOST
     }
     const isOwned = () => mayBeOurs(held, options)
     await options.run({ jobId, number: count.failures + 1, signal, assertOwned, isOwned })
@@ -201,10 +205,15 @@ async function isOurs(options: JobWorkerOptions, { job, token }: HeldJob): Promi
   return Boolean(extended)
 }
 
-/** As far as anybody can tell: without Redis nobody else can have taken it either, for a while. */
+/**
+ * As far as anybody can tell: without Redis nobody else can have taken it either, for a while. A
+ * command to a Redis that is away waits until it is back.
+ */
 async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOptions) {
   if (signal.reason === LOCK_LOST) return false
-  return await job.extendLock(token, options.lockDurationMs).then(Boolean, () => true)
+  const answered = job.extendLock(token, options.lockDurationMs)
+  const waiting = abortedWithin(REDIS_ANSWER_MS, new AbortController().signal)
+  return await orAbort(answered, waiting).then(Boolean, () => true)
 }
 
 function countOf({ data }: Job<QueuedJob>): TryCount {

@@ -133,7 +133,8 @@ function keyError(error: unknown, attempt: S3Attempt): NightscribeError | null {
   const status = s3Status(error)
   const { action, key, location } = attempt
   const options = { cause: error, facts: { key, status, s3Code: code } }
-  if (MISSING_CODES.has(code) || (status === 404 && action === 'read')) {
+  // Not any 404: what stands before a server that is away answers so, too.
+  if (MISSING_CODES.has(code)) {
     return new InputError('input_not_found', `There is no ${key} in ${location}.`, options)
   }
   if (status === 412 && action === 'read') {

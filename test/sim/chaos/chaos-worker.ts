@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
+import { OwnChains } from '../../../src/admission/own-chains.js'
 import {
   type Admission,
   type SessionDemand,
@@ -96,10 +97,11 @@ export class ChaosWorker {
     process.dead.addEventListener('abort', () => this.ending.abort(process.dead.reason))
     this.view = store.viewOf(process)
     const { waiting } = this.view
-    const engines = new WorkerEngines(process, { ...world, view: this.view, onEvent })
+    const chains = new OwnChains()
+    const engines = new WorkerEngines(process, { ...world, view: this.view, chains, onEvent })
     this.engines = engines
     this.pool = new WatchedPool({
-      ...{ desks: engines.desks, waiting, clock, random, worker, agingMs },
+      ...{ desks: engines.desks, waiting, clock, random, worker, agingMs, chains },
       isUp: (desk) => engines.isUp(desk),
     })
     this.pool.onAdmitted = (demand) => world.onAdmitted(process, demand)

@@ -1,6 +1,7 @@
 import { EngineDesk } from '../../../src/admission/engine-desk.js'
 import { EngineKeeper } from '../../../src/admission/engine-keeper.js'
 import type { LegLease } from '../../../src/admission/leg-lease.js'
+import type { OwnChains } from '../../../src/admission/own-chains.js'
 import { SessionPulses } from '../../../src/admission/session-pulses.js'
 import { type NightscribeError, UpstreamError } from '../../../src/kernel/errors.js'
 import type { Random } from '../../../src/kernel/random.js'
@@ -35,6 +36,7 @@ export class WorkerEngines implements EngineRoster {
     parts: {
       engines: readonly ChaosEngine[]
       view: StoreView
+      chains: OwnChains
       random: Random
       onEvent(line: string): void
     },
@@ -106,7 +108,7 @@ export class WorkerEngines implements EngineRoster {
 function workerEngine(
   process: SimulatedProcess,
   engine: ChaosEngine,
-  parts: { view: StoreView; random: Random; onEvent(line: string): void },
+  parts: { view: StoreView; chains: OwnChains; random: Random; onEvent(line: string): void },
 ): WorkerEngine {
   const { view, random } = parts
   const { clock, name: worker } = process
@@ -116,7 +118,7 @@ function workerEngine(
   })
   const sessions = new SessionPulses(engine.kv)
   const keeper = new EngineKeeper({
-    ...{ desk, pulses: view.pulses, signs: view.signs, sessions, worker },
+    ...{ desk, pulses: view.pulses, signs: view.signs, sessions, worker, chains: parts.chains },
     readGauges: () => process.through(async () => (engine.isUp ? engine.gauges : null)),
     kneeLagMs: KNEE_LAG_MS,
     deltaDelayMs: 0,

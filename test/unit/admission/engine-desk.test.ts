@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { EngineDesk } from '../../../src/admission/engine-desk.js'
-import type { Ledger } from '../../../src/admission/ledger.js'
+import { EngineDesk } from '../../../src/admission/engine-desk.js'
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
+import type { LedgerReading, LedgerStore } from '../../../src/admission/ledger-store.js'
 import { StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
+import { seededRandom } from '../../../src/kernel/seeded-random.js'
+import { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import { enginePlan } from '../planning/night-nights.js'
 import { AdmissionBench, signal } from './admission-bench.js'
 
@@ -37,6 +40,39 @@ describe('a change of a ledger', () => {
     })
     expect(await bench.clock.run(change)).toBe(4)
     expect([seen, await knee(), desk.ledger.limit.knee]).toEqual([[null, 1, 2, 3], 4, 4])
+  })
+
+  it('is compared with what it was decided on, also where another reading came with it', async () => {
+    let stands: LedgerReading = { ledger: EMPTY_LEDGER, revision: 1, nowMs: 0 }
+    const answers: (() => void)[] = []
+    let isSlow = true
+    const store: LedgerStore = {
+      read: () => {
+        const reading = stands
+        if (!isSlow) return Promise.resolve(reading)
+        return new Promise((resolve) => answers.push(() => resolve(reading)))
+      },
+      write: async (_, ledger, { revision }) => {
+        if (revision !== stands.revision) return null
+        stands = { ledger, revision: revision + 1, nowMs: 0 }
+        return stands.revision
+      },
+    }
+    const clock = new SimulatedClock(0)
+    const common = { engine: 'gpu', store, clock, random: seededRandom(1), liveBlocks: 0 }
+    const desk = new EngineDesk({ ...common, plan: enginePlan('elastic') })
+    const change = desk.change({ signal }, counted)
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(answers).toHaveLength(1)
+    // Somebody else writes, and this process looks at the ledger for another reason.
+    stands = { ledger: withKnee(EMPTY_LEDGER, 7), revision: 2, nowMs: 0 }
+    const look = desk.read({ signal })
+    isSlow = false
+    for (const answer of answers) answer()
+    await look
+    expect(await clock.run(change)).toBe(8)
+    expect(stands.ledger.limit.knee).toBe(8)
   })
 
   it('is given up after 50 tries that others came before', async () => {

@@ -31,16 +31,28 @@ describe('the knee', () => {
     expect(seen(limitOf(null), { lagP99Ms, lanes: 80 }, 3_600)).toEqual(limitOf(null))
   })
 
-  it('is what runs at the first sign, so that nobody comes in', () => {
+  it('is what runs when a sign comes twice, so that nobody comes in', () => {
     const broken = { lagP99Ms: BROKEN_MS, lanes: 80 }
-    expect(seen(limitOf(null), broken, 1)).toMatchObject({ knee: 80, kneeMovedMs: T0 + 1_000 })
-    expect(seen(limitOf(null), { ...broken, lanes: 0 }, 1).knee).toBe(1)
+    expect(seen(limitOf(null, 0), broken, 4).knee).toBeNull()
+    const confirmed = { knee: 80, kneeMovedMs: T0 + 5_000 }
+    expect(seen(limitOf(null, 0), broken, 5)).toMatchObject(confirmed)
+    expect(seen(limitOf(null, 0), { ...broken, lanes: 0 }, 5).knee).toBe(1)
+  })
+
+  it('is none after one bad second, however often there is one', () => {
+    const sight = (second: number) => {
+      const isBad = second % 16 === 0
+      return { lagP99Ms: isBad ? BROKEN_MS : 0, lanes: 4, nowMs: T0 + second * 1_000 }
+    }
+    let limit = limitOf(null, 0)
+    for (let second = 0; second < 3_600; second += 1) limit = nextKnee(limit, sight(second), BOUND)
+    expect(limit.knee).toBeNull()
   })
 
   it('falls by 5 % when lag stays broken for 15 s', () => {
     const broken = { lagP99Ms: BROKEN_MS, lanes: 80 }
-    expect(seen(limitOf(null), broken, 15).knee).toBe(80)
-    expect(seen(limitOf(null), broken, 16).knee).toBe(76)
+    expect(seen(limitOf(null, 0), broken, 19).knee).toBe(80)
+    expect(seen(limitOf(null, 0), broken, 20).knee).toBe(76)
   })
 
   it('waits for a second sign when it stood for long', () => {

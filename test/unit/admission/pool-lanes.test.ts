@@ -96,6 +96,14 @@ describe('a lane at its change-over', () => {
     expect(await ours('b')).toHaveLength(1)
   })
 
+  it('stays where the emptier one has all its lanes', async () => {
+    const { bench, worker } = twoEngines(enginePlan('elastic'), enginePlan('elastic', { lanes: 1 }))
+    const begun = await begunOn('a', bench, worker)
+    await crowd(bench, 'a', 10)
+    await crowd(bench, 'b', 1)
+    expect(await nextEngine(bench, begun)).toBe('a')
+  })
+
   it('stays where it knows its legs already, however empty the others are', async () => {
     const plan = () => enginePlan('profile', { kvBlocks: 600 })
     const { bench, worker } = twoEngines(plan(), plan())
