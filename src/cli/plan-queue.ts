@@ -44,6 +44,8 @@ export async function openJobsOf(
     return await readJobs(ports, { signal, card: (jobId) => ports.board.get(jobId) })
   } catch (error) {
     if (!(error instanceof UpstreamError) || error.code !== 'queue_unavailable') throw error
+    // One that was named and doesn't answer knows what has begun, and others may be at work.
+    if (settings.redisUrl !== null) throw error
     note('No queue runs here: the jobs are those in storage, and none of them has begun.')
   }
   const store = await openObjectStore(settings, { clock, random })

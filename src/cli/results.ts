@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
+import { ConfigError, reasonOf } from '../kernel/errors.js'
 import { readManifest } from '../pipeline/commit-result.js'
-import type { JobCard } from '../queue/index.js'
+import type { JobCard, Stage } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
 import { EXIT } from './exit-code.js'
 import type { OpenPorts } from './open-ports.js'
@@ -13,7 +14,7 @@ export interface RecordingResult {
   name: string
   jobId: string | null
   status: 'completed' | 'failed' | 'canceled'
-  error: { code: string; detail: string; retryable: boolean } | null
+  error: { code: string; detail: string; retryable: boolean; stage: Stage | null } | null
   warnings: readonly string[]
   manifest: ManifestDocument | null
   /** From a stand-in engine, not from a real one. */
@@ -32,7 +33,12 @@ export async function collectResults(
     const jobId = outcome?.jobId ?? null
     const card = jobId === null ? null : (cards.get(jobId) ?? (await ports.board.get(jobId)))
     const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
-    const own = error && { code: error.code, detail: error.message, retryable: error.retryable }
+    const own = error && {
+      code: error.code,
+      detail: error.message,
+      retryable: error.retryable,
+      stage: null,
+    }
     const cause = own ?? card?.error ?? null
     results.push({
       name,
@@ -70,32 +76,61 @@ export async function readOutput(
   return Buffer.concat(chunks)
 }
 
+/** Makes sure of a folder for results before there are any. @throws ConfigError naming `--out` */
+export async function openOutFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+    await access(folder, constants.W_OK)
+  } catch (cause) {
+    const sentence = `--out ${folder} can't be written (${reasonOf(cause)}): name another folder.`
+    throw new ConfigError('config_invalid', sentence, { cause })
+  }
+}
+
 /**
- * Saves all files of a result as `<recording>.<ending>`; two recordings of the same name get their
- * job's id between.
+ * Saves all files of a result as `<recording>.<ending>`; where another recording's or a file of
+ * yours has that name, with the job's id between.
+ * @param taken job ids by the names that were given away
  * @returns the paths
  */
 export async function saveOutputs(
   ports: OpenPorts,
   result: RecordingResult,
   folder: string,
-  taken: Set<string>,
+  taken: Map<string, string>,
   options: { signal: AbortSignal },
 ): Promise<string[]> {
-  if (!result.manifest) return []
-  await mkdir(folder, { recursive: true })
+  const { manifest, jobId } = result
+  if (!manifest || jobId === null) return []
   const plain = fileBase(result.name)
+  const files: { ending: string; content: Buffer }[] = []
+  for (const { name, key } of manifest.outputs) {
+    const content = await readOutput(ports, key, options)
+    files.push({ ending: name.replace(/^transcript\./, ''), content })
+  }
   // Some disks take names for the same that differ in case or in how an umlaut is written.
   const alike = plain.normalize('NFC').toLowerCase()
-  const base = taken.has(alike) ? `${plain}.${result.jobId}` : plain
-  taken.add(alike)
+  const owner = taken.get(alike) ?? jobId
+  const isOthers = owner !== jobId || (await wouldReplace(join(folder, plain), files))
+  taken.set(alike, owner)
   const paths: string[] = []
-  for (const { name, key } of result.manifest.outputs) {
-    const path = join(folder, `${base}.${name.replace(/^transcript\./, '')}`)
-    await writeFile(path, await readOutput(ports, key, options))
+  for (const { ending, content } of files) {
+    const path = join(folder, `${isOthers ? `${plain}.${jobId}` : plain}.${ending}`)
+    await writeFile(path, content)
     paths.push(path)
   }
   return paths
+}
+
+/** Whether a file of that name holds something else. */
+async function wouldReplace(
+  path: string,
+  files: readonly { ending: string; content: Buffer }[],
+): Promise<boolean> {
+  const standing = await Promise.all(
+    files.map(({ ending }) => readFile(`${path}.${ending}`).catch(() => null)), // nothing there
+  )
+  return standing.some((bytes, at) => bytes && !bytes.equals(files[at]?.content ?? bytes))
 }
 
 /** With the job's id and the longest ending it is still a name that file systems allow. */

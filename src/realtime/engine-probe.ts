@@ -25,7 +25,7 @@ export async function describeEngine(
   if (answer.status !== 200 || !listed) {
     throw new UpstreamError(
       'engine_unavailable',
-      `What answers at ${engine.url} is no vLLM server that is ready (HTTP ${answer.status} for /v1/models).`,
+      `What answers at ${engine.url} is no vLLM server that is ready (HTTP ${answer.status} for /v1/models); is NIGHTSCRIBE_ENGINES right?`,
       { facts: { status: answer.status } },
     )
   }

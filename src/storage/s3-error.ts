@@ -30,7 +30,6 @@ const CREDENTIAL_CODES = new Set([
   'TokenRefreshRequired',
   'InvalidSecurity',
   'NotSignedUp',
-  'CredentialsProviderError',
 ])
 const REGION_CODES = new Set([
   'PermanentRedirect',
@@ -72,6 +71,13 @@ function settingError(error: unknown, attempt: S3Attempt): ConfigError | null {
       error,
       `There is no bucket for ${location} at ${server}: make it, or correct
       NIGHTSCRIBE_STORAGE.`,
+    )
+  }
+  if (code === 'CredentialsProviderError') {
+    return configError(
+      error,
+      `There are no credentials for ${location}: set NIGHTSCRIBE_S3_ACCESS_KEY_ID and
+      NIGHTSCRIBE_S3_SECRET_ACCESS_KEY, or an AWS profile.`,
     )
   }
   if (CREDENTIAL_CODES.has(code)) {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -91,6 +91,25 @@ describe('transcribe', () => {
     const endings = ['json', 'metrics.json', 'srt', 'tsv', 'txt', 'vtt']
     const wanted = ['a', 'b'].flatMap((base) => endings.map((ending) => `${base}.${ending}`))
     expect((await readdir(join(folder, 'texts'))).sort()).toEqual(wanted)
+    // Another recording of the same name takes nothing's place.
+    const text = await readFile(join(folder, 'texts', 'a.txt'), 'utf8')
+    const { bytes } = await toneRecording({ folder, seed: 20, count: 5 })
+    await mkdir(join(folder, 'other'))
+    await writeFile(join(folder, 'other', 'a.wav'), bytes)
+    expect(await cli('transcribe', 'other', '--out', 'texts', '--pace', 'max')).toMatchObject({
+      code: 0,
+    })
+    expect(await readFile(join(folder, 'texts', 'a.txt'), 'utf8')).toBe(text)
+    expect(await readdir(join(folder, 'texts'))).toHaveLength(wanted.length + endings.length)
+  })
+
+  it('refuses an --out that is no folder before anything is transcribed', async () => {
+    await tones('early.wav', 21)
+    await writeFile(join(folder, 'file'), '')
+    const run = await cli('transcribe', 'early.wav', '--out', 'file', '--json')
+    expect(run).toMatchObject({ code: 2, out: '' })
+    expect(run.err).toContain('--out')
+    expect((await cli('jobs')).out).not.toContain('early.wav')
   })
 
   it.each([

@@ -7,6 +7,7 @@ import { progressView } from '../progress-view.js'
 import {
   batchExitCode,
   collectResults,
+  openOutFolder,
   outputKey,
   type RecordingResult,
   readOutput,
@@ -45,6 +46,7 @@ async function transcribe(
 ): Promise<number> {
   const options = parseSubmitOptions(raw, context.clock.wallMs())
   const signal = context.stop.drain
+  if (raw.out !== undefined) await openOutFolder(resolve(context.cwd, raw.out))
   await using stack = await ownStack(context, signal)
   const settings = stack?.settings ?? context.settings
   await using ports = await openPorts(settings, { ...context, signal })
@@ -85,7 +87,7 @@ async function report(
   signal: AbortSignal,
 ): Promise<void> {
   const { terminal } = context
-  const taken = new Set<string>()
+  const taken = new Map<string, string>()
   const documents: object[] = []
   for (const result of results) {
     const name = printable(result.name)

@@ -54,10 +54,11 @@ async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Pr
   const cards = await ports.board.list({ limit: CARDS_MAX })
   const open = cards.filter(({ status }) => !isFinal(status))
   const running = open.filter(({ status }) => RUNNING.has(status))
-  const which = open.length === 1 ? 'one recording goes' : `${open.length || 'no'} recordings go`
+  const which = open.length === 1 ? 'one recording goes' : `${open.length} recordings go`
   const inside =
     open.length > 1 && running.length > 0 ? `, ${running.length} of them from where they are` : ''
-  terminal.err(`\nStopping; ${which} on at the next start${inside}.`)
+  const what = open.length === 0 ? 'nothing is under way' : `${which} on at the next start${inside}`
+  terminal.err(`\nStopping; ${what}.`)
   try {
     await orAbort(stack.drain(), stop.abort)
   } catch {

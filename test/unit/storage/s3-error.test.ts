@@ -88,6 +88,14 @@ describe('what an error of S3 is', () => {
       '_ACCESS_KEY_ID',
     ],
     [
+      'a 404 that is not S3’s',
+      answered('Error', 404),
+      { proven: true },
+      'UpstreamError',
+      'storage_unavailable',
+      'HTTP 404',
+    ],
+    [
       'region',
       answered('PermanentRedirect', 301),
       {},
