@@ -8,8 +8,8 @@ import { planOf } from '../src/cli/engine-plan-of.js'
 import { type EngineFacts, readEngine } from '../src/cli/examine-engine.js'
 import { projectRoot } from '../src/cli/project-root.js'
 import type { Settings } from '../src/config/schema.js'
-import type { Clock } from '../src/kernel/clock.js'
-import { ConfigError, isStop, type NightscribeError, UpstreamError } from '../src/kernel/errors.js'
+import { type Clock, sleepFor } from '../src/kernel/clock.js'
+import { ConfigError, isStop, NightscribeError, UpstreamError } from '../src/kernel/errors.js'
 import type { Random } from '../src/kernel/random.js'
 import type { EngineRoster, KnownEngine } from '../src/pipeline/index.js'
 import { SILENT_OUT_MS } from '../src/realtime/engine-health.js'
@@ -23,6 +23,8 @@ import type { WorkerEvents } from './events.js'
 
 /** An engine's page of figures must come within this, for one is asked for every second. */
 const GAUGES_TIMEOUT_MS = 900
+/** One that has never answered is asked again after so long, and up to twice that. */
+const FIND_AGAIN_MS = 5_000
 
 /** What the engines of a worker are opened with. */
 export interface EnginePoolOptions {
@@ -55,6 +57,12 @@ export interface EngineReading {
   hungMs: number
 }
 
+/** What is read of one that has never answered. */
+const UNKNOWN = {
+  ...{ isUp: false, lanes: 0, lanesMax: 0, hungMs: 0 },
+  kvBlocks: { capacity: 0, predicted: null, measured: null, error: null, correction: 0 },
+} as const
+
 /** One engine as this worker deals with it. */
 interface PooledEngine {
   url: string
@@ -65,14 +73,20 @@ interface PooledEngine {
   watch: EngineWatch<EngineFacts>
 }
 
-/** All engines of a worker: what they can carry, whether they are well, who is on them. */
+/**
+ * All engines of a worker: what they can carry, whether they are well, who is on them. One that
+ * doesn't answer at the start is looked for again and again, and joins when it does.
+ */
 export class EnginePool implements EngineRoster {
-  private readonly engines: readonly PooledEngine[]
-  private readonly clock: Clock
+  /** Of all engines that have answered; grows. */
+  readonly desks: EngineDesk[] = []
+  private readonly engines: PooledEngine[] = []
+  /** Engines that have never answered, and why. */
+  private readonly missing = new Map<string, string>()
+  private readonly options: EnginePoolOptions
 
-  private constructor(engines: readonly PooledEngine[], clock: Clock) {
-    this.engines = engines
-    this.clock = clock
+  private constructor(options: EnginePoolOptions) {
+    this.options = options
   }
 
   /**
@@ -83,7 +97,7 @@ export class EnginePool implements EngineRoster {
     options: EnginePoolOptions,
     { signal }: { signal: AbortSignal },
   ): Promise<EnginePool> {
-    const { settings, clock } = options
+    const { settings } = options
     if (settings.engines.length === 0) {
       throw new ConfigError(
         'config_invalid',
@@ -98,18 +112,21 @@ export class EnginePool implements EngineRoster {
     const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
     const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
     if (wrong ?? (refused.length === asked.length && refused[0])) throw wrong ?? refused[0]
-    const engines = asked.flatMap((each) => {
-      return each.status === 'fulfilled' ? [pooledEngine(options, each.value)] : []
-    })
-    return new EnginePool(engines, clock)
+    const pool = new EnginePool(options)
+    for (const [at, each] of asked.entries()) {
+      if (each.status === 'fulfilled') pool.join(each.value)
+      else pool.miss(settings.engines[at] as string, each.reason.message)
+    }
+    return pool
   }
 
   get known(): readonly KnownEngine[] {
     return this.engines.map(({ known }) => known)
   }
 
-  get desks(): readonly EngineDesk[] {
-    return this.engines.map(({ desk }) => desk)
+  /** Whether all engines of the settings have answered. */
+  get isWhole(): boolean {
+    return this.missing.size === 0
   }
 
   isUp(desk: EngineDesk): boolean {
@@ -121,7 +138,8 @@ export class EnginePool implements EngineRoster {
   }
 
   session(lease: { desk: EngineDesk; chainId: string }) {
-    return this.at(lease.desk.engine).sessions.open(lease.chainId, this.clock.monotonicMs())
+    const { clock } = this.options
+    return this.at(lease.desk.engine).sessions.open(lease.chainId, clock.monotonicMs())
   }
 
   isSilent(id: string): boolean {
@@ -143,12 +161,12 @@ export class EnginePool implements EngineRoster {
     const reasons = this.engines.map(({ url, watch }) => {
       return `${url}: ${watch.health.reason ?? 'it is being warmed up.'}`
     })
-    return `No engine is up. ${reasons.join(' ')}`
+    return `No engine is up. ${[...reasons, ...this.missing.values()].join(' ')}`
   }
 
   /** How the engines stand; for metrics. */
   readings(): EngineReading[] {
-    return this.engines.map(({ url, desk, keeper, watch }) => {
+    const known = this.engines.map(({ url, desk, keeper, watch }) => {
       const { ledger } = desk
       const { limits } = desk.planOf(ledger, desk.nowMs())
       return {
@@ -163,19 +181,24 @@ export class EnginePool implements EngineRoster {
         hungMs: Math.max(0, keeper.hungMs),
       }
     })
+    return [...known, ...[...this.missing.keys()].map((url) => ({ url, ...UNKNOWN }))]
   }
 
   /** Looks after the engines' health until the signal aborts. @throws a bug */
   async watch({ signal }: { signal: AbortSignal }): Promise<void> {
-    await Promise.all(
-      this.engines.map(async ({ watch }) => {
-        try {
-          await watch.run({ signal })
-        } catch (error) {
-          if (!signal.aborted && !isStop(error)) throw error
-        }
-      }),
-    )
+    const untilStopped = async (look: () => Promise<unknown>) => {
+      try {
+        await look()
+      } catch (error) {
+        if (!signal.aborted && !isStop(error)) throw error
+      }
+    }
+    await Promise.all([
+      ...this.engines.map(({ watch }) => untilStopped(() => watch.run({ signal }))),
+      ...[...this.missing.keys()].map((url) =>
+        untilStopped(async () => await (await this.find(url, { signal })).watch.run({ signal })),
+      ),
+    ])
   }
 
   /** One round of every keeper. @throws UpstreamError `queue_unavailable`; the signal's reason */
@@ -187,6 +210,34 @@ export class EnginePool implements EngineRoster {
         if (!watch.isUp) keeper.takenOut()
       }),
     )
+  }
+
+  private join(facts: EngineFacts): PooledEngine {
+    const engine = pooledEngine(this.options, facts)
+    this.engines.push(engine)
+    this.desks.push(engine.desk)
+    this.missing.delete(engine.url)
+    return engine
+  }
+
+  private miss(url: string, reason: string): void {
+    if (this.missing.get(url) !== reason) this.options.events.engineHealth(url, 'out', reason)
+    this.missing.set(url, reason)
+  }
+
+  /** Looks for an engine until it answers as the settings say. @throws the signal's reason; bugs */
+  private async find(url: string, { signal }: { signal: AbortSignal }): Promise<PooledEngine> {
+    const { settings, clock, random } = this.options
+    for (;;) {
+      await sleepFor(clock, FIND_AGAIN_MS * (1 + random.uniform()), { signal })
+      try {
+        return this.join(await readEngine(settings, { url, root: projectRoot() }, { signal }))
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof NightscribeError)) throw error
+        this.miss(url, error.message)
+      }
+    }
   }
 
   private at(id: string): PooledEngine {

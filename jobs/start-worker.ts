@@ -18,6 +18,7 @@ import type { TransportOpener } from '../src/realtime/index.js'
 import { sessionRunner } from '../src/realtime/run-session.js'
 import { wsTransportOpener } from '../src/realtime/ws-transport.js'
 import { startAnalyse } from './analyse.js'
+import { heedCancels } from './cancel-watch.js'
 import { countedEvents } from './counted-events.js'
 import { countedSessions } from './counted-sessions.js'
 import { countedStorage } from './counted-storage.js'
@@ -100,8 +101,7 @@ export async function startWorker(
     const onBug = (thrown: unknown) => broken.abort(thrown)
     const stages = startStages(settings, work, ports, { ...options, events, onBug })
     cleanup.defer(() => Promise.all(stages.map((stage) => stage.drain())))
-    const onCancel = (jobId: string) => void stages.map((stage) => stage.cancel(jobId))
-    await ports.board.onCancel(onCancel, { signal: ended.signal })
+    await heedCancels(stages, ports, { signal: ended.signal })
     const serving = { metrics, ports, pool, sessions }
     const server = await startMetrics(settings, serving, { ...options, events })
     if (server) cleanup.use(server)
@@ -181,6 +181,7 @@ async function openEngines(settings: Settings, ports: OpenPorts, options: Worker
     ...{ desks: pool.desks, waiting, clock, random, worker, chains },
     agingMs: settings.admission.agingMs,
     isUp: (desk) => pool.isUp(desk),
+    isWhole: () => pool.isWhole,
   })
   return { pool, sessions, signs, worker, runSession }
 }

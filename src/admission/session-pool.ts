@@ -71,6 +71,8 @@ export interface SessionPoolOptions {
   agingMs: number
   /** Told of every chain; for the keepers of the engines. */
   chains?: OwnChains
+  /** False while engines that may be larger are still to come. */
+  isWhole?(): boolean
   /** Whether an engine takes new legs. */
   isUp(desk: EngineDesk): boolean
 }
@@ -205,7 +207,8 @@ export class SessionPool {
     )[0]
     if (soonest) return soonest
     // One that is out may be larger.
-    if (desks.length < this.options.desks.length) {
+    const isWhole = this.options.isWhole?.() ?? true
+    if (desks.length < this.options.desks.length || !isWhole) {
       return { kind: 'wait', reason: 'engines', earliestMs: null }
     }
     throw new InputError(

@@ -48,6 +48,8 @@ export interface JobWorkerOptions {
 export interface JobWorker {
   /** Aborts the job if this process runs it; false otherwise. */
   cancel(jobId: string): boolean
+  /** Jobs that this process runs now. */
+  readonly running: readonly string[]
   /**
    * Takes nothing new and hands back what runs, with what is done of it made safe; resolves when
    * all is handed back.
@@ -97,6 +99,9 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   }
   return {
     cancel: (jobId) => attempts.abort(jobId, JOB_CANCELED),
+    get running() {
+      return attempts.jobIds
+    },
     drain: () => stop(false),
     abort: () => stop(true),
   }

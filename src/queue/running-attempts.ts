@@ -52,6 +52,11 @@ export class RunningAttempts {
     return true
   }
 
+  /** Jobs at which one runs. */
+  get jobIds(): string[] {
+    return [...this.running.keys()]
+  }
+
   /** Stops the attempt at a job; false where none runs. */
   abort(jobId: string, reason: StopRequested): boolean {
     const found = this.running.get(jobId)

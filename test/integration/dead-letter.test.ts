@@ -161,6 +161,30 @@ describe('a batch in which some recordings can not be carried', () => {
 })
 
 describe('what Redis has forgotten', () => {
+  it('is found behind documents that nobody can read', async () => {
+    await using stack = await startDevStack(settings)
+    const jobId = await submit(stack, 'a.wav', await tones(5, 4))
+    await stack.ports.redis.flushall()
+    const broken = '0'.repeat(jobId.length)
+    for (const folder of ['acme', broken]) {
+      const body = Buffer.from('{"of":"somebody else"}')
+      await stack.ports.store.put(`jobs/${folder}/job.json`, body, { signal })
+    }
+    const unreadable: string[] = []
+    const onUnreadable = (error: Error) => unreadable.push(error.message)
+    expect(await reconcileJobs(stack.ports, { signal, onUnreadable })).toEqual([jobId])
+    expect(unreadable).toEqual([expect.stringContaining(broken)])
+  })
+
+  it('and was canceled meanwhile stays so', async () => {
+    await using stack = await startDevStack(settings)
+    const jobId = await submit(stack, 'a.wav', await tones(5, 4))
+    await stack.ports.queue.remove(jobId)
+    expect(await cancelJob(stack.ports, jobId, { signal })).toBe('canceled')
+    expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
+    expect(await stack.ports.board.get(jobId)).toMatchObject({ status: 'canceled' })
+  })
+
   it('is told from storage: done, failed or canceled; and nothing of it runs unasked', async () => {
     await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
     const canceled = await submit(stack, 'c.wav', await tones(4, 4))

@@ -20,14 +20,17 @@ afterAll(async () => {
 /** Recordings that one engine takes at a time. */
 const LANES_MAX = 4
 
-/** Two engines: that of the stack, and a second one. */
-async function startTwo(faults: Parameters<Standin['setFaults']>[0] = []) {
-  const second = await startStandin({ key: 'k', recognizer: createTonesFactory(), faults })
-  const stack = await startDevStack({
+const startStack = () =>
+  startDevStack({
     legs: { floorMs: 3_000, ceilingMs: 6_000, openAheadMs: 100 },
     admission: { kneeLagMs: 3_600_000 },
     engine: { sessionsMax: LANES_MAX },
   })
+
+/** Two engines: that of the stack, and a second one. */
+async function startTwo(faults: Parameters<Standin['setFaults']>[0] = []) {
+  const second = await startStandin({ key: 'k', recognizer: createTonesFactory(), faults })
+  const stack = await startStack()
   const engines = [stack.standin.url, second.url]
   await stack.startWorker({ engines })
   return {
@@ -41,7 +44,7 @@ async function startTwo(faults: Parameters<Standin['setFaults']>[0] = []) {
   }
 }
 
-type Two = Awaited<ReturnType<typeof startTwo>>
+type Two = Omit<Awaited<ReturnType<typeof startTwo>>, typeof Symbol.asyncDispose>
 
 /** Tests run side by side: each has seeds, and so files, of its own. */
 async function recordings(count: number, firstSeed: number): Promise<ToneRecording[]> {
@@ -114,6 +117,23 @@ describe.concurrent('an engine of two', () => {
     await expectAllWords(stack, jobIds, all)
     await until(() => second.stats.finished > 0)
     await expectBothUsed(pool, 10)
+  }, 120_000)
+
+  it('is not there when the worker starts: is looked for, and used once it answers', async () => {
+    const options = { key: 'k', recognizer: createTonesFactory() }
+    const before = await startStandin(options)
+    const { url, port } = before
+    await before.close()
+    const stack = await startStack()
+    await using _ = stack
+    await stack.startWorker({ engines: [stack.standin.url, url] })
+    const second = await startStandin({ ...options, port })
+    try {
+      await until(() => second.stats.finished === 1) // it is warm
+      await expectBothUsed({ stack, first: stack.standin, second }, 60)
+    } finally {
+      await second.close()
+    }
   }, 120_000)
 
   it('answers 503: everything goes to the other, until it is well', async () => {
