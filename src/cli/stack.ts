@@ -1,7 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readEnvironment } from '../config/environment.js'
+import { childEnvironment, readEnvironment } from '../config/environment.js'
 import type { Settings } from '../config/schema.js'
 import { CleanupStack } from '../kernel/cleanup-stack.js'
 import type { Clock } from '../kernel/clock.js'
@@ -99,7 +99,7 @@ async function startStandin(
     name: 'stand-in engine',
     program: programPath('gpu/standin/main'),
     args: standinFlags(settings),
-    env: readEnvironment(),
+    env: childEnvironment(),
     readyEvent: 'listening',
     onLog: (line) => void log.write(`${line}\n`),
     signal,
@@ -117,7 +117,7 @@ async function startWorker(
     program: programPath('jobs/worker'),
     args: ['--exit-with-stdin'],
     env: {
-      ...readEnvironment(),
+      ...childEnvironment(),
       ...configEnv,
       NIGHTSCRIBE_STORAGE: settings.storage,
       NIGHTSCRIBE_STATE_DIR: settings.stateDir,

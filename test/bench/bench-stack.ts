@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type RunningChild, startChild } from '../../src/cli/child-process.js'
 import { type OpenPorts, openPorts } from '../../src/cli/open-ports.js'
 import { programPath } from '../../src/cli/project-root.js'
-import { readEnvironment } from '../../src/config/environment.js'
+import { childEnvironment } from '../../src/config/environment.js'
 import { type Settings, settingsSchema } from '../../src/config/schema.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { sleepFor, systemClock } from '../../src/kernel/clock.js'
@@ -95,7 +95,7 @@ async function startProgram(
 ): Promise<RunningChild> {
   const { readyEvent } = parts
   const args = [...parts.args, '--exit-with-stdin']
-  const env = { ...readEnvironment(), ...parts.env }
+  const env = { ...childEnvironment(), ...parts.env }
   const onLog = (line: string) => void (/"level":(40|50)/.test(line) && console.error(line))
   const program = programPath(name)
   return await startChild({ name, program, args, env, readyEvent, onLog, signal: never })

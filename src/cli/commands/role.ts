@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readEnvironment } from '../../config/environment.js'
+import { childEnvironment } from '../../config/environment.js'
 import type { CommandContext } from '../command-context.js'
 import { EXIT } from '../exit-code.js'
 import { programPath } from '../project-root.js'
@@ -13,7 +13,7 @@ export async function runRole(
   const child = spawn(process.execPath, [programPath(program), ...args], {
     stdio: 'inherit',
     detached: true, // signals are passed on below, each once
-    env: { ...readEnvironment(), ...context.configEnv },
+    env: { ...childEnvironment(), ...context.configEnv },
   })
   context.stop.drain.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })
   context.stop.abort.addEventListener('abort', () => child.kill('SIGINT'), { once: true })
