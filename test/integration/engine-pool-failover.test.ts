@@ -130,7 +130,7 @@ describe.concurrent('an engine of two', () => {
     const second = await startStandin({ ...options, port })
     try {
       await until(() => second.stats.finished === 1) // it is warm
-      await expectBothUsed({ stack, first: stack.standin, second }, 60)
+      await expectBothUsed({ stack, first: stack.standin, second }, 80)
     } finally {
       await second.close()
     }
