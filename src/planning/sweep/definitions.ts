@@ -19,6 +19,6 @@ export const DEFINITIONS = {
   percentiles:
     'By nearest rank. Lag and slip are pooled over all sessions of a step; worst_session is the one with the greatest value.',
   holds:
-    'A step holds when every session ends well and gets exactly the deltas that its audio gives, delta lag p99 and finalization p95 stay within the bound, no single session has a lag p95 above it, no session overruns by more than 1 % of its audio (or by the bound, in short steps), and the engine preempts nobody. The bound is the SLA plus the time by which the engine holds text back by design. It is unclear when this program was itself late (slip p99 above 80 ms) or was stopped.',
+    'A step holds when every session ends well and gets exactly the deltas that its audio gives, delta lag p99 and finalization p95 stay within the bound, no single session has a lag p95 above it, no session overruns by more than 1 % of its audio (or by the bound, in short steps), and the engine preempts nobody. The bound is the SLA plus the time by which the engine holds text back by design. It is unclear when this program was itself late (slip p99 above 80 ms) and no session broke, or when it was stopped.',
   knee: 'The last step whose delta lag p99 is at most one model step (80 ms) above that of the smallest step; none where no later step left it.',
 } as const

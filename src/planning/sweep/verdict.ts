@@ -43,15 +43,16 @@ export function stepVerdict(figures: StepFigures, bounds: VerdictBounds): StepVe
     const reason = `The warm-up utterance failed: ${figures.warm_up_error ?? 'no reason is known.'}`
     return { verdict: 'fails', reasons: [reason], notes }
   }
+  const broken = [...standstill(figures), ...badOutcomes(figures)]
   const reasons = [
-    ...standstill(figures),
-    ...badOutcomes(figures),
+    ...broken,
     ...lateDeltas(figures, bounds),
     ...lateEnds(figures, bounds),
     ...lost(figures),
   ]
   const slipMs = figures.sender_slip_ms?.p99 ?? 0
-  if (slipMs > SLIP_MAX_MS && figures.ending !== 'deadlock') {
+  // Sessions that broke are no matter of time.
+  if (slipMs > SLIP_MAX_MS && broken.length === 0) {
     const reason = `The load generator was itself late (slip p99 ${milliseconds(slipMs)}): use a faster or idler machine.`
     return { verdict: 'unclear', reasons: [reason, ...reasons], notes }
   }

@@ -79,6 +79,12 @@ describe('stepVerdict', () => {
     expect(bit).toMatchObject({ verdict: 'holds', notes: [expect.stringMatching(/itself late/)] })
   })
 
+  it('knows that sessions broke, whoever was late', () => {
+    const outcomes = [{ outcome: 'closed', code: 'close_1006', sessions: 1 }] as const
+    const slip = { sender_slip_ms: spreadOf(120) }
+    expect(verdictOf({ ...slip, outcomes: [...outcomes] }).verdict).toBe('fails')
+  })
+
   it('knows nothing of a step that was stopped', () => {
     expect(verdictOf({ ending: 'stopped' }).verdict).toBe('unclear')
   })
