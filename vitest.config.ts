@@ -19,9 +19,9 @@ export default defineConfig({
     pool: 'forks',
     // Two cores are enough for two files at a time: most of their time is waiting.
     maxWorkers: 2,
-    testTimeout: 90_000,
-    // Hooks start real servers.
-    hookTimeout: 120_000,
+    // These end what hangs; nothing is judged by them, on however slow a machine.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     teardownTimeout: 10_000,
     coverage: {
       provider: 'v8',

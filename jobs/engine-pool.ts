@@ -259,6 +259,7 @@ function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEng
     ...{ desk, pulses, signs, sessions, worker, deltaDelayMs, chains: options.chains },
     readGauges: (inner) => gaugesOf(facts, inner),
     kneeLagMs: settings.admission.kneeLagMs + deltaDelayMs,
+    stallTimeoutMs: settings.engine.stallTimeoutMs,
     nowMs: () => clock.monotonicMs(),
     onEvent: (event) => events.engine(url, event),
   })

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { Redis } from 'ioredis'
 import type { SignsOfLife } from '../src/admission/ledger-store.js'
 import { OwnChains } from '../src/admission/own-chains.js'
 import { RedisEnginePulses } from '../src/admission/redis-engine-pulses.js'
@@ -7,6 +8,7 @@ import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
 import { SessionPool } from '../src/admission/session-pool.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
 import type { Settings } from '../src/config/schema.js'
+import { eitherSignal } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
 import { isStop, StopRequested } from '../src/kernel/errors.js'
@@ -37,6 +39,11 @@ const LOOK_INTERVAL_MS = 1_000
 const JOBS_MAX = 1_000
 /** How often storage is looked through for jobs that the queue has lost. */
 const RECONCILE_INTERVAL_MS = 10 * 60_000
+/**
+ * And so long, up to twice that so that not all look at once, after Redis is back: it may have lost
+ * some, and what is on its way comes first. Or after a look that failed.
+ */
+const RECONCILE_AFTER_MS = 15_000
 
 /** A worker that takes jobs of both stages. Disposing of it closes what it opened. */
 export interface RunningWorker extends AsyncDisposable {
@@ -92,7 +99,7 @@ export async function startWorker(
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
-      reconcile(work, events, ended.signal),
+      reconcile(work, ports.redis, events, ended.signal),
       keepHouse(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
@@ -251,10 +258,14 @@ async function lookAfter(
 
 async function reconcile(
   work: WorkPorts,
+  redis: Redis,
   events: WorkerEvents,
   signal: AbortSignal,
 ): Promise<void> {
+  let back = new AbortController()
+  redis.on('ready', () => back.abort())
   while (!signal.aborted) {
+    back = new AbortController()
     try {
       const onUnreadable = (error: Error) => events.reconcileFailed(error)
       const jobIds = await reconcileJobs(work, { signal, onUnreadable })
@@ -262,8 +273,14 @@ async function reconcile(
     } catch (error) {
       if (isStop(error)) return
       events.reconcileFailed(error)
+      back.abort()
     }
-    // Waking by the stop is the other way to end.
-    await sleepFor(work.clock, RECONCILE_INTERVAL_MS, { signal }).catch(() => {})
+    for (let restMs = RECONCILE_INTERVAL_MS; ; back = new AbortController()) {
+      using either = eitherSignal(signal, back.signal)
+      // Waking by the stop, or by Redis, is the other way to end.
+      await sleepFor(work.clock, restMs, either).catch(() => {})
+      if (signal.aborted || !back.signal.aborted) break
+      restMs = RECONCILE_AFTER_MS * (1 + work.random.uniform())
+    }
   }
 }

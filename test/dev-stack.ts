@@ -108,7 +108,19 @@ export async function startDevStack(
   }
 }
 
-/** Follows the job's stream: Redis wakes us, nothing is polled. */
+/** The one of two worker processes that carries a job. */
+export async function carrierOf(
+  stack: DevStack,
+  jobId: string,
+  workers: readonly RunningChild[],
+): Promise<RunningChild> {
+  const chain = (await stack.ledger()).chains.find(({ id }) => id.startsWith(`${jobId}/`))
+  const carrier = workers.find(({ pid }) => chain?.worker.startsWith(`${pid}-`))
+  if (!carrier) throw new Error(`nobody carries ${jobId}`)
+  return carrier
+}
+
+/** Follows the job's stream: Redis wakes us, nothing is polled. Throws where the job has ended. */
 async function untilCard(
   ports: OpenPorts,
   jobId: string,
@@ -120,6 +132,9 @@ async function untilCard(
     for (let after = '0'; ; ) {
       const card = await ports.board.get(jobId)
       if (card && isWanted(card)) return card
+      if (card && isFinal(card.status)) {
+        throw new Error(`${jobId} is ${card.status} (${card.error?.code ?? 'no error'}) instead`)
+      }
       const read = await reader.xread('BLOCK', 10_000, 'STREAMS', key, after)
       after = read?.[0]?.[1].at(-1)?.[0] ?? after
     }

@@ -175,7 +175,9 @@ const planted: Record<string, { wrong: SourceText[]; right: SourceText[] }> = {
       file('test/a.ndjson', split('{"path":"/ro', 'ot/x"}')),
       file('src/media/pcm.ts', split("const path = '/ho", "me/me/x'")),
     ],
-    right: [file('README.md', 'npm/work/x', 'https://example.com/home/', './work/')],
+    right: [
+      file('README.md', split('npm/wo', 'rk/x'), 'https://example.com/home/', split('./wo', 'rk/')),
+    ],
   },
   'registry hosts': {
     wrong: [file('package-lock.json', '"resolved": "https://registry.example/a.tgz"')],

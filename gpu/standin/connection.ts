@@ -27,7 +27,7 @@ const NOT_VALIDATED =
   'Model not validated. Make sure to validate the model by sending a session.update event.'
 
 /** How an engine ends that a session takes with it, as vLLM before 0.32 at `max_model_len`. */
-const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0, term: 0 }
+const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0, term: 0, abortDeltas: 0 }
 
 /**
  * One client, with the state that vLLM keeps for it: whether the model was validated once, what was
@@ -128,6 +128,11 @@ export class Connection implements EngineSession {
     } catch (error) {
       this.fail(reasonOf(error))
     }
+  }
+
+  aborted(deltas: number): void {
+    if (!this.current) return
+    for (let sent = 0; sent < deltas; sent += 1) this.wire.send(deltaFrame(''))
   }
 
   engineDied(): void {

@@ -54,7 +54,7 @@ export class EngineLife {
 
   /** Kills the engine process, as the fault `engine_death` does. */
   kill(death: Partial<EngineDeath> = {}): void {
-    this.current.die({ closeMs: 0, downMs: -1, abrupt: 0, term: 0, ...death })
+    this.current.die({ closeMs: 0, downMs: -1, abrupt: 0, term: 0, abortDeltas: 0, ...death })
   }
 
   /** Closes every connection with 1012; no engine comes after this one. */

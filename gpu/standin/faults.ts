@@ -20,9 +20,10 @@ const DEFAULTS = {
    * The engine process dies: an error frame to whoever generates, 1012 to everybody `closeMs`
    * later, `/health` 503 and then nobody listens, for `downMs` or, when negative, for good.
    * `abrupt` 1 imitates a killed server: no frame, and 1006 at once. `term` 1 imitates one that is
-   * told to stop: no frame, and 1012 at once.
+   * told to stop: no error, and 1012 at once. Whoever generates gets `abortDeltas` empty deltas
+   * first, as of requests that the engine process still had the time to abort.
    */
-  engine_death: { afterDeltas: 100, closeMs: 260, downMs: -1, abrupt: 0, term: 0 },
+  engine_death: { afterDeltas: 100, closeMs: 260, downMs: -1, abrupt: 0, term: 0, abortDeltas: 0 },
   /** The connection is open, and nobody greets. */
   no_greeting: {},
   /** The connection is gone without a close frame: 1006. */

@@ -63,6 +63,8 @@ export interface EngineStats extends Readonly<EngineCounters> {
 
 /** A connection, as far as the engine knows it. */
 export interface EngineSession extends Stepper {
+  /** The engine aborts its request, if there is one: so many empty deltas. */
+  aborted(deltas: number): void
   /** The engine is dead: tells the client if it was generating. */
   engineDied(): void
   /** Ends the connection, without a close frame when the code is 1006. */
@@ -75,6 +77,7 @@ export interface EngineDeath {
   downMs: number
   abrupt: number
   term: number
+  abortDeltas: number
 }
 
 /** What vLLM says to whoever was generating when its engine process died. */
@@ -133,8 +136,12 @@ export class StandinEngine {
     this.alive = false
     this.loop.stop()
     for (const session of [...this.sessions]) {
-      if (death.abrupt) session.close(1006)
-      else if (!death.term) session.engineDied()
+      if (death.abrupt) {
+        session.close(1006)
+      } else {
+        session.aborted(death.abortDeltas)
+        if (!death.term) session.engineDied()
+      }
     }
     this.onDeath(death)
   }

@@ -1,7 +1,7 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { UpstreamError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
-import type { LedgerStep } from './engine-desk.js'
+import { type LedgerStep, NO_CHANGE } from './engine-desk.js'
 import type { Ledger, PlannedLeg } from './ledger.js'
 import { withLegAs } from './ledger-changes.js'
 import { type LegLease, SLIP_MAX_MS } from './leg-lease.js'
@@ -23,8 +23,8 @@ export interface BlockQuestion {
   clock: Clock
   random: Random
   signal: AbortSignal
-  /** The ledger with the lease in it, should it have been lost. @throws where it has a new owner */
-  restore(ledger: Ledger): Ledger
+  /** The ledger with the lease in it, should it have been lost; null where others have its room. */
+  restore(ledger: Ledger): Ledger | null
 }
 
 /** What was decided, and how the lease stands in the ledger with it. */
@@ -36,20 +36,28 @@ interface Answer {
 /**
  * Waits until a lease may take its next block, because somebody on its engine is late, or it is
  * itself. While it waits the ledger knows at which frame.
- * @throws UpstreamError `engine_overloaded` when it has waited too long; the signal's reason
+ * @throws UpstreamError `engine_overloaded` when it has waited too long, or others have its room;
+ *   the signal's reason
  */
 export async function askForBlock(lease: LegLease, question: BlockQuestion): Promise<void> {
   const { clock, random, signal, frame } = question
   const sinceMs = clock.monotonicMs()
   const patienceMs = GIVE_UP_MS * (1 + random.uniform())
   for (;;) {
-    const { isGranted } = await changePatiently(
+    const answered = await changePatiently(
       lease.desk,
       { clock, random, signal },
       (ledger, nowMs) => answer(lease, question, ledger, nowMs),
-      ({ entry }) => lease.noted(entry),
+      (value) => value && lease.noted(value.entry),
     )
-    if (isGranted) return
+    if (answered === null) {
+      throw new UpstreamError(
+        'engine_overloaded',
+        `The room of ${lease.chainId} on ${lease.desk.engine} went to others; its leg is carried again.`,
+        { effect: 'none', facts: { chainId: lease.chainId, frame } },
+      )
+    }
+    if (answered.isGranted) return
     if (clock.monotonicMs() - sinceMs > patienceMs) {
       throw new UpstreamError(
         'engine_overloaded',
@@ -66,9 +74,10 @@ function answer(
   { frame, clock, restore }: BlockQuestion,
   ledger: Ledger,
   nowMs: number,
-): LedgerStep<Answer> {
+): LedgerStep<Answer | null> {
   const { chainId, index, entry, desk } = lease
   const known = restore(ledger)
+  if (known === null) return NO_CHANGE
   // Rounded down: it never is where the ledger doesn't expect it yet.
   const lateMs = Math.floor(lease.lateAt(frame, clock.monotonicMs()))
   const hasStopped = entry.stoppedFrame !== null

@@ -1,3 +1,4 @@
+import { eitherSignal } from '../kernel/abort.js'
 import { isStop, StopRequested } from '../kernel/errors.js'
 import type { LaneChain } from './lane-chain.js'
 import type { LegLease } from './leg-lease.js'
@@ -92,12 +93,12 @@ async function carryUntilFailure<T>(
 ): Promise<FailedLeg | null> {
   const { signal } = options
   const broken = new AbortController()
-  const ended = AbortSignal.any([signal, broken.signal])
+  using ended = eitherSignal(signal, broken.signal)
   // Each leg is told of after the one before it, and stopped when that one has failed.
   let told: Promise<FailedLeg | null> = Promise.resolve(null)
   try {
     for (;;) {
-      const lease = await chain.next({ signal: ended })
+      const lease = await chain.next(ended)
       if (lease === null) return await told
       const leg = start(lease, options)
       told = tell(told, leg, options)
@@ -131,10 +132,10 @@ async function tell<T>(
 
 function start<T>(lease: LegLease, options: CarryOptions<T>): RunningLeg<T> {
   const stop = new AbortController()
-  const signal = AbortSignal.any([options.signal, stop.signal])
   const outcome = (async () => {
+    using either = eitherSignal(options.signal, stop.signal)
     try {
-      const result = await options.runLeg(lease, { signal })
+      const result = await options.runLeg(lease, either)
       await lease.close({ signal: options.signal })
       return { result }
     } catch (error) {

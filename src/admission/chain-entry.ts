@@ -30,6 +30,19 @@ export class ChainEntry {
     return stands?.legs.some((each) => isSameLeg(each, leg)) ?? false
   }
 
+  /**
+   * The ledger with a lease as it is here, if it stands there at all; null where it went to others.
+   * Its start tells it from one that was granted later. What its sender has told of itself may be
+   * another there, where the answer to that was lost.
+   */
+  standing(ledger: Ledger, leg: PlannedLeg): Ledger | null {
+    const stands = this.isOurs(ledger) ? this.find(ledger) : undefined
+    const isThere = stands?.legs.some(({ index, open, startMs }) => {
+      return open && index === leg.index && startMs === leg.startMs
+    })
+    return isThere ? this.withLeg(ledger, leg) : null
+  }
+
   /** The chain with those legs of it that hold sessions, and those that are planned after them. */
   chain(
     held: readonly PlannedLeg[],

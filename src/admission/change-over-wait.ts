@@ -1,3 +1,4 @@
+import { eitherSignal } from '../kernel/abort.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 import type { LegLease } from './leg-lease.js'
@@ -58,9 +59,9 @@ async function sleepWhileRunning(
   dueMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const either = AbortSignal.any([signal, running.ended])
+  using either = eitherSignal(signal, running.ended)
   try {
-    await clock.sleepUntil(dueMs, { signal: either })
+    await clock.sleepUntil(dueMs, either)
   } catch (error) {
     if (signal.aborted) throw error
   }

@@ -1,3 +1,4 @@
+import { areAllKnown, type ConnectionReading, freshReadings } from './connection-count.js'
 import type { EngineDesk } from './engine-desk.js'
 import {
   chainToFree,
@@ -6,6 +7,7 @@ import {
   hasRoomForStep,
   SILENCE_MAX_MS,
   type StalledGauges,
+  silenceBoundMs,
   silenceMs,
 } from './freeing-rule.js'
 import { nextKnee } from './knee-controller.js'
@@ -50,6 +52,8 @@ export interface EngineKeeperOptions {
   /** Lag bound of the knee, with what the engine holds back added. */
   kneeLagMs: number
   deltaDelayMs: number
+  /** How long one session may be silent; `deltaDelayMs` is added. */
+  stallTimeoutMs: number
   /** Those of this process: what else stands under its name is taken out. */
   chains: Pick<OwnChains, 'has'>
   /** Our monotonic clock. */
@@ -83,6 +87,8 @@ export class EngineKeeper {
   private correction: KvCorrection = NO_CORRECTION
   private gauges: KeeperGauges | null = null
   private predictedBlocks: number | null = null
+  /** What the engine has counted in the last rounds. */
+  private readings: readonly ConnectionReading[] = []
   /** Chains under our name that the round before found to be nobody's. */
   private strays: ReadonlySet<string> = new Set()
 
@@ -132,7 +138,7 @@ export class EngineKeeper {
     await pulses.publish(engine, own, options)
     const all = await pulses.list(engine, options)
     this.noteSilence(all)
-    this.gauges = await this.options.readGauges(options)
+    await this.readGauges(options)
     const told = await pulses.takeToldToFree(engine, worker, options)
     for (const chainId of told) sessions.free(chainId)
     await this.correct(all, options)
@@ -140,6 +146,16 @@ export class EngineKeeper {
     await this.freeIfDeadlocked(all, options)
     await this.reclaim(all, options)
     await this.takeOutStrays(options)
+  }
+
+  private async readGauges(options: { signal: AbortSignal }): Promise<void> {
+    const { desk } = this.options
+    const fromMs = desk.nowMs()
+    this.gauges = await this.options.readGauges(options)
+    const toMs = desk.nowMs()
+    const connections = this.gauges?.websocketConnections ?? null
+    const fresh = freshReadings(this.readings, toMs)
+    this.readings = connections === null ? fresh : [...fresh, { fromMs, toMs, connections }]
   }
 
   private noteSilence(all: readonly EnginePulse[]): void {
@@ -211,8 +227,8 @@ export class EngineKeeper {
     all: readonly EnginePulse[],
     options: { signal: AbortSignal },
   ): Promise<void> {
-    const { desk, pulses, deltaDelayMs, onEvent } = this.options
-    const boundMs = SILENCE_MAX_MS + deltaDelayMs
+    const { desk, pulses, onEvent } = this.options
+    const boundMs = silenceBoundMs(this.gauges, this.options)
     if (!deadlocked(all, this.gauges, { boundMs })) return
     const holdMs = FREE_HOLD_MS
     if (!(await pulses.tryLock(desk.engine, 'free', { holdMs, ...options }))) return
@@ -250,7 +266,10 @@ export class EngineKeeper {
     const left = found.filter((id) => seen.has(id))
     if (left.length === 0) return
     await desk.change(options, (ledger) => {
-      const isLeft = (chain: Chain) => chain.worker === worker && left.includes(chain.id)
+      const isLeft = ({ worker: of, id }: Chain) => {
+        // It may have been let in again since.
+        return of === worker && left.includes(id) && !chains.has(id, desk.engine)
+      }
       const kept = ledger.chains.filter((chain) => !isLeft(chain))
       return { ledger: { ...ledger, chains: kept }, value: undefined }
     })
@@ -271,12 +290,8 @@ export class EngineKeeper {
     const certain = others.filter((each) => (ages.get(each) ?? null) === null)
     const suspects = others.filter((each) => (ages.get(each) ?? 0) > SUSPECT_AFTER_MS)
     const gone = new Set([...certain, ...suspects])
-    const living = sum(
-      all.filter((pulse) => !gone.has(pulse.worker)),
-      ({ sessions }) => sessions,
-    )
-    const connections = this.gauges?.websocketConnections ?? null
-    const isFreed = connections !== null && connections <= living
+    const living = all.filter((pulse) => !gone.has(pulse.worker))
+    const isFreed = areAllKnown(this.readings, living)
     const dead = new Set([...certain, ...(isFreed ? suspects : [])])
     if (dead.size === 0) return
     await desk.change(options, (ledger) => ({

@@ -10,7 +10,10 @@ export interface StalledGauges {
   readonly kvBlocksTotal: number | null
 }
 
-/** Silence of a whole engine after which it is deadlocked; `deltaDelayMs` is added. */
+/**
+ * Silence of a whole engine after which it is deadlocked, if its cache may be full; `deltaDelayMs`
+ * is added.
+ */
 export const SILENCE_MAX_MS = 2_000
 /** The most blocks that one step of a session can need at once: its first, with small blocks. */
 const STEP_BLOCKS_MAX = 4
@@ -21,7 +24,7 @@ const STEP_BLOCKS_MAX = 4
  * stand still, also when it was somebody else's sessions that filled it.
  *
  * @param gauges null: not known, then silence alone decides
- * @param boundMs `SILENCE_MAX_MS`, with the engine's `deltaDelayMs` added
+ * @param boundMs see `silenceBoundMs`
  */
 export function deadlocked(
   pulses: readonly EnginePulse[],
@@ -30,6 +33,19 @@ export function deadlocked(
 ): boolean {
   if (silenceMs(pulses) <= boundMs) return false
   return gauges === null || !waitsForSeats(gauges)
+}
+
+/**
+ * Silence that an engine may keep before a session of it is closed. One with room in its cache is
+ * slow, or a network swallows what it says: closing a session frees nothing there, and recordings
+ * whose sessions are closed over and over never get anywhere. So it has as long as one session.
+ */
+export function silenceBoundMs(
+  gauges: StalledGauges | null,
+  { stallTimeoutMs, deltaDelayMs }: { stallTimeoutMs: number; deltaDelayMs: number },
+): number {
+  const hasRoom = gauges !== null && hasRoomForStep(gauges)
+  return (hasRoom ? Math.max(SILENCE_MAX_MS, stallTimeoutMs) : SILENCE_MAX_MS) + deltaDelayMs
 }
 
 /**

@@ -1,5 +1,4 @@
 import { sleepFor } from '../kernel/clock.js'
-import { UpstreamError } from '../kernel/errors.js'
 import { askForBlock } from './ask-for-block.js'
 import { ChainEntry } from './chain-entry.js'
 import { untilChangeOver } from './change-over-wait.js'
@@ -169,18 +168,16 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   }
 
   /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
-  private restored(lease: LegLease, ledger: Ledger): Ledger {
-    if (!this.entry.isOurs(ledger)) {
-      const sentence = `Another worker carries ${this.chainId} already.`
-      throw new UpstreamError('queue_unavailable', sentence, { effect: 'none' })
-    }
+  private restored(lease: LegLease, ledger: Ledger): Ledger | null {
+    if (!lease.isUsed) return this.entry.standing(ledger, lease.entry)
+    if (!this.entry.isOurs(ledger)) return null
     if (lease.desk !== this.desk) return this.entry.withLeg(ledger, lease.entry)
     return this.put(ledger)
   }
 
   private put(ledger: Ledger): Ledger {
     const { restFrames, parkedSinceMs } = this
-    const legs = [...this.openLegs(), ...this.ahead.map(({ leg }) => leg)]
+    const legs = [...this.openLegs(ledger), ...this.ahead.map(({ leg }) => leg)]
     return this.entry.put(ledger, { legs, restFrames, parkedSinceMs })
   }
 
@@ -377,16 +374,19 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   }
 
   private async moveToDesk(desk: EngineDesk, options: { signal: AbortSignal }): Promise<void> {
-    const held = this.openLegs()
     await this.change(this.desk, options, (ledger) => {
-      return { ledger: this.entry.withOnly(ledger, held), value: null }
+      return { ledger: this.entry.withOnly(ledger, this.openLegs(ledger)), value: null }
     })
     this.desk = desk
     this.parkedSinceMs = null
   }
 
-  private openLegs(): PlannedLeg[] {
-    return this.leases.filter(({ desk }) => desk === this.desk).map(({ entry }) => entry)
+  /** @param inLedger without those that have no session yet and went to others there */
+  private openLegs(inLedger?: Ledger): PlannedLeg[] {
+    const isLost = ({ isUsed, entry }: LegLease) =>
+      inLedger && !isUsed && !this.entry.standing(inLedger, entry)
+    const here = this.leases.filter((each) => each.desk === this.desk && !isLost(each))
+    return here.map(({ entry }) => entry)
   }
 
   private olderLegs(running: LegLease): PlannedLeg[] {

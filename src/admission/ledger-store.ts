@@ -1,3 +1,4 @@
+import type { ConnectionCount } from './connection-count.js'
 import type { WaitReason } from './decide.js'
 import type { Ledger } from './ledger.js'
 
@@ -88,6 +89,8 @@ export interface EnginePulse {
   readonly oldestDueMs: number | null
   /** Sessions that have an open socket. */
   readonly sessions: number
+  /** Sessions that the engine has greeted and that haven't ended, in the last seconds. */
+  readonly connectionCounts: readonly ConnectionCount[]
   /** Blocks that they hold by the law, from the deltas received. */
   readonly kvBlocksPredicted: number
   /** When one of them was last opened or closed; null before the first. */

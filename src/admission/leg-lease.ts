@@ -38,6 +38,8 @@ export class LegLease {
   sentFrames = 0
   /** How late the newest frame was. */
   lateMs = 0
+  /** The ledger was asked for its first frame, and audio was sent since, or is about to be. */
+  isUsed = false
   /** Aborted once the session has ended, well or not. */
   private readonly over = new AbortController()
   private readonly plan: EnginePlan
@@ -143,7 +145,9 @@ export class LegLease {
 
   /**
    * To be called right before a frame is sent. Most frames need no new block, and most that do are
-   * on their planned curve: for those it answers at once, without a promise.
+   * on their planned curve: for those it answers at once, without a promise. The first one asks
+   * always: a machine that stood still since the lease was granted doesn't see it by its own clock,
+   * and as long as no audio is sent others take the lease for a dead worker's at once.
    * @throws the signal's reason
    */
   permit(
@@ -155,13 +159,24 @@ export class LegLease {
     this.sentFrames = frame
     this.lateMs = this.lateAt(frame, nowMs)
     if (frame >= this.awaitedFrame) this.arrive()
-    if (frame < this.borderFrame || this.plan.policy === 'fixed') return undefined
+    if (this.plan.policy === 'fixed') {
+      this.isUsed = true // nobody is asked: nothing is counted
+      return undefined
+    }
+    if (!this.isUsed) return this.ask(frame, options)
+    if (frame < this.borderFrame) return undefined
     const unknownMs = this.lateMs - this.leg.behindMs
     if (unknownMs <= SLIP_MAX_MS && this.desk.isCalm && this.owner.stands(this)) {
       this.passBorder(frame)
       return undefined
     }
-    return this.owner.ask(this, frame, options).then(() => this.passBorder(frame))
+    return this.ask(frame, options)
+  }
+
+  private async ask(frame: number, options: { signal: AbortSignal }): Promise<void> {
+    await this.owner.ask(this, frame, options)
+    this.isUsed = true
+    this.passBorder(frame)
   }
 
   /** How late a frame is, at a moment of the monotonic clock. */

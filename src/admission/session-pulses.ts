@@ -1,4 +1,5 @@
 import { StopRequested } from '../kernel/errors.js'
+import { ConnectionLog } from './connection-count.js'
 import { type KvModel, kvBlocksHeld } from './kv-model.js'
 import type { EnginePulse } from './ledger-store.js'
 
@@ -17,6 +18,8 @@ const LAGS_MAX = 8_192
 export interface SessionPulse {
   /** Aborts with `SESSION_FREED` when this session is to be closed. */
   readonly freed: AbortSignal
+  /** The engine has greeted it. */
+  connected(nowMs: number): void
   frameSent(nowMs: number): void
   /** @param lagMs null where lag tells nothing of the engine: the sender runs ahead of it */
   deltaReceived(nowMs: number, lagMs: number | null): void
@@ -28,6 +31,7 @@ interface Beating {
   frames: number
   deltas: number
   dueSinceMs: number | null
+  isConnected: boolean
   freeing: AbortController
 }
 
@@ -38,6 +42,7 @@ interface Beating {
 export class SessionPulses {
   private readonly sessions = new Set<Beating>()
   private readonly kvModel: KvModel
+  private readonly log = new ConnectionLog()
   private lagsMs: number[] = []
   private newestDeltaMs: number | null = null
   private changedMs: number | null = null
@@ -53,12 +58,17 @@ export class SessionPulses {
       frames: 0,
       deltas: 0,
       dueSinceMs: null,
+      isConnected: false,
       freeing: new AbortController(),
     }
     this.sessions.add(session)
     this.changedMs = nowMs
     return {
       freed: session.freeing.signal,
+      connected: (atMs) => {
+        session.isConnected = true
+        this.log.add(1, atMs)
+      },
       frameSent: (atMs) => {
         session.frames += 1
         if (isDue(session)) session.dueSinceMs ??= atMs
@@ -71,6 +81,7 @@ export class SessionPulses {
       },
       ended: (atMs) => {
         this.sessions.delete(session)
+        if (session.isConnected) this.log.add(-1, atMs)
         this.changedMs = atMs
       },
     }
@@ -100,6 +111,7 @@ export class SessionPulses {
       newestDeltaMs: inStore(this.newestDeltaMs),
       oldestDueMs: inStore(oldestDueMs),
       sessions: this.sessions.size,
+      connectionCounts: this.log.take(nowMs).map(([sinceMs, count]) => [toStore(sinceMs), count]),
       kvBlocksPredicted,
       changedMs: inStore(this.changedMs),
       lagP99Ms,

@@ -88,8 +88,10 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
         : `try ${note.fence} began${where}`
     }
     case 'session-broke': {
-      const what = note.times === 1 ? 'a session' : `${note.times} sessions`
-      return `lost ${what} on ${printable(note.engine)}: ${reasonText(note.code)}`
+      return `lost ${sessionsText(note.times)} on ${printable(note.engine)}: ${reasonText(note.code)}`
+    }
+    case 'session-freed': {
+      return `gave up ${sessionsText(note.times)} on ${printable(note.engine)}, so that the others there could go on`
     }
     case 'try-failed': {
       const { detail, code } = note.error
@@ -109,6 +111,10 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
       return `${how}: ${reasonText(note.error.code)}`
     }
   }
+}
+
+function sessionsText(count: number): string {
+  return count === 1 ? 'a session' : `${count} sessions`
 }
 
 /** Of what came again and again, and nothing was made safe in between. */

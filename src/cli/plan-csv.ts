@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { InputError, reasonOf } from '../kernel/errors.js'
+import { InputError, reasonOf, systemCode } from '../kernel/errors.js'
 import type { Pace } from '../media/replay-schedule.js'
 import { PRIORITY_MAX } from '../queue/bullmq-job-queue.js'
 import type { PlanRecording } from './plan-recording.js'
@@ -21,7 +21,11 @@ export interface CsvDefaults {
 /** Reads a file of lengths. @throws InputError naming the file, and the line where one is wrong */
 export async function readCsv(path: string, defaults: CsvDefaults): Promise<PlanRecording[]> {
   const bytes = await readFile(path).catch((cause) => {
-    throw new InputError('input_not_found', `${path} can't be read: ${reasonOf(cause)}.`, { cause })
+    const isMissing = systemCode(cause) === 'ENOENT'
+    const sentence = isMissing
+      ? `There is no ${path}.`
+      : `${path} can't be read: ${reasonOf(cause)}.`
+    throw new InputError('input_not_found', sentence, { cause })
   })
   if (bytes.length > CSV_BYTES_MAX) {
     throw new InputError('media_too_large', `${path} is larger than ${CSV_BYTES_MAX} bytes.`)
@@ -98,10 +102,12 @@ function parseBy(
 
 /** Seconds, m:ss or h:mm:ss; null for anything else, and for what no recording is. */
 function durationOf(text: string): number | null {
-  const [, hours = '0', minutes = '0', seconds = ''] =
+  const [, hours, minutes, seconds = ''] =
     /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$/.exec(text.trim()) ?? []
-  if (seconds === '') return null
-  const durationMs = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000
+  if (seconds === '' || (minutes !== undefined && Number(seconds) >= 60)) return null
+  if (hours !== undefined && Number(minutes) >= 60) return null
+  const wholeMinutes = Number(hours ?? 0) * 60 + Number(minutes ?? 0)
+  const durationMs = (wholeMinutes * 60 + Number(seconds)) * 1000
   return durationMs > 0 && durationMs <= DURATION_MS_MAX ? Math.round(durationMs) : null
 }
 

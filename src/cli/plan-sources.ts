@@ -101,7 +101,7 @@ async function fromQueue(
 /** A job that was analysed: everything is known. */
 function heard({ recording, analysis }: OpenJob): PlanRecording | null {
   if (analysis === null) return null
-  const lanes = analysis.lanes.map(({ pauses_ms: pausesMs }) => ({ pausesMs }))
+  const lanes = analysis.lanes.map(({ pauses_ms }) => ({ pausesMs: [...pauses_ms] }))
   return { ...recording, durationMs: analysis.duration_ms, lengthFrom: 'decoded', lanes }
 }
 

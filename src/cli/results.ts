@@ -53,9 +53,10 @@ export async function collectResults(
   return results
 }
 
-/** 0: all good ones are done; 75: a good one isn't; 1: nothing could be done. */
+/** 0: all good ones are done; 75, 2: one isn't, later or by a setting; 1: nothing could be done. */
 export function batchExitCode(results: readonly RecordingResult[]): number {
   if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
+  if (results.some(({ error }) => error?.code === 'config_invalid')) return EXIT.config
   return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
 }
 

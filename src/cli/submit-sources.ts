@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { NightscribeError } from '../kernel/errors.js'
+import { ConfigError, InputError, type NightscribeError } from '../kernel/errors.js'
 import { type SubmitOutcome, submitRecording } from '../pipeline/submit-recording.js'
 import type { CommandContext } from './command-context.js'
 import { type ExpandedSource, expandSources } from './expand-sources.js'
@@ -15,8 +15,9 @@ export interface Submitted {
 }
 
 /**
- * Submits everything that the arguments stand for, in order. A bad one never stops the others; only
- * what concerns all of them (settings, storage, Redis) is thrown.
+ * Submits everything that the arguments stand for, in order. A bad one never stops the others, nor
+ * does a foreign bucket that the settings open no way to.
+ * @throws what concerns all of them: settings, storage, Redis
  */
 export async function submitSources(
   context: CommandContext,
@@ -35,9 +36,11 @@ export async function submitSources(
         results.push(await submitOne(ports, source, request.options, signal))
       }
     } catch (error) {
-      results.push({ name: argument, outcome: null, error: inputErrorOf(error) })
+      results.push({ name: argument, outcome: null, error: ownErrorOf(error, argument) })
     }
   }
+  const [first] = results
+  if (first?.error && results.every(({ error }) => error instanceof ConfigError)) throw first.error
   return results
 }
 
@@ -54,12 +57,14 @@ export async function submitOne(
     const outcome = await submitRecording(ports, { ...address, name, ...options }, { signal })
     return { name, outcome, error: null }
   } catch (error) {
-    return { name, outcome: null, error: inputErrorOf(error) }
+    return { name, outcome: null, error: ownErrorOf(error, name) }
   }
 }
 
-/** @throws everything but a fault of the input */
-function inputErrorOf(error: unknown): NightscribeError {
-  if (error instanceof NightscribeError && error.name === 'InputError') return error
+/** What is a source's own. @throws everything else */
+function ownErrorOf(error: unknown, name: string): NightscribeError {
+  if (error instanceof InputError) return error
+  // Our own storage is open by now: what is missing are the rights to this one.
+  if (error instanceof ConfigError && name.startsWith('s3://')) return error
   throw error
 }

@@ -12,13 +12,14 @@ export function readEnvironment(): Environment {
 }
 
 /**
- * What a process of ours is started with. Audio comes and goes in buffers of 64 KiB: glibc shall
- * give them back when they are freed and not keep what lies between them, or a worker of a hundred
- * sessions grows by a third in half an hour. Other allocators ignore these; what is set stands.
+ * What a process of ours is started with. Audio comes and goes in buffers of 64,000 bytes: glibc
+ * shall give each back when it is freed (so the threshold must lie below them), and not keep what
+ * lies between them, or a worker of a hundred sessions grows by a third in half an hour. Other
+ * allocators ignore these; what is set stands.
  */
 export function childEnvironment(): Environment {
   return {
-    ...{ MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '65536' },
+    ...{ MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '32768' },
     ...readEnvironment(),
   }
 }

@@ -17,7 +17,8 @@ export interface MailboxOptions {
  * out, then iteration ends; `put` is ignored).
  */
 export class Mailbox<T> implements AsyncIterable<T> {
-  private items: T[] = []
+  /** What was handed out is let go of at once: the garbage of a hundred sessions must die young. */
+  private items: (T | undefined)[] = []
   private head = 0
   private ended = false
   private full = false
@@ -62,9 +63,11 @@ export class Mailbox<T> implements AsyncIterable<T> {
 
   private take(): T {
     const item = this.items[this.head] as T
+    this.items[this.head] = undefined
     this.head += 1
-    if (this.head > 256 && this.head * 2 > this.items.length) {
-      this.items = this.items.slice(this.head)
+    const isEmpty = this.head === this.items.length
+    if (isEmpty || (this.head > 256 && this.head * 2 > this.items.length)) {
+      this.items = isEmpty ? [] : this.items.slice(this.head)
       this.head = 0
     }
     if (this.full && this.length <= this.options.itemsMax / 2) {

@@ -5,17 +5,21 @@ const UNITS_PER_MS = 10
 /** Up to 204.7 ms every unit has a bucket; beyond, each doubling of the value has 1024 of them. */
 const EXACT_UNITS_MAX = 2048
 const BUCKETS_PER_OCTAVE = 1024
-/** About 11 years; everything longer counts as this. */
+const FIRST_OCTAVE = Math.log2(EXACT_UNITS_MAX)
+/** About 7 years; everything longer counts as this. */
 const UNITS_MAX = 2 ** 41
+/** Buckets that are made at a time. */
+const PAGE_BUCKETS = 256
 
 /**
  * Durations, counted in buckets: to 0.1 ms up to 204.7 ms, to one part in a thousand beyond. Only
- * buckets that were hit are kept, at most 33,000, however many values come. Histograms of several
- * sessions add up to that of all, which averages of percentiles would not.
+ * pages of buckets that were hit are kept, of 1 KiB each: some 15 for what a session does, and at
+ * most 129, however many values come. Histograms of several sessions add up to that of all, which
+ * averages of percentiles would not.
  */
 export class LatencyHistogram {
-  /** Lower bound of the bucket in units → how often. */
-  private readonly counts = new Map<number, number>()
+  /** Number of the page → how often each of its buckets was hit. */
+  private readonly pages = new Map<number, Uint32Array>()
   private total = 0
   private longestMs = 0
 
@@ -32,16 +36,18 @@ export class LatencyHistogram {
   record(durationMs: number): void {
     assert.ok(Number.isFinite(durationMs), 'a latency is a finite number of ms')
     const bucket = bucketOf(Math.round(Math.max(0, durationMs) * UNITS_PER_MS))
-    this.counts.set(bucket, (this.counts.get(bucket) ?? 0) + 1)
+    const page = this.page(Math.floor(bucket / PAGE_BUCKETS))
+    const at = bucket % PAGE_BUCKETS
+    page[at] = (page[at] as number) + 1
     this.total += 1
     this.longestMs = Math.max(this.longestMs, durationMs)
   }
 
   /** Adds everything that another histogram has counted. */
   merge(other: LatencyHistogram): void {
-    const taken = [...other.counts] // a copy, because a histogram may be added to itself
-    for (const [bucket, count] of taken) {
-      this.counts.set(bucket, (this.counts.get(bucket) ?? 0) + count)
+    for (const [number, counts] of other.pages) {
+      const page = this.page(number)
+      for (const [at, count] of counts.entries()) page[at] = (page[at] as number) + count
     }
     this.total += other.total
     this.longestMs = Math.max(this.longestMs, other.longestMs)
@@ -53,14 +59,16 @@ export class LatencyHistogram {
    * @returns ms, one per share; null before the first value
    */
   percentilesMs(shares: readonly number[]): (number | null)[] {
-    const buckets = [...this.counts].sort(([left], [right]) => left - right)
+    const pages = [...this.pages].sort(([left], [right]) => left - right)
     return shares.map((share) => {
       assert.ok(share > 0 && share <= 1, 'a percentile is a share in (0, 1]')
       const rank = Math.ceil(share * this.total - 1e-9) // 0.07 × 100 is a little above 7
       let reached = 0
-      for (const [bucket, count] of buckets) {
-        reached += count
-        if (reached >= rank) return tenths(bucket / UNITS_PER_MS)
+      for (const [number, counts] of pages) {
+        for (const [at, count] of counts.entries()) {
+          reached += count
+          if (reached >= rank) return tenths(unitsOf(number * PAGE_BUCKETS + at) / UNITS_PER_MS)
+        }
       }
       return null
     })
@@ -69,6 +77,14 @@ export class LatencyHistogram {
   percentileMs(share: number): number | null {
     return this.percentilesMs([share])[0] ?? null
   }
+
+  private page(number: number): Uint32Array {
+    const known = this.pages.get(number)
+    if (known) return known
+    const made = new Uint32Array(PAGE_BUCKETS)
+    this.pages.set(number, made)
+    return made
+  }
 }
 
 /** Rounded to 0.1 ms. */
@@ -76,9 +92,19 @@ export function tenths(durationMs: number): number {
   return Math.round(durationMs * UNITS_PER_MS) / UNITS_PER_MS
 }
 
+/** The number of a duration's bucket, from 0, in order of length. */
 function bucketOf(units: number): number {
   const capped = Math.min(units, UNITS_MAX)
   if (capped < EXACT_UNITS_MAX) return capped
-  const bucketUnits = 2 ** Math.floor(Math.log2(capped)) / BUCKETS_PER_OCTAVE
-  return Math.floor(capped / bucketUnits) * bucketUnits
+  const octave = Math.floor(Math.log2(capped))
+  const within = Math.floor((capped / 2 ** octave - 1) * BUCKETS_PER_OCTAVE)
+  return EXACT_UNITS_MAX + (octave - FIRST_OCTAVE) * BUCKETS_PER_OCTAVE + within
+}
+
+/** The shortest duration of a bucket. */
+function unitsOf(bucket: number): number {
+  if (bucket < EXACT_UNITS_MAX) return bucket
+  const beyond = bucket - EXACT_UNITS_MAX
+  const octave = FIRST_OCTAVE + Math.floor(beyond / BUCKETS_PER_OCTAVE)
+  return 2 ** octave * (1 + (beyond % BUCKETS_PER_OCTAVE) / BUCKETS_PER_OCTAVE)
 }

@@ -5,6 +5,7 @@ import { type AnalysisDocument, analysisDocument } from '../storage/analysis-doc
 import { type JobDocument, jobDocument } from '../storage/job-document.js'
 import { analysisKey, audioKey, jobKey, peaksKey } from '../storage/keys.js'
 import { goneWork } from '../storage/own-work.js'
+import { PackedRanges } from '../storage/packed-ranges.js'
 import { readJson, writeJson } from '../storage/stored-json.js'
 import { readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
@@ -91,10 +92,10 @@ async function analyse(
       level_dbfs: lane.levelDbfs,
       speech: {
         method: lane.speech.method,
-        segments_ms: lane.speech.segmentsMs.map(([start, end]) => [start, end]),
+        segments_ms: new PackedRanges(lane.speech.segmentsMs),
         speech_ms: lane.speech.speechMs,
       },
-      pauses_ms: lane.pausesMs.map(([start, end]) => [start, end]),
+      pauses_ms: new PackedRanges(lane.pausesMs),
       peaks: { per_second: PEAKS_PER_SECOND, key },
     })
   }

@@ -26,6 +26,12 @@ export function noteSessionBroke(
   board.note(jobId, note).catch(() => {}) // a view
 }
 
+/** The same of a session that was closed so that the others of its engine go on. */
+export function noteSessionFreed(board: JobBoard, jobId: string, engine: KnownEngine): void {
+  const note = { kind: 'session-freed', engine: hostOf(engine), times: 1 } as const
+  board.note(jobId, note).catch(() => {}) // a view
+}
+
 /** Without credentials and path. */
 function hostOf({ address }: KnownEngine): string {
   return new URL(address.url).host

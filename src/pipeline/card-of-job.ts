@@ -75,7 +75,8 @@ function endedCard(
   return { ...card, status, fence, attempts: fence, warnings, reachedAtMs }
 }
 
-function errorOf(failed: FailureDocument): JobCard['error'] {
+/** What a card says of a failure that storage knows; null of a cancel. */
+export function errorOf(failed: FailureDocument): JobCard['error'] {
   if (failed.status === 'canceled') return null
   const { code, detail, retryable, stage } = failed
   return { code: code as ErrorCode, detail, retryable, stage: stage ?? 'transcribe' }

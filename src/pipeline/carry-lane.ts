@@ -6,6 +6,7 @@ import { lanesCarried } from '../admission/ledger-changes.js'
 import type { LegLease } from '../admission/leg-lease.js'
 import type { CutOption } from '../admission/leg-planner.js'
 import { SESSION_FREED, type SessionPulse } from '../admission/session-pulses.js'
+import { eitherSignal } from '../kernel/abort.js'
 import { NightscribeError } from '../kernel/errors.js'
 import { type LaneFrames, openLane, STEP_BACK_FRAMES } from '../media/lane-reader.js'
 import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
@@ -15,7 +16,7 @@ import type { SessionMeter, SessionResult } from '../realtime/run-session.js'
 import { isTextLeftOut } from '../realtime/session-failure.js'
 import type { AnalysisDocument } from '../storage/analysis-document.js'
 import type { ObjectHead } from '../storage/index.js'
-import { noteSessionBroke } from './attempt-notes.js'
+import { noteSessionBroke, noteSessionFreed } from './attempt-notes.js'
 import type { CarriedLeg } from './carried-leg.js'
 import type { WorkPorts } from './index.js'
 import { LaneOrder, type LegTurn } from './lane-order.js'
@@ -182,6 +183,7 @@ class LaneReplay implements AsyncDisposable {
     // A rut costs one try; where it comes again, text with a hole is worth more than none.
     const isTakenAsItComes = this.asItComesFrame === lease.fromFrame
     const pulse = ports.engines.session(lease)
+    using either = eitherSignal(signal, pulse.freed)
     try {
       return await ports.runSession(
         {
@@ -212,7 +214,7 @@ class LaneReplay implements AsyncDisposable {
             request.onProgress()
           },
         },
-        { signal: AbortSignal.any([signal, pulse.freed]) },
+        either,
       )
     } finally {
       pulse.ended(ports.clock.monotonicMs())
@@ -224,15 +226,19 @@ class LaneReplay implements AsyncDisposable {
     const { ports, request } = this
     const fromFrame = this.keepPart(lease, error)
     request.work.meter.redone(Math.max(0, this.readFrame - fromFrame) * STEP_MS)
-    if (error === SESSION_FREED) return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+    const { jobId } = request.work.attempt
+    const engine = ports.engines.engine(lease.desk.engine)
+    if (error === SESSION_FREED) {
+      noteSessionFreed(ports.board, jobId, engine)
+      return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+    }
     if (!(error instanceof NightscribeError)) throw error
     ports.engines.suspect(lease.desk.engine, error)
     const lost = { failures, outage: ports.engines.outage() }
     const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
     request.work.meter.reconnected()
     if (isTextLeftOut(error)) this.asItComesFrame = fromFrame
-    const engine = ports.engines.engine(lease.desk.engine)
-    noteSessionBroke(ports.board, request.work.attempt.jobId, { engine, code: error.code })
+    noteSessionBroke(ports.board, jobId, { engine, code: error.code })
     return { fromFrame, delayMs, orFewerLeases: false }
   }
 
@@ -305,6 +311,7 @@ class LaneReplay implements AsyncDisposable {
       ...marks,
       connected: (durationMs) => {
         marks.connected(durationMs)
+        pulse.connected(ports.clock.monotonicMs())
         // A view: the transcription doesn't wait for it, and must not fail with it.
         ports.board.update(attempt.jobId, { status: 'running' }).catch(() => {})
       },

@@ -6,7 +6,7 @@ import type { Attempt } from '../queue/index.js'
 import type { ObjectStore } from '../storage/index.js'
 import { checkpointKey } from '../storage/keys.js'
 import { writeJson } from '../storage/stored-json.js'
-import { asCheckpoint, nextFrameOf } from './checkpoint.js'
+import { asCheckpoint } from './checkpoint.js'
 import type { LaneProgress } from './lane-progress.js'
 
 /**
@@ -14,6 +14,8 @@ import type { LaneProgress } from './lane-progress.js'
  * that a write takes, what a kill costs stays below a minute.
  */
 const CHECKPOINT_FRAMES = 45_000 / STEP_MS
+/** The same where no new pause was heard; doubled for each time that the store has refused. */
+const AGAIN_FRAMES = 5_000 / STEP_MS
 /** Older ones of this attempt that are kept, should the newest one not be readable. */
 const KEPT = 1
 
@@ -23,7 +25,7 @@ export interface CheckpointPorts {
   clock: Clock
   /** One was written. @param audioMs that it covers, of all lanes together */
   onWritten(checkpoint: { number: number; audioMs: number }): void
-  /** One could not be written; the next one is tried as if nothing had been. */
+  /** One could not be written; it is tried again soon. */
   onFailed(error: unknown): void
 }
 
@@ -46,18 +48,21 @@ export class CheckpointWriter {
   private readonly ports: CheckpointPorts
   private readonly job: CheckpointJob
   private readonly news = new Pulse()
-  private readonly writtenFrames: number[]
+  /** Of each lane, the frame from which audio counts towards the next write. */
+  private readonly countedFromFrames: number[]
   private legsWritten: number
   /** Where a resume would begin, of all lanes together. */
   private safeFrames: number
   private number = 0
+  /** Times that it was not written, in a row. */
+  private refusals = 0
 
   constructor(ports: CheckpointPorts, job: CheckpointJob) {
     this.ports = ports
     this.job = job
-    this.writtenFrames = job.lanes.map(({ answeredFrame }) => answeredFrame)
+    this.countedFromFrames = this.answeredFrames
     this.legsWritten = this.legs
-    this.safeFrames = this.safe.frames
+    this.safeFrames = this.allSafeFrames
   }
 
   /** Something came back; called after every delta. */
@@ -86,9 +91,15 @@ export class CheckpointWriter {
   async write(signal: AbortSignal): Promise<void> {
     const { ports, job } = this
     this.legsWritten = this.legs
-    for (const [at, lane] of job.lanes.entries()) this.writtenFrames[at] = lane.answeredFrame
-    const { lanes, frames } = this.safe
-    if (frames <= this.safeFrames) return
+    const { answeredFrames, allSafeFrames: frames } = this
+    if (frames <= this.safeFrames) {
+      this.waitFor(AGAIN_FRAMES)
+      return
+    }
+    // To write is work for a machine that must not be late: not much more often in vain than well.
+    this.waitFor(AGAIN_FRAMES * 2 ** this.refusals)
+    this.refusals += 1
+    const lanes = job.lanes.map(({ safe }) => safe)
     const { jobId } = job.attempt
     // Never the same number again: whether a write that failed left something is not known.
     this.number += 1
@@ -101,10 +112,23 @@ export class CheckpointWriter {
     const key = checkpointKey(jobId, job.fence, number)
     await writeJson(ports.store, key, document, { signal, onlyIfAbsent: true })
     this.safeFrames = frames
+    this.refusals = 0
+    for (const [at, frame] of answeredFrames.entries()) this.countedFromFrames[at] = frame
     ports.onWritten({ number, audioMs: frames * STEP_MS })
     const old = checkpointKey(jobId, job.fence, number - KEPT - 1)
     // What is left lying is housekeeping.
     await ports.store.delete(old, { signal }).catch(() => {})
+  }
+
+  /** Due when so much more is answered. */
+  private waitFor(frames: number): void {
+    for (const [at, frame] of this.answeredFrames.entries()) {
+      this.countedFromFrames[at] = frame + Math.min(frames, CHECKPOINT_FRAMES) - CHECKPOINT_FRAMES
+    }
+  }
+
+  private get answeredFrames(): number[] {
+    return this.job.lanes.map(({ answeredFrame }) => answeredFrame)
   }
 
   private get legs(): number {
@@ -115,14 +139,13 @@ export class CheckpointWriter {
     if (this.legs > this.legsWritten) return true
     return this.job.lanes.some(({ answeredFrame }, at) => {
       // A leg that was lost goes back.
-      const written = Math.min(this.writtenFrames[at] as number, answeredFrame)
-      this.writtenFrames[at] = written
-      return answeredFrame - written >= CHECKPOINT_FRAMES
+      const from = Math.min(this.countedFromFrames[at] as number, answeredFrame)
+      this.countedFromFrames[at] = from
+      return answeredFrame - from >= CHECKPOINT_FRAMES
     })
   }
 
-  private get safe() {
-    const lanes = this.job.lanes.map((lane) => lane.safe)
-    return { lanes, frames: lanes.reduce((sum, lane) => sum + (nextFrameOf(lane) ?? 0), 0) }
+  private get allSafeFrames(): number {
+    return this.job.lanes.reduce((sum, { safeFrame }) => sum + safeFrame, 0)
   }
 }

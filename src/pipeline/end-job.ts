@@ -9,7 +9,7 @@ import { nextFence } from './attempt-fence.js'
 import { readManifest } from './commit-result.js'
 import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
 import type { IntakePorts } from './index.js'
-import { startJob } from './submit-recording.js'
+import { startJob, untilGone } from './submit-recording.js'
 
 /** Time in which storage must take the record of an end. */
 const RECORD_TIMEOUT_MS = 30_000
@@ -35,6 +35,8 @@ export async function cancelJob(
   // One that the queue has lost has nobody to tell.
   const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
   if (isTaken) return 'requested'
+  // What was done has its manifest before it leaves the queue.
+  if (await readManifest(ports.store, jobId, options)) return 'ended'
   await writeEnd(ports, jobId, { kind: 'canceled' }, card, options)
   return 'canceled'
 }
@@ -53,14 +55,16 @@ export async function retryJob(
   const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
   if (!document) throw notFound(jobId)
   const card = await ports.board.get(jobId)
-  if (await readManifest(ports.store, jobId, options)) {
-    throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
-  }
   if (card && !isFinal(card.status) && (await ports.queue.has(jobId))) {
     throw new InputError('input_unsupported', `Job ${jobId} is ${card.status}; it needs no retry.`)
   }
+  // Only then: what was done has its manifest before it leaves the queue.
+  await untilGone(ports, jobId, options)
+  if (await readManifest(ports.store, jobId, options)) {
+    throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
+  }
   await clearFailures(ports, jobId, options)
-  await startJob(ports, document, { why: 'retried', ...options })
+  await startJob(ports, document, { why: 'retried' })
 }
 
 /**
@@ -123,9 +127,11 @@ export async function writeEnd(
     }
     case 'failed':
     case 'canceled': {
-      await recordEnd(ports, { jobId, card, end }, options)
-      await board.note(jobId, end)
-      if (end.kind === 'canceled') await board.update(jobId, { status: 'canceled', error: null })
+      const isDone = !(await recordEnd(ports, { jobId, card, end }, options))
+      if (!isDone) await board.note(jobId, end)
+      if (isDone) await board.update(jobId, { status: 'completed', error: null })
+      else if (end.kind === 'canceled')
+        await board.update(jobId, { status: 'canceled', error: null })
       else {
         const { error, tries: triesSinceProgress } = end
         await board.update(jobId, { status: 'failed', error, triesSinceProgress })
@@ -137,17 +143,20 @@ export async function writeEnd(
 }
 
 /**
- * Writes an end down in storage. One that takes nothing must not keep the job from ending: its card
- * says how, and `reconcileJobs` writes the record out of that once storage is back.
+ * Writes an end down in storage, unless the job is done: Redis can forget that for a moment, in
+ * which it is canceled or given up. A storage that takes nothing must not keep the job from ending:
+ * its card says how, and `reconcileJobs` writes the record out of that once storage is back.
+ * @returns false where the job is done
  */
 async function recordEnd(
   ports: IntakePorts,
   job: { jobId: string; card: JobCard | null; end: FinalEnd },
   { signal }: { signal: AbortSignal },
-): Promise<void> {
+): Promise<boolean> {
   const options = { signal: abortedWithin(RECORD_TIMEOUT_MS, signal) }
   const { jobId, card, end } = job
   try {
+    if (await readManifest(ports.store, jobId, options)) return false
     const fence = card?.fence ?? (await nextFence(ports, jobId, options))
     await recordFailure(ports, { jobId, fence, end }, options)
   } catch (error) {
@@ -155,6 +164,7 @@ async function recordEnd(
     const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'
     if (!isStorage && !options.signal.aborted) throw error
   }
+  return true
 }
 
 async function cardOf(ports: IntakePorts, jobId: string): Promise<JobCard> {

@@ -1,5 +1,4 @@
 import type { CarriedLane, CarriedLeg } from './carried-leg.js'
-import { nextFrameOf } from './checkpoint.js'
 import type { LegRecord } from './leg-record.js'
 import { PackedLeg } from './packed-leg.js'
 
@@ -54,7 +53,7 @@ export class LaneProgress {
 
   /** The furthest frame of the recording that was answered. */
   get answeredFrame(): number {
-    const done = this.legs.at(-1)?.facts.endFrame ?? 0
+    const done = this.legs.at(-1)?.endFrame ?? 0
     return Math.max(done, ...this.running.map(({ record }) => record.answeredFrame))
   }
 
@@ -66,11 +65,20 @@ export class LaneProgress {
   /** Everything that is safe: what is complete, and the running leg up to its last safe cut. */
   get safe(): CarriedLane {
     const lane = this.carried
-    const nextFrame = nextFrameOf(lane) ?? this.fromFrame
-    // One that doesn't join on has lost the leg before it, and is about to be stopped.
-    const joining = this.running.find(({ record }) => record.fromFrame === nextFrame)
-    const part = joining?.part() ?? null
+    const part = this.safePart
     if (part !== null) lane.legs.push(part)
     return lane
+  }
+
+  /** Where it would go on from there; 0 where nothing is safe. */
+  get safeFrame(): number {
+    return this.safePart?.nextFrame ?? this.legs.at(-1)?.nextFrame ?? 0
+  }
+
+  private get safePart(): CarriedLeg | null {
+    const nextFrame = this.legs.at(-1)?.nextFrame ?? this.fromFrame
+    // One that doesn't join on has lost the leg before it, and is about to be stopped.
+    const joining = this.running.find(({ record }) => record.fromFrame === nextFrame)
+    return joining?.part() ?? null
   }
 }

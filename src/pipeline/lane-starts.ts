@@ -46,9 +46,9 @@ export async function startLanes(
   // Of another analysis, by hand or by another release: then nothing of it can be trusted.
   const fits = known.length === analysis.lanes.length && known.every((lane) => isWithin(lane, job))
   const lanes = await Promise.all(
-    analysis.lanes.map(async ({ channel, pauses_ms: pausesMs, peaks: { key } }, lane) => {
+    analysis.lanes.map(async ({ channel, pauses_ms, peaks: { key } }, lane) => {
       const peaks = await readPeaks(ports, key, options)
-      const map = { pausesMs, peaks, samples: analysis.samples }
+      const map = { pausesMs: [...pauses_ms], peaks, samples: analysis.samples }
       const way = laneCuts(map, ports.limits.cuts)
       const carried = (fits ? known[lane] : null) ?? { channel, legs: [] }
       const fromFrame = nextFrameOf(carried) ?? way.fromFrame

@@ -4,14 +4,17 @@ import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { nextFence } from './attempt-fence.js'
-import { type FinalEnd, recordFailure } from './failure-record.js'
+import { errorOf } from './card-of-job.js'
+import { readManifest } from './commit-result.js'
+import { type FinalEnd, readFailure, recordFailure } from './failure-record.js'
 import { isJobId } from './housekeeping.js'
 import type { IntakePorts } from './index.js'
 import { startJob } from './submit-recording.js'
 
 /**
  * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
- * their failure. Redis with AOF every second can forget the newest ones. Of those that ended while
+ * their failure. Redis with AOF every second can forget the newest ones, or what their cards came
+ * to last: an end that storage knows is written on the card again. Of those that ended while
  * storage was away the record is written now.
  *
  * @param options.onUnreadable told of a job whose document is not ours to read; the others go on
@@ -22,16 +25,44 @@ export async function reconcileJobs(
   options: { signal: AbortSignal; onUnreadable?: (error: ProtocolError) => void },
 ): Promise<string[]> {
   const queued: string[] = []
-  for await (const jobId of openJobs(ports, options)) {
+  const readable = async (jobId: string, work: () => Promise<void>) => {
     try {
-      if (await queueAgain(ports, jobId, options)) queued.push(jobId)
+      await work()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       // A folder of somebody else's in the same bucket is none of ours.
       if (isJobId(jobId)) options.onUnreadable?.(error)
     }
   }
+  for await (const jobId of openJobs(ports, options)) {
+    await readable(jobId, async () => {
+      if (await queueAgain(ports, jobId, options)) queued.push(jobId)
+    })
+  }
+  for await (const jobId of ports.board.openIds(options)) {
+    await readable(jobId, () => endCard(ports, jobId, options))
+  }
   return queued
+}
+
+/** Writes on the card of a job that isn't in the queue how it ended, if storage knows that. */
+async function endCard(
+  { board, queue, store }: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const card = await board.get(jobId)
+  if (!card || (await queue.has(jobId))) return
+  const manifest = await readManifest(store, jobId, options)
+  if (manifest) {
+    const { fence, warnings } = manifest
+    const counts = { fence, attempts: fence, audioMsDone: card.audioMsTotal ?? card.audioMsDone }
+    return await board.update(jobId, { ...counts, status: 'completed', warnings, error: null })
+  }
+  const failed = await readFailure(store, jobId, options)
+  // Started again meanwhile, it has a new card.
+  const isSame = (await board.get(jobId))?.updatedAtMs === card.updatedAtMs
+  if (failed && isSame) await board.update(jobId, { status: failed.status, error: errorOf(failed) })
 }
 
 async function queueAgain(
@@ -40,10 +71,13 @@ async function queueAgain(
   options: { signal: AbortSignal },
 ): Promise<boolean> {
   if (await ports.queue.has(jobId)) return false
+  // What left the queue since the keys were listed has its manifest by now.
+  if (await readManifest(ports.store, jobId, options)) return false
   if (await recordLateEnd(ports, jobId, options)) return false
   const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
-  if (!document) return false
-  await startJob(ports, document, { why: 'found', ...options })
+  // Another worker that looks at the same time may have been first.
+  if (!document || (await ports.queue.has(jobId))) return false
+  await startJob(ports, document, { why: 'found' })
   return true
 }
 

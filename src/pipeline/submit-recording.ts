@@ -52,20 +52,22 @@ export async function submitRecording(
   const { bucket } = submission
   const { key, etag, versionId } = head
   const jobId = jobIdOf({ bucket, key, versionId, etag, channels })
+  const standing = await ports.board.get(jobId)
+  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
+    return { kind: 'running', jobId, card: standing }
+  }
+  // Only then: what was done has its manifest before it leaves the queue.
+  await untilGone(ports, jobId, options)
   const manifest = await readManifest(ports.store, jobId, options)
   if (manifest) {
     await completedCard(ports, submission, jobId, manifest)
     return { kind: 'done', jobId, manifest }
   }
-  const standing = await ports.board.get(jobId)
-  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
-    return { kind: 'running', jobId, card: standing }
-  }
   await clearFailures(ports, jobId, options)
   // Before the queue: what Redis forgets is found again in storage.
   const document = jobDocument(ports, submission, jobId, head)
   await writeJson(ports.store, jobKey(jobId), document, options)
-  await startJob(ports, document, { why: 'submitted', ...options })
+  await startJob(ports, document, { why: 'submitted' })
   return { kind: 'queued', jobId }
 }
 
@@ -78,11 +80,10 @@ export async function submitRecording(
 export async function startJob(
   ports: IntakePorts,
   document: JobDocument,
-  { why, signal }: { why: 'submitted' | 'retried' | 'found'; signal: AbortSignal },
+  { why }: { why: 'submitted' | 'retried' | 'found' },
 ): Promise<void> {
   const { job_id: jobId, options } = document
   const ended = await ports.board.get(jobId)
-  if (ended) await untilGone(ports, jobId, signal)
   await ports.board.create({
     ...newCard(document, ports.clock.wallMs()),
     checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
@@ -99,7 +100,11 @@ const LEAVE_POLL_MS = 20
  * What has just failed may stand in the queue for another moment, and while it does nothing can be
  * queued under its id. An entry that stays is one of a dead worker: it runs by itself.
  */
-async function untilGone(ports: IntakePorts, jobId: string, signal: AbortSignal): Promise<void> {
+export async function untilGone(
+  ports: IntakePorts,
+  jobId: string,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
   const dueMs = ports.clock.monotonicMs() + LEAVE_TIMEOUT_MS
   while ((await ports.queue.has(jobId)) && ports.clock.monotonicMs() < dueMs) {
     await sleepFor(ports.clock, LEAVE_POLL_MS, { signal })

@@ -17,7 +17,7 @@ export function transcriptLane(
   return {
     channel: carried.channel,
     ...textOf(analysis, carried.legs),
-    speechMs: analysis.lanes[index]?.speech.segments_ms ?? [],
+    speechMs: [...(analysis.lanes[index]?.speech.segments_ms ?? [])],
     reruns: reruns.map(({ holesMs, legs }) => ({ holesMs, ...textOf(analysis, legs) })),
     failedReruns,
   }

@@ -1,4 +1,5 @@
 import type { LegLease } from '../admission/leg-lease.js'
+import { eitherSignal } from '../kernel/abort.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 
@@ -101,9 +102,9 @@ async function reached(
     return true
   }
   const either = new AbortController()
-  const inner = AbortSignal.any([signal, either.signal])
-  const moved = lease.moves.next(inner).then(() => false)
-  const slept = clock.sleepUntil(dueMs, { signal: inner }).then(() => true)
+  using inner = eitherSignal(signal, either.signal)
+  const moved = lease.moves.next(inner.signal).then(() => false)
+  const slept = clock.sleepUntil(dueMs, inner).then(() => true)
   try {
     return await Promise.race([moved, slept])
   } finally {

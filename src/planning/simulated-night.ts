@@ -6,6 +6,7 @@ import type { LaneChain } from '../admission/lane-chain.js'
 import type { LedgerStore, WaitingList } from '../admission/ledger-store.js'
 import type { LegLease } from '../admission/leg-lease.js'
 import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
+import { eitherSignal } from '../kernel/abort.js'
 import { allOrNone } from '../kernel/all-or-none.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import {
@@ -133,8 +134,9 @@ class Calls {
   async wait(jobId: string, clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
     const called = new AbortController()
     this.sleeping.set(jobId, called)
+    using either = eitherSignal(signal, called.signal)
     try {
-      await sleepFor(clock, waitMs, { signal: AbortSignal.any([signal, called.signal]) })
+      await sleepFor(clock, waitMs, either)
     } catch (error) {
       if (!called.signal.aborted || signal.aborted) throw error
     } finally {
@@ -191,7 +193,8 @@ async function tryJob(
   worker: Worker,
   options: NightOptions,
 ): Promise<number | null> {
-  const signal = AbortSignal.any([options.signal, worker.killed])
+  using either = eitherSignal(options.signal, worker.killed)
+  const { signal } = either
   const admission = await worker.pool.admit(job, { signal })
   if (admission.kind === 'waiting') return admission.retryAfterMs
   const { clock } = worker

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis'
 import { reasonOf, UpstreamError } from '../kernel/errors.js'
+import { isFinal, type JobStatus } from './index.js'
+import { jsonValue } from './json-value.js'
 
 /** Entries that Redis looks at for one answer. */
 const SCAN_COUNT = 500
@@ -35,6 +37,33 @@ export async function* forgottenJobs(
     for (const [index, [error, exists]] of answers.entries()) {
       const [jobId = '', createdMs] = pairs.slice(index * 2)
       if (!error && exists === 0) yield { jobId, createdMs: Number(createdMs) }
+    }
+    if (next === '0') return
+    cursor = next
+  }
+}
+
+/**
+ * Jobs whose cards say that they have not ended, in no order; some twice.
+ * @throws UpstreamError `queue_unavailable`; the signal's reason
+ */
+export async function* openIds(
+  { redis, prefix }: BoardPlace,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<string, void, void> {
+  for (let cursor = '0'; ; ) {
+    signal.throwIfAborted()
+    const [next, pairs] = await guarded(() =>
+      redis.zscan(`${prefix}:jobs`, cursor, 'COUNT', SCAN_COUNT),
+    )
+    const ids = pairs.filter((_, index) => index % 2 === 0)
+    const read = redis.pipeline()
+    for (const id of ids) read.hget(`${prefix}:job:${id}`, 'status')
+    const answers = (await guarded(() => read.exec())) ?? []
+    for (const [index, [error, status]] of answers.entries()) {
+      const isOpen =
+        !error && typeof status === 'string' && !isFinal(jsonValue(status) as JobStatus)
+      if (isOpen) yield ids[index] as string
     }
     if (next === '0') return
     cursor = next

@@ -35,6 +35,15 @@ export function isFinal(status: JobStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'canceled'
 }
 
+/**
+ * Whether a card may go from one status to another by an update. What has ended begins again with a
+ * new card alone: a worker that slept too long must not bring it back.
+ */
+export function mayFollow(status: JobStatus, next: JobStatus): boolean {
+  if (status === 'completed') return next === 'completed'
+  return isFinal(next) || !isFinal(status)
+}
+
 /** What a job that waits for room on the engines knows of its turn. */
 export interface JobWaiting {
   /** 1-based, in the line of all that wait; null where nobody keeps one. */
@@ -106,11 +115,13 @@ export interface StreamedEvent {
 export interface JobBoard {
   create(card: JobCard): Promise<void>
   /**
-   * Changes nothing where the card is gone. A `status` without `waiting` ends what was said of a
-   * wait.
+   * Changes nothing where the card is gone, or its status can't follow (`mayFollow`). A `status`
+   * without `waiting` ends what was said of a wait.
    */
   update(jobId: string, changes: CardChanges): Promise<void>
   get(jobId: string): Promise<JobCard | null>
+  /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
+  openIds(options: { signal: AbortSignal }): AsyncIterable<string>
   /** Newest first. */
   list(options: { limit: number }): Promise<JobCard[]>
   /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */

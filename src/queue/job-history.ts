@@ -28,6 +28,8 @@ export const jobNote = z.discriminatedUnion('kind', [
     code: z.string(),
     times: z.int().min(1),
   }),
+  /** Sessions were given up, so many in a row, so that the others of a full engine could go on. */
+  z.object({ kind: z.literal('session-freed'), engine: z.string(), times: z.int().min(1) }),
   /** A try failed, and another follows. `tries`: those in vain since audio was last made safe. */
   z.object({
     kind: z.literal('try-failed'),
@@ -60,6 +62,9 @@ export type DatedNote = z.infer<typeof datedNote>
  * @returns null where both are to be told
  */
 export function mergedNote(last: JobNote | null, note: JobNote): JobNote | null {
+  if (last?.kind === 'session-freed' && note.kind === 'session-freed') {
+    return last.engine === note.engine ? { ...note, times: last.times + note.times } : null
+  }
   if (last?.kind !== 'session-broke' || note.kind !== 'session-broke') return null
   if (last.engine !== note.engine || last.code !== note.code) return null
   return { ...note, times: last.times + note.times }

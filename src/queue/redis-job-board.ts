@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { redisFailure } from '../kernel/redis-failure.js'
-import { removeForgotten } from './forgotten-jobs.js'
+import { openIds, removeForgotten } from './forgotten-jobs.js'
 import {
   type CardChanges,
   type DatedNote,
@@ -10,13 +10,33 @@ import {
   type JobCard,
   type JobEvent,
   type JobNote,
+  type JobStatus,
+  mayFollow,
   type StreamedEvent,
 } from './index.js'
 import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.js'
 import { decodeHistory, HISTORY_NOTES_MAX, mergedNote } from './job-history.js'
+import { jsonValue } from './json-value.js'
 
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000
+
+/** Only the status that was read: another worker may have ended the job since. */
+const UPDATE_CARD = `
+if redis.call('HGET', KEYS[1], 'status') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 5))
+if ARGV[2] == '' then return 1 end
+redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+for _, key in ipairs(KEYS) do
+  if ARGV[4] == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[4]) end
+end
+return 1`
+
+/** Only the entry that was read: another one may have come since. */
+const REPLACE_LAST = `
+if redis.call('LINDEX', KEYS[1], -1) ~= ARGV[1] then return 0 end
+redis.call('LSET', KEYS[1], -1, ARGV[2])
+return 1`
 
 /**
  * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted
@@ -52,30 +72,41 @@ export class RedisJobBoard implements JobBoard {
   }
 
   async update(jobId: string, changes: CardChanges): Promise<void> {
-    await guarded(async () => {
-      const key = this.key('job', jobId)
-      if ((await this.redis.exists(key)) === 0) return
-      const nowMs = this.clock.wallMs()
-      const write = this.redis.multi()
-      const waiting = changes.status ? { waiting: null } : {}
-      write.hset(key, encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs }))
-      if (changes.status) {
-        write.hsetnx(key, reachedField(changes.status), String(nowMs))
-        for (const kind of ['job', 'events', 'history', 'fence']) {
-          if (isFinal(changes.status)) write.pexpire(this.key(kind, jobId), this.keptMs)
-          else write.persist(this.key(kind, jobId))
-        }
-      }
-      await write.exec()
-    })
-    if (changes.status) {
+    const isChanged = await guarded(() => this.changeCard(jobId, changes))
+    if (isChanged && changes.status) {
       const { status, error = null } = changes
       await this.publish(jobId, { type: 'status', status, error })
     }
   }
 
+  /** @returns false where the card is gone, or its status can't follow */
+  private async changeCard(jobId: string, changes: CardChanges): Promise<boolean> {
+    const { status: next } = changes
+    const keys = ['job', 'events', 'history', 'fence'].map((kind) => this.key(kind, jobId))
+    for (;;) {
+      const standing = await this.redis.hget(keys[0] as string, 'status')
+      if (standing === null) return false
+      if (next && !mayFollow(jsonValue(standing) as JobStatus, next)) return false
+      const nowMs = this.clock.wallMs()
+      const waiting = next ? { waiting: null } : {}
+      const fields = encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs })
+      const reached = next ? [reachedField(next), nowMs] : ['', '']
+      const args = [standing, ...reached, next && isFinal(next) ? this.keptMs : '']
+      const written = await this.redis.eval(
+        UPDATE_CARD,
+        keys.length,
+        ...[...keys, ...args, ...Object.entries(fields).flat()],
+      )
+      if (written) return true
+    }
+  }
+
   async get(jobId: string): Promise<JobCard | null> {
     return await guarded(async () => decodeCard(await this.redis.hgetall(this.key('job', jobId))))
+  }
+
+  openIds(options: { signal: AbortSignal }): AsyncIterable<string> {
+    return openIds({ redis: this.redis, prefix: this.prefix }, options)
   }
 
   async list({ limit }: { limit: number }): Promise<JobCard[]> {
@@ -95,10 +126,10 @@ export class RedisJobBoard implements JobBoard {
     await guarded(async () => {
       const key = this.key('history', jobId)
       const entry = (what: JobNote) => JSON.stringify({ atMs: this.clock.wallMs(), note: what })
-      const [last = null] = decodeHistory(await this.redis.lrange(key, -1, -1))
+      const [lastEntry = ''] = await this.redis.lrange(key, -1, -1)
+      const [last = null] = decodeHistory([lastEntry])
       const merged = mergedNote(last?.note ?? null, note)
-      // Two at once may count as one: it is told for people.
-      if (merged) return void (await this.redis.lset(key, -1, entry(merged)))
+      if (merged && (await this.redis.eval(REPLACE_LAST, 1, key, lastEntry, entry(merged)))) return
       const write = this.redis.multi()
       write.rpush(key, entry(note))
       write.ltrim(key, -HISTORY_NOTES_MAX, -1)

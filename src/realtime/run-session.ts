@@ -80,7 +80,7 @@ export interface SessionProgress {
   readonly deltas: number
   /** Audio that the engine has answered, in the leg. */
   readonly answeredMs: number
-  /** No more deltas came than the audio allows: so far the times are exact. */
+  /** No more deltas came than the audio allows, save by an abort: so far the times are exact. */
   readonly isExact: boolean
   /** The run of text that is being written; null between two. */
   writing(): WordGroup | null
@@ -294,9 +294,11 @@ class RunningSession {
 
   private async watch(): Promise<void> {
     while (!this.stop.signal.aborted) {
-      await sleepFor(this.clock, WATCH_INTERVAL_MS, { signal: this.stop.signal })
+      const dueMs = this.clock.monotonicMs() + WATCH_INTERVAL_MS
+      await this.clock.sleepUntil(dueMs, { signal: this.stop.signal })
       if (this.request.isExcused()) this.machine.excuse(this.clock.monotonicMs())
-      this.machine.check(this.clock.monotonicMs())
+      // Judged by when this look was due: a process that stands still doesn't hear its engine.
+      this.machine.check(dueMs)
       if (this.machine.failure) this.end(this.machine.failure)
     }
   }
@@ -311,7 +313,7 @@ function progressOf(machine: SessionMachine, aligner: GroupAligner): SessionProg
       return Math.min(samplesToMs(machine.samplesSent), machine.deltas * STEP_MS)
     },
     get isExact() {
-      return machine.deltas <= machine.deltasMax
+      return machine.isExact
     },
     writing: () => aligner.writing(),
   }

@@ -26,6 +26,12 @@ import type { ServerEvent, Usage } from './wire-codec.js'
  */
 export type SessionState = 'connecting' | 'created' | 'generating' | 'finishing' | 'done' | 'failed'
 
+/**
+ * A request that vLLM aborts, as when it is told to stop, ends with so many empty deltas at most
+ * that stand for no audio. Seen on 0.32: one, and two where it was behind.
+ */
+const ABORT_DELTAS_MAX = 2
+
 /** Bounds of the watchdogs. */
 export interface SessionLimits {
   createdTimeoutMs: number
@@ -72,6 +78,10 @@ export class SessionMachine {
   private dueSinceMs: number | null = null
   private completeSinceMs: number | null = null
   private blankSpeechMs = 0
+  /** 1-based; 0 before any has text. */
+  private lastTextDelta = 0
+  /** 1-based, of those that were more than the audio allowed. */
+  private firstExcessDelta: number | null = null
   /** Null until the final commit was sent. */
   private end: SessionEnd | null = null
 
@@ -173,9 +183,11 @@ export class SessionMachine {
     return this.end ? deltasTotal(this.samplesSent) : deltasDue(this.samplesSent)
   }
 
-  /** Deltas that the server can have sent by now, by any law: with more no time is exact. */
-  get deltasMax(): number {
-    return this.end?.isPadded ? deltasTotal(this.samplesSent + PAD_SAMPLES) : this.deltasExpected
+  /** Whether no more deltas came than the audio allows, save by an abort: then times are exact. */
+  get isExact(): boolean {
+    const { firstExcessDelta: excess, lastTextDelta, deltas } = this
+    if (excess === null) return true
+    return excess > lastTextDelta && deltas - excess < ABORT_DELTAS_MAX
   }
 
   /** Whether count, formula and the server's own figure agree: then times are exact. */
@@ -191,6 +203,11 @@ export class SessionMachine {
     this.failure = failure
     this.dueSinceMs = null
     this.completeSinceMs = null
+  }
+
+  /** Deltas that the server can have sent by now, by any law. */
+  private get deltasMax(): number {
+    return this.end?.isPadded ? deltasTotal(this.samplesSent + PAD_SAMPLES) : this.deltasExpected
   }
 
   private stalled(sentence: string): void {
@@ -209,7 +226,9 @@ export class SessionMachine {
     this.deltas += 1
     this.dueSinceMs = null
     this.noteDue(nowMs)
+    if (this.deltas > this.deltasMax) this.firstExcessDelta ??= this.deltas
     if (text !== '') {
+      this.lastTextDelta = this.deltas
       this.blankSpeechMs = 0
       return
     }

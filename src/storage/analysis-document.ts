@@ -1,11 +1,9 @@
 import { z } from 'zod'
+import { PackedRanges } from './packed-ranges.js'
 
-/** Made anew, of two numbers and no more: a parsed tuple has room for 17, of which we hold many. */
-const msRange = z.tuple([z.number(), z.number()]).transform(exactRange)
-
-function exactRange([fromMs, toMs]: [number, number]): [number, number] {
-  return [fromMs, toMs]
-}
+const msRanges = z
+  .array(z.tuple([z.number(), z.number()]))
+  .transform((ranges) => new PackedRanges(ranges))
 
 /** `analysis.json`: what the one decode of a recording found out about it. */
 export const analysisDocument = z.object({
@@ -28,10 +26,10 @@ export const analysisDocument = z.object({
         level_dbfs: z.number().nullable(),
         speech: z.object({
           method: z.enum(['silero-v6', 'energy']),
-          segments_ms: z.array(msRange),
+          segments_ms: msRanges,
           speech_ms: z.number(),
         }),
-        pauses_ms: z.array(msRange),
+        pauses_ms: msRanges,
         peaks: z.object({ per_second: z.int(), key: z.string() }),
       }),
     )

@@ -21,8 +21,8 @@ import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
  * that does the same with short ones, which last just longer than the measurement. Each has a Redis
  * and a stand-in of its own. Resident bytes go up and down by a sixth with the garbage collector;
  * so in a tenth of the time from minute 5 (a sixth of shorter runs) on, and in the last tenth, the
- * workers collect their garbage a few times, and `kept` is the median of what is resident then. The
- * medians of all samples there stand beside it.
+ * workers collect their garbage again and again, with the holes in the heap, and `kept` is the
+ * median of what is resident then. The medians of all samples there stand beside it.
  *
  *   npm run bench:memory -- [--sessions 100] [--minutes 30] [--recording-minutes 120]
  *
@@ -43,8 +43,8 @@ const PHRASE_MS = PHRASE_WORDS * EVERY_MS + 1_000
 /** What is made, and repeated to the length that is wanted. */
 const PART_MINUTES = 10
 const SAMPLE_MS = 5_000
-/** Garbage is collected for so many samples in each of the two windows; odd, for the median. */
-const COLLECTIONS = 5
+/** Garbage is collected for so many samples in each of the two windows at most. */
+const COLLECTIONS_MAX = 15
 /** What the system gets back a moment after a collection. */
 const SETTLE_MS = 1_000
 const BENCH_DIR = join('.nightscribe', 'bench')
@@ -66,9 +66,15 @@ const windows = [
   { from: fromMinute, to: fromMinute + windowMinutes },
   { from: minutes - windowMinutes, to: minutes },
 ]
+/** Every other sample at most, so that some of either kind are left in short runs. */
+const collectionCount = Math.min(
+  COLLECTIONS_MAX,
+  Math.max(1, Math.floor((windowMinutes * 60_000) / (2 * SAMPLE_MS))),
+)
 /** Minutes at which garbage is collected. */
 const collections = windows.flatMap(({ from, to }) => {
-  return Array.from({ length: COLLECTIONS }, (_, at) => from + ((to - from) * at) / COLLECTIONS)
+  const everyMinutes = (to - from) / collectionCount
+  return Array.from({ length: collectionCount }, (_, at) => from + at * everyMinutes)
 })
 const never = new AbortController().signal
 const clock = systemClock()

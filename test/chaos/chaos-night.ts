@@ -243,14 +243,15 @@ class Night {
     return started
   }
 
-  /** Follows the cards of all jobs that are open. */
+  /** Follows the cards of all jobs: a Redis that is killed may have forgotten an end. */
   private async watch({ ports }: ChaosStack, until: AbortSignal): Promise<void> {
     while (!until.aborted) {
-      for (const jobId of [...this.open]) {
+      for (const jobId of [...this.jobs.keys()]) {
         const card = await ports.board.get(jobId).catch(() => null) // Redis is away
         if (!card) continue
         if (card.fence !== null) this.sawFence(jobId, card.fence)
         if (isFinal(card.status)) this.open.delete(jobId)
+        else this.open.add(jobId)
       }
       await sleep(POLL_MS)
     }

@@ -140,9 +140,10 @@ export class FaultStriker {
     this.countEngine(engine)
     const count = this.engineCounts[index]
     if (count) count.deaths += 1
-    const death = { abrupt: Number(manner === 'abrupt'), term: Number(manner === 'term') }
+    const term = Number(manner === 'term')
     const closeMs = manner === 'core' ? CORE_CLOSE_MS : 0
-    engine.standin.kill({ ...death, closeMs, downMs })
+    const abrupt = Number(manner === 'abrupt')
+    engine.standin.kill({ abrupt, term, abortDeltas: term, closeMs, downMs })
     if (manner === 'abrupt') await engine.proxy.shut()
     await sleep(closeMs + downMs + ENGINE_OPENS_MS)
     await engine.proxy.open()

@@ -1,12 +1,13 @@
 import { appendFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RunningChild, startChild } from '../../src/cli/child-process.js'
+import { EXIT } from '../../src/cli/exit-code.js'
 import { programPath } from '../../src/cli/project-root.js'
 
 /** Between two tries to start a worker that doesn't come up: its Redis or storage may be away. */
 const START_AGAIN_MS = 500
-/** A worker that was told to end has 10 s for it, and what its process takes to go. */
-const END_TIMEOUT_MS = 15_000
+/** A worker that was told to end has 10 s for it; beyond this it never would. */
+const END_TIMEOUT_MS = 60_000
 
 /** What the log of a worker told. */
 export interface WorkerLog {
@@ -35,6 +36,8 @@ export class KeptUpWorker implements AsyncDisposable {
   /** Jobs whose transcription it has. */
   readonly jobs = new Set<string>()
   starts = 0
+  /** The last that it said for people. */
+  private sentence: string | null = null
 
   constructor(options: {
     name: string
@@ -98,8 +101,14 @@ export class KeptUpWorker implements AsyncDisposable {
     const patience = setTimeout(() => process.kill(child.pid, 'SIGKILL'), END_TIMEOUT_MS)
     const { signal, code } = await child.exited
     clearTimeout(patience)
-    if (signal !== null) this.log.onUnexpectedEnd(this.name, `${signal} after SIGTERM`)
-    else if (code !== 0) this.log.onUnexpectedEnd(this.name, `code ${code} after SIGTERM`)
+    // While Redis is away nothing can be handed back: it leaves in time all the same. One whose
+    // drain has failed says a sentence.
+    const isOrderly = code === EXIT.done || (code === EXIT.stopped && this.sentence === null)
+    if (!isOrderly)
+      this.log.onUnexpectedEnd(
+        this.name,
+        this.sentence ?? `${signal ?? `code ${code}`} after SIGTERM`,
+      )
     while (!this.isUp && !this.over.signal.aborted) await sleep(50)
     return true
   }
@@ -141,6 +150,7 @@ export class KeptUpWorker implements AsyncDisposable {
 
   private async startOne(): Promise<void> {
     this.mode = 'starting'
+    this.sentence = null
     this.child = await startChild({
       name: this.name,
       program: programPath('jobs/worker'),
@@ -156,7 +166,10 @@ export class KeptUpWorker implements AsyncDisposable {
 
   private heard(text: string): void {
     if (this.logPath !== null) void appendFile(this.logPath, `${text}\n`)
-    if (!text.startsWith('{')) return
+    if (!text.startsWith('{')) {
+      this.sentence = text
+      return
+    }
     const line = JSON.parse(text) as Record<string, unknown>
     if (line.stage === 'transcribe') {
       if (line.msg === 'attempt started') this.jobs.add(String(line.jobId))

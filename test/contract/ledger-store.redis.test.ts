@@ -131,7 +131,7 @@ describe('what only Redis can do', () => {
     await new RedisSignsOfLife({ redis, prefix }).give('w', options)
     const pulses = new RedisEnginePulses({ redis, prefix })
     const none = { newestDeltaMs: null, oldestDueMs: null, changedMs: null, lagP99Ms: null }
-    const pulse = { ...none, sessions: 0, kvBlocksPredicted: 0 }
+    const pulse = { ...none, sessions: 0, connectionCounts: [], kvBlocksPredicted: 0 }
     await pulses.publish('e', { worker: 'w', atMs: 1, ...pulse }, options)
     await pulses.tryLock('e', 'free', { holdMs: 1_000, signal })
     await pulses.tellToFree('e', { worker: 'w', chainId: 'x/0' }, options)

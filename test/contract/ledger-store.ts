@@ -255,6 +255,7 @@ function pulseTests(current: Current): void {
     changedMs: null,
     oldestDueMs: null,
     sessions,
+    connectionCounts: [[atMs - 500, sessions]],
     lagP99Ms: 12.5,
   })
 

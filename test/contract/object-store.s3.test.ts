@@ -15,10 +15,9 @@ import { openS3Store } from '../../src/storage/s3-object-store.js'
 import { instantClock } from '../fakes/instant-clock.js'
 import { type Radosgw, startRadosgw } from '../fakes/radosgw.js'
 import { startS3FaultProxy } from '../fakes/s3-fault-proxy.js'
-import { collect, keysOf, objectStoreContract, TEST_TIMEOUT_MS } from './object-store.js'
+import { collect, keysOf, objectStoreContract } from './object-store.js'
 
 const signal = new AbortController().signal
-const START_TIMEOUT_MS = 180_000
 const BUCKET = 'recordings'
 
 let server: Radosgw
@@ -26,9 +25,9 @@ let server: Radosgw
 beforeAll(async () => {
   server = await startRadosgw()
   await server.createBucket(BUCKET)
-}, START_TIMEOUT_MS)
+})
 
-afterAll(async () => await server?.[Symbol.asyncDispose](), TEST_TIMEOUT_MS)
+afterAll(async () => await server?.[Symbol.asyncDispose]())
 
 type Differences = Partial<Parameters<typeof openS3Store>[0]>
 
@@ -58,7 +57,7 @@ objectStoreContract('s3', async () => ({
   async [Symbol.asyncDispose]() {},
 }))
 
-describe('s3 store', { timeout: TEST_TIMEOUT_MS }, () => {
+describe('s3 store', () => {
   it('keeps to its prefix', async () => {
     const inner = open('outer/inner/')
     const outer = open('outer')
@@ -164,7 +163,7 @@ describe('s3 store', { timeout: TEST_TIMEOUT_MS }, () => {
   })
 })
 
-describe('s3 store with something wrong', { timeout: TEST_TIMEOUT_MS }, () => {
+describe('s3 store with something wrong', () => {
   const everyWay: [string, (store: ObjectStore) => Promise<unknown>][] = [
     ['head', (store) => store.head('a.wav', { signal })],
     ['get', (store) => store.get('a.wav', { signal })],

@@ -9,9 +9,6 @@ export interface StoreUnderTest extends AsyncDisposable {
   readAddress(url: string): Promise<Uint8Array>
 }
 
-/** Longest a test may take: the S3 server of the tests shares two cores with everything else. */
-export const TEST_TIMEOUT_MS = 60_000
-
 const signal = new AbortController().signal
 
 /** Bytes of something being read. */
@@ -38,14 +35,14 @@ export async function* streamOf(bytes: Uint8Array, failure?: Error): AsyncGenera
 
 /** What every object store does alike. */
 export function objectStoreContract(name: string, open: () => Promise<StoreUnderTest>): void {
-  describe(`${name}: the object store contract`, { timeout: TEST_TIMEOUT_MS }, () => {
+  describe(`${name}: the object store contract`, () => {
     let opened: StoreUnderTest
     let store: ObjectStore
     beforeAll(async () => {
       opened = await open()
       store = opened.store
-    }, 180_000)
-    afterAll(async () => await opened?.[Symbol.asyncDispose](), 60_000)
+    })
+    afterAll(async () => await opened?.[Symbol.asyncDispose]())
     const current = () => ({ store, readAddress: opened.readAddress })
 
     describe('put, head and get', () => contentTests(current))

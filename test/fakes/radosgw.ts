@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { createS3Client } from '../../src/storage/s3-client.js'
 import { patientClient } from '../../src/storage/s3-retry.js'
+import { freePort } from './free-port.js'
 
 const run = promisify(execFile)
 
@@ -24,7 +24,7 @@ const PROGRAMS = [
   'radosgw-admin',
   'setpriv',
 ]
-const START_TIMEOUT_MS = 120_000
+const START_TIMEOUT_MS = 240_000
 const STOP_TIMEOUT_MS = 10_000
 const POLL_MS = 100
 const MEMORY_BYTES = 2 * 2 ** 30
@@ -116,7 +116,7 @@ class CephCluster {
 
   async start(deadline: AbortSignal): Promise<void> {
     process.once('exit', this.killAll)
-    const [monPort, gatewayPort] = await freePorts(2)
+    const [monPort, gatewayPort] = [await freePort(), await freePort()]
     this.endpoint = `http://127.0.0.1:${gatewayPort}`
     const fsid = crypto.randomUUID()
     for (const name of ['run', 'mon', 'osd', 'rgw']) await mkdir(this.path(name))
@@ -289,13 +289,4 @@ async function assertInstalled(): Promise<void> {
         'apt-get install --no-install-recommends ceph-mon ceph-osd radosgw ceph-common',
     )
   }
-}
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<[number, number]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports as [number, number]
 }

@@ -64,6 +64,16 @@ export class StepClock implements Clock {
     }
     this.nowMs = endMs
   }
+
+  /** The process stands still for so long: whatever was due meanwhile wakes late, all at once. */
+  async standStill(durationMs: number): Promise<void> {
+    await settle()
+    this.nowMs += durationMs
+    const due = this.sleepers.filter(({ dueMs }) => dueMs <= this.nowMs)
+    this.sleepers = this.sleepers.filter((entry) => !due.includes(entry))
+    for (const { wake } of due.sort((a, b) => a.dueMs - b.dueMs)) wake()
+    await settle()
+  }
 }
 
 /** Lets every promise chain run to where it waits: one turn of the macrotask queue drains them. */

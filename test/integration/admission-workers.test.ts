@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type DevStack, startDevStack } from '../dev-stack.js'
+import type { RunningChild } from '../../src/cli/child-process.js'
+import { carrierOf, type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
 
@@ -27,14 +28,20 @@ async function recordings(count: number, firstSeed: number): Promise<ToneRecordi
   )
 }
 
-/** Submits recordings that all begin together: each alone would fit, and they are soon over. */
-async function submitAll(stack: DevStack, all: readonly ToneRecording[], pace: number) {
+/** Submits recordings, and has them analysed; none is transcribed before `letGo`. */
+async function submitHeld(stack: DevStack, all: readonly ToneRecording[], pace: number) {
   const letGo = await stack.holdTranscriptions()
   const jobIds: string[] = []
   for (const [index, { bytes }] of all.entries()) {
     jobIds.push(await submitTo(stack, `${index}.wav`, bytes, { pace }))
   }
   for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+  return { jobIds, letGo }
+}
+
+/** Submits recordings that all begin together: each alone would fit, and they are soon over. */
+async function submitAll(stack: DevStack, all: readonly ToneRecording[], pace: number) {
+  const { jobIds, letGo } = await submitHeld(stack, all, pace)
   await letGo()
   return jobIds
 }
@@ -53,6 +60,13 @@ async function expectAllWords(
   }
 }
 
+/** Waits until another worker than this one has something leased. */
+async function untilLeasedBeside(stack: DevStack, { pid }: RunningChild): Promise<void> {
+  const isThere = async () =>
+    (await stack.ledger()).chains.some(({ worker }) => !worker.startsWith(`${pid}-`))
+  while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 100))
+}
+
 /** By the engine's own count: it never held more than it has, and nobody ever stood still. */
 function expectNeverOverfull({ standin: { stats } }: DevStack, { atLeast }: { atLeast: number }) {
   expect(stats.deadlocks).toBe(0)
@@ -67,47 +81,49 @@ describe.concurrent('an engine with few KV blocks', () => {
   it('is never overfilled by two worker processes, and everything gets done', async () => {
     const legs = { floorMs: 5_000, ceilingMs: 20_000, openAheadMs: 100 }
     await using stack = await startDevStack(
-      { legs, engine: {}, admission: { kneeLagMs } },
+      { legs, engine: {}, admission: { kneeLagMs }, queue: { lockDurationMs: 60_000 } },
       { blocks: 51 },
     )
-    await Promise.all([stack.startWorkerProcess(), stack.startWorkerProcess()])
-    const all = await recordings(6, 0)
-    const jobIds = await submitAll(stack, all, 2)
-    const workers = new Set<string>()
-    const ended = stack.ended(jobIds)
-    let isOver = false
-    void ended.finally(() => {
-      isOver = true
-    })
-    while (!isOver) {
-      for (const { worker } of (await stack.ledger()).chains) workers.add(worker)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+    const workers = [await stack.startWorkerProcess(), await stack.startWorkerProcess()]
+    const [first, ...others] = (await recordings(6, 0)) as [ToneRecording, ...ToneRecording[]]
+    const firstId = await submitTo(stack, 'first.wav', first.bytes, { pace: 2 })
+    await stack.until(firstId, ({ audioMsDone }) => audioMsDone > 0)
+    // Whoever carries the first one stands still until the other has leased beside it: either of
+    // them could take all that come together.
+    const carrier = await carrierOf(stack, firstId, workers)
+    const jobIds = [firstId]
+    const { jobIds: otherIds, letGo } = await submitHeld(stack, others, 2)
+    process.kill(carrier.pid, 'SIGSTOP')
+    try {
+      await letGo()
+      await untilLeasedBeside(stack, carrier)
+    } finally {
+      process.kill(carrier.pid, 'SIGCONT')
     }
-    await expectAllWords(stack, jobIds, all)
+    jobIds.push(...otherIds)
+    await expectAllWords(stack, jobIds, [first, ...others])
     expectNeverOverfull(stack, { atLeast: 25 })
-    expect(workers.size).toBe(2)
     expect((await stack.ledger()).chains).toEqual([])
-  }, 120_000)
+  })
 
   it.each([
     ['profile', 100],
     ['reserve', 200],
-  ] as const)(
-    'is never overfilled by the policy %s',
-    async (policy, firstSeed) => {
-      const admission = { policy, kneeLagMs }
-      await using stack = await startDevStack({ admission, engine: {} }, { blocks: 61 })
-      await stack.startWorker()
-      const all = await recordings(5, firstSeed)
-      const jobIds = await submitAll(stack, all, 8)
-      await expectAllWords(stack, jobIds, all)
-      expectNeverOverfull(stack, { atLeast: 30 })
-    },
-    60_000,
-  )
+  ] as const)('is never overfilled by the policy %s', async (policy, firstSeed) => {
+    const admission = { policy, kneeLagMs }
+    await using stack = await startDevStack({ admission, engine: {} }, { blocks: 61 })
+    await stack.startWorker()
+    const all = await recordings(5, firstSeed)
+    const jobIds = await submitAll(stack, all, 8)
+    await expectAllWords(stack, jobIds, all)
+    expectNeverOverfull(stack, { atLeast: 30 })
+  })
 
   it('deadlocks with a fixed number of sessions, and every recording still comes home', async () => {
-    const settings = { admission: { policy: 'fixed', kneeLagMs }, engine: { sessionsMax: 5 } }
+    const settings = {
+      admission: { policy: 'fixed', kneeLagMs },
+      engine: { sessionsMax: 5, stallTimeoutMs: 30_000 },
+    }
     await using stack = await startDevStack(settings, { blocks: 61 })
     await stack.startWorker()
     const all = await recordings(5, 60)
@@ -115,5 +131,5 @@ describe.concurrent('an engine with few KV blocks', () => {
     await expectAllWords(stack, jobIds, all)
     expect(stack.standin.stats.deadlocks).toBeGreaterThan(0)
     expect((await stack.ledger()).limit.penalties.length).toBeGreaterThan(0)
-  }, 120_000)
+  })
 })

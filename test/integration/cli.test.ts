@@ -78,6 +78,20 @@ describe('transcribe', () => {
     expect(results[1].error.detail).toContain('broken.mp3')
   })
 
+  it('goes on after a bucket that it has no credentials for, and says so by its exit code', async () => {
+    const words = await tones('after.wav', 22)
+    const env = { ...environment(), HOME: folder, AWS_EC2_METADATA_DISABLED: 'true' }
+    const foreign = 's3://elsewhere/meeting.mp3'
+    const transcribe = (...args: string[]) => runCli(['transcribe', ...args], { env, cwd: folder })
+    const run = await transcribe(foreign, 'after.wav', '--pace', 'max')
+    expect(run.code).toBe(2)
+    expect(run.err).toMatch(/^s3:\/\/elsewhere\/meeting\.mp3: .*ACCESS_KEY.*\[config_invalid\]$/m)
+    expect(run.out.split(/\s+/).filter(Boolean)).toEqual(['==', 'after.wav', ...words])
+    const alone = await transcribe(foreign)
+    expect(alone).toMatchObject({ code: 2, out: '' })
+    expect(oneSentence(alone)).toContain('[config_invalid]')
+  })
+
   it('saves every format of a folder of recordings with --out', async () => {
     const source = join(folder, 'night')
     await mkdir(source)

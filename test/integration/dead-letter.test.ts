@@ -104,7 +104,7 @@ describe('a batch in which some recordings can not be carried', () => {
     expect(mended).toMatchObject({ status: 'completed', error: null, attempts: ATTEMPTS_MAX + 1 })
     expect(await kinds(stack, dead)).toEqual(expect.arrayContaining(['failed', 'retried']))
     expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [], left: [bad] })
-  }, 120_000)
+  })
 
   it('ends after a checkpoint, and a retry sends nothing again of what was before it', async () => {
     // Phrases of 4 s, which a session of 6.4 s always gets to the end of; then 9 s without a pause.
@@ -137,7 +137,7 @@ describe('a batch in which some recordings can not be carried', () => {
     const sentMs = (stack.standin.stats.generationTokens - before - paddingSteps) * 80
     expect(sentMs - (wanted.durationMs - safeMs)).toBeLessThanOrEqual(80)
     expect(await story(stack, dead)).toMatch(/try 3 went on after 0:1\d of audio, on /)
-  }, 120_000)
+  })
 
   it('is told by the commands, and mended by one of them', async () => {
     await using stack = await startDevStack(settings, { faults: BREAKS_LONG_ONES })
@@ -157,7 +157,7 @@ describe('a batch in which some recordings can not be carried', () => {
     expect((await cli(stack, 'jobs', 'retry', '--failed')).out).toContain(dead)
     expect(await stack.ended([dead])).toMatchObject([{ status: 'completed' }])
     expect(await story(stack, dead)).toMatch(/started again by hand\n[\s\S]*done\n/)
-  }, 120_000)
+  })
 })
 
 describe('what Redis has forgotten', () => {
@@ -206,5 +206,5 @@ describe('what Redis has forgotten', () => {
       { status: 'completed', attempts: ATTEMPTS_MAX + 1 },
     ])
     expect(await stack.ports.board.get(canceled)).toBeNull()
-  }, 120_000)
+  })
 })

@@ -94,7 +94,7 @@ describe('a folder store on a disk that is full', () => {
   })
 })
 
-describe('a job whose disk is full', { timeout: 60_000 }, () => {
+describe('a job whose disk is full', () => {
   let stack: DevStack
   beforeAll(async () => {
     stack = await startDevStack({ queue: { backoffMs: 50, backoffMaxMs: 100, attemptsMax: 50 } })

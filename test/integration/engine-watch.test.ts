@@ -217,10 +217,12 @@ describe('a stand-in', () => {
     const watching = watch(engine, settings)
     await watching.until('up')
     expect(watching.seen).toEqual(['warming', 'up'])
-    standin?.kill({ downMs: 100, closeMs: 50 })
+    standin?.kill({ closeMs: 600_000 }) // until then it answers 503
     watching.watch.suspect()
     await watching.until('out')
     expect(watching.watch.health.reason).toContain(engine.url)
+    await standin?.close()
+    await start({ port: Number(new URL(engine.url).port) })
     await watching.until('up')
     expect(watching.seen.slice(-2)).toEqual(['warming', 'up'])
     expect(watching.watch.facts?.description.model).toBe(MODEL)

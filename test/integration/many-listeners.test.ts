@@ -6,7 +6,7 @@ import { startStandin } from '../../gpu/standin/server.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { startDevStack } from '../dev-stack.js'
 import { createSilentFactory } from '../fakes/silent-recognizer.js'
-import { toneRecording } from '../fakes/tone-recording.js'
+import { phrases, toneRecording } from '../fakes/tone-recording.js'
 import { submitTo } from '../job-results.js'
 
 /** More than Node takes for a leak by default. */
@@ -38,8 +38,10 @@ describe('a worker with many engines, lanes and jobs', () => {
     }
     const worker = await stack.startWorker({ engines })
     const letGo = await stack.holdTranscriptions()
-    const { bytes } = await toneRecording({ folder, seed: 1, count: 100 })
-    const wide = await toneRecording({ folder, seed: 2, count: 100, channels: CHANNELS })
+    const pauseBeforeMs = phrases(10)
+    const { bytes } = await toneRecording({ folder, seed: 1, count: 100, pauseBeforeMs })
+    const options = { folder, seed: 2, count: 100, pauseBeforeMs }
+    const wide = await toneRecording({ ...options, channels: CHANNELS })
     const jobIds = [await submitTo(stack, 'wide.wav', wide.bytes, { channels: 'split', pace: 1 })]
     for (let count = 0; count < MANY; count += 1) {
       jobIds.push(await submitTo(stack, `${count}.wav`, bytes, { pace: 1 }))
@@ -51,5 +53,5 @@ describe('a worker with many engines, lanes and jobs', () => {
     const cards = await Promise.all(jobIds.map((jobId) => stack.ports.board.get(jobId)))
     expect(new Set(cards.map((card) => card?.status))).toEqual(new Set(['queued']))
     expect(warnings.map(({ message }) => message)).toEqual([])
-  }, 120_000)
+  })
 })

@@ -8,7 +8,6 @@ import { cancelJob, retryJob } from '../../src/pipeline/end-job.js'
 import { reconcileJobs } from '../../src/pipeline/reconcile-jobs.js'
 import { sourceAddress } from '../../src/pipeline/source-address.js'
 import { type Submission, submitRecording } from '../../src/pipeline/submit-recording.js'
-import type { JobCard } from '../../src/queue/index.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 
@@ -148,7 +147,7 @@ describe('a recording in storage becomes a transcript', () => {
       expect(keys.filter((key) => key.endsWith('manifest.json'))).toHaveLength(1)
       expect(keys.filter((key) => key.includes('/a2/'))).toEqual([])
     }
-  }, 180_000)
+  })
 })
 
 describe('what goes wrong on the way', () => {
@@ -221,7 +220,7 @@ describe('what goes wrong on the way', () => {
     expect(await cancelJob(stack.ports, waits.jobId, { signal })).toBe('ended')
     await stack.startWorker()
     const runs = await submit(stack, 'runs.wav', recording.bytes, { pace: 1 })
-    await reached(stack, runs.jobId, 'running')
+    await stack.until(runs.jobId, ({ status }) => status === 'running')
     expect(await cancelJob(stack.ports, runs.jobId, { signal })).toBe('requested')
     const cards = await stack.ended([waits.jobId, runs.jobId])
     expect(cards.map(({ status }) => status)).toEqual(['canceled', 'canceled'])
@@ -235,8 +234,8 @@ describe('what goes wrong on the way', () => {
     await using stack = await startDevStack()
     const first = await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 8, count: 30 })
-    const { jobId } = await submit(stack, 'a.wav', recording.bytes, { pace: 4 })
-    await reached(stack, jobId, 'running')
+    const { jobId } = await submit(stack, 'a.wav', recording.bytes, { pace: 1 })
+    await stack.until(jobId, ({ status }) => status === 'running')
     await first.drain()
     expect((await stack.ports.board.get(jobId))?.status).toBe('queued')
     await stack.startWorker()
@@ -293,7 +292,7 @@ describe('a recording longer than a session may be', () => {
     expectWords(result, recording)
     expect(result.legs.length).toBeGreaterThan(4)
     expect(result.timing).toMatchObject({ verified: true })
-  }, 60_000)
+  })
 })
 
 describe('an engine that is not what the settings say', () => {
@@ -341,8 +340,4 @@ describe('an engine that is not what the settings say', () => {
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve))
-}
-
-async function reached(stack: DevStack, jobId: string, status: JobCard['status']): Promise<void> {
-  await until(async () => (await stack.ports.board.get(jobId))?.status === status)
 }

@@ -184,7 +184,7 @@ describe('a worker that holds a thousand jobs', () => {
         await assertOwned()
         done.add(jobId)
       },
-      { concurrency: 1_001, lockDurationMs: 3_000, stalledIntervalMs: 500 },
+      { concurrency: 1_001, lockDurationMs: 10_000, stalledIntervalMs: 500 },
     )
     await until(() => ends.length === 1)
     await renewed(redis, `${prefix}:transcribe:job0:lock`)

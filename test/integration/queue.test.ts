@@ -314,6 +314,33 @@ describe('the board on a real Redis', () => {
     ])
   })
 
+  it('begins again with a new card alone', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    await board.update('one', { status: 'failed' })
+    await board.update('one', { status: 'admitted', fence: 2 }) // by a worker that slept too long
+    expect(await board.get('one')).toMatchObject({ status: 'failed', fence: null })
+    await board.update('one', { status: 'completed' })
+    await board.update('one', { status: 'canceled' })
+    expect(await board.get('one')).toMatchObject({ status: 'completed' })
+    expect(await board.events('one', { afterId: '0', limit: 10 })).toHaveLength(2)
+  })
+
+  it('loses no note of two that come at once', async () => {
+    const { board } = await newBoard()
+    await board.create(card('one'))
+    const broke = {
+      kind: 'session-broke',
+      engine: 'a:1',
+      code: 'engine_crashed',
+      times: 1,
+    } as const
+    await board.note('one', broke)
+    await Promise.all([board.note('one', { kind: 'handed-back' }), board.note('one', broke)])
+    const kinds = (await board.history('one')).map(({ note }) => note.kind)
+    expect(kinds).toEqual(['session-broke', 'handed-back', 'session-broke'])
+  })
+
   it('streams events in order, from where a reader was', async () => {
     const { board } = await newBoard()
     await board.create(card('one'))

@@ -12,7 +12,6 @@ import { type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
 
 const signal = new AbortController().signal
-const TEST_TIMEOUT_MS = 120_000
 /** Longer than an answer of Redis is waited for, shorter than a lock lasts by default. */
 const PAUSE_MS = 6_000
 let folder: string
@@ -68,7 +67,7 @@ async function expectComplete(running: readonly Running[]): Promise<void> {
   while ((await stack.ledger()).chains.length > 0) await sleep(50)
 }
 
-describe('jobs that run while Redis', { timeout: TEST_TIMEOUT_MS }, () => {
+describe('jobs that run while Redis', () => {
   beforeAll(async () => {
     await stack.startWorker()
   })
@@ -114,7 +113,7 @@ describe('jobs that run while Redis', { timeout: TEST_TIMEOUT_MS }, () => {
   })
 })
 
-describe('a Redis that would lose jobs', { timeout: TEST_TIMEOUT_MS }, () => {
+describe('a Redis that would lose jobs', () => {
   it('is refused by worker and doctor when it deletes keys, with the line that mends it', async () => {
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const socket = stack.redis.url.slice('unix://'.length)

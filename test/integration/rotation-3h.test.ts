@@ -22,7 +22,10 @@ const WORDS = MINUTES * 40
 describe('a recording of three hours', () => {
   it('becomes one seamless transcript, in as many legs as it takes', async () => {
     const legs = { ceilingMs: 60_000, openAheadMs: 100 }
-    await using stack = await startDevStack({ legs })
+    await using stack = await startDevStack({
+      legs,
+      engine: { sessionsMax: 8, stallTimeoutMs: 60_000 },
+    })
     await stack.startWorker()
     const recording = await toneRecording({
       ...{ folder, seed: 0, count: WORDS, everyMs: 1_400, pauseBeforeMs: phrases(10) },
@@ -37,5 +40,5 @@ describe('a recording of three hours', () => {
     expect(stored.timing).toMatchObject({ method: 'token-step', verified: true })
     expect(stored.legs.length).toBeGreaterThan(MINUTES)
     expect(stack.standin.stats.finished).toBe(stored.legs.length + 1) // and the warm-up
-  }, 300_000)
+  }, 600_000)
 })

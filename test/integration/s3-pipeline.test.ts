@@ -30,10 +30,10 @@ beforeAll(async () => {
     s3: { endpoint, accessKeyId, secretAccessKey },
   })
   await stack.startWorker()
-}, 120_000)
+})
 afterAll(async () => {
-  await stack[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
+  await stack?.[Symbol.asyncDispose]()
+  await server?.[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
 })
 

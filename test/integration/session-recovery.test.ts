@@ -18,9 +18,9 @@ const SETTINGS = {
   admission: { kneeLagMs: 3_600_000 },
 }
 const SHORT_WATCHDOGS = {
-  createdTimeoutMs: 500,
-  stallTimeoutMs: 1_500,
-  doneTimeoutMs: 500,
+  createdTimeoutMs: 2_000,
+  stallTimeoutMs: 3_000,
+  doneTimeoutMs: 2_000,
   blankSpeechMaxMs: 2_500,
 }
 let folder: string
@@ -141,13 +141,9 @@ const CASES: readonly (readonly [string, readonly Fault[], number])[] = [
 
 // Side by side, because most of their time is waiting.
 describe.concurrent('every word comes once when sessions', () => {
-  it.each(CASES)(
-    '%s',
-    async (_, faults, reconnectsMin) => {
-      await expectRecovered(faults, reconnectsMin)
-    },
-    60_000,
-  )
+  it.each(CASES)('%s', async (_, faults, reconnectsMin) => {
+    await expectRecovered(faults, reconnectsMin)
+  })
 
   it('are slow: the sender waits for them, and nobody breaks', async () => {
     await using stack = await startWarm({})
@@ -160,7 +156,7 @@ describe.concurrent('every word comes once when sessions', () => {
     expect(stored.timing).toMatchObject({ verified: true })
     expect(reconnects).toBe(0)
     expect(stalls).toBeGreaterThan(0)
-  }, 60_000)
+  })
 
   it('count otherwise than their audio: then times are called estimated', async () => {
     await using stack = await startWarm({})
@@ -176,7 +172,7 @@ describe.concurrent('every word comes once when sessions', () => {
     expect(stored.timing).toMatchObject({ method: 'estimated', verified: false })
     expect(warnings).toEqual(['timing_estimated'])
     expect(reconnects).toBe(0)
-  }, 60_000)
+  })
 
   it('fall silent while others are heard', async () => {
     await using stack = await startWarm()
@@ -187,10 +183,10 @@ describe.concurrent('every word comes once when sessions', () => {
     expectWords(stored, recording, 0)
     expectWords(stored, recording, 1)
     expect(reconnects).toBeGreaterThan(0)
-  }, 60_000)
+  })
 
   it('take no more than so much audio, and legs become as short', async () => {
-    await using stack = await startWarm()
+    await using stack = await startWarm({})
     // Ten seconds: less than a leg. What was answered by then is known to be taken.
     const faults: Fault[] = [{ kind: 'invalid_audio', afterBytes: 10 * 32_000 }]
     const recording = await speech()
@@ -202,7 +198,7 @@ describe.concurrent('every word comes once when sessions', () => {
     expect(longestS).toBeLessThanOrEqual(10)
     const next = await carry(stack, faults, await speech(), { pace: 8 })
     expect(next.reconnects).toBe(0)
-  }, 60_000)
+  })
 
   it('get into the same rut again: what is left comes once, and the hole is told', async () => {
     await using stack = await startWarm()
@@ -217,5 +213,5 @@ describe.concurrent('every word comes once when sessions', () => {
     expect(reconnects).toBeGreaterThan(0)
     expect(warnings).toContain('coverage_holes')
     expectContiguous(stored, recording)
-  }, 60_000)
+  })
 })

@@ -5,7 +5,7 @@ import { deltasDue, deltasTotal } from '../../src/media/step-law.js'
 import { DialogueClient } from '../conformance/dialogue-client.js'
 import { createScriptedFactory } from '../fakes/scripted-recognizer.js'
 
-const QUIET_MS_MAX = 10_000
+const QUIET_MS_MAX = 30_000
 const MODEL = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
 /** One word every half second. */
 const WORDS = Array.from({ length: 40 }, (_, index) => ({
@@ -71,6 +71,12 @@ async function untilSight(client: DialogueClient, sight: string): Promise<void> 
   expect(await client.until(() => sightsOf(client).includes(sight), QUIET_MS_MAX)).toBe(true)
 }
 
+/** Waits until it got that so often, whatever came between. */
+async function untilSights(client: DialogueClient, sight: string, count: number): Promise<void> {
+  const isThere = () => sightsOf(client).filter((each) => each === sight).length >= count
+  expect(await client.until(isThere, QUIET_MS_MAX)).toBe(true)
+}
+
 /** Long enough for a frame that should not come. */
 const settle = (client: DialogueClient) => client.untilQuiet(150)
 
@@ -124,12 +130,18 @@ describe('faults of the stand-in', () => {
     standin = await startStandin({ recognizer: createScriptedFactory(WORDS) })
     const client = await session(16_000)
     await untilSight(client, '6 deltas')
-    standin.kill({ closeMs: 200 })
-    await untilSight(client, 'processing_error')
+    standin.kill({ closeMs: 600_000 })
+    await untilSights(client, 'processing_error', 1)
     client.perform({ send: { type: 'input_audio_buffer.commit' } })
+    await untilSights(client, 'processing_error', 2)
     expect((await fetch(`http://127.0.0.1:${standin.port}/health`)).status).toBe(503)
-    await untilSight(client, 'closed 1012')
+    await standin.close()
     expect(sightsOf(client).filter((sight) => sight === 'processing_error')).toHaveLength(2)
+    standin = await startStandin({ recognizer: createScriptedFactory(WORDS) })
+    const other = await session(16_000)
+    await untilSight(other, '6 deltas')
+    standin.kill({ closeMs: 0 })
+    await untilSight(other, 'closed 1012')
     expect(await standin.ended).toBe('died')
     await expect(fetch(`http://127.0.0.1:${standin.port}/health`)).rejects.toThrow()
   })
@@ -153,6 +165,13 @@ describe('faults of the stand-in', () => {
         () => 'down',
       )
     await expect.poll(health, { timeout: QUIET_MS_MAX }).toBe(200)
+  })
+
+  it('engine_death, abort_deltas: empty deltas to whoever generates, then what the death is', async () => {
+    const client = await befall({ kind: 'engine_death', afterDeltas: 5, abortDeltas: 2 }, 32_000)
+    await untilSight(client, 'closed 1012')
+    const sights = ['session.created', '7 deltas', 'processing_error', 'closed 1012']
+    expect(sightsOf(client)).toEqual(sights)
   })
 
   it('no_greeting: the socket is open, and everything but the greeting comes', async () => {
@@ -298,7 +317,7 @@ describe('faults of the stand-in', () => {
   it('buffer_full and invalid_audio: appends are dropped', async () => {
     const full = await befall({ kind: 'buffer_full', afterAppends: 1, times: 2 }, 9000)
     for (let index = 0; index < 3; index += 1) append(full, 1280)
-    await untilSight(full, '1 deltas')
+    await untilSights(full, 'buffer_full', 2)
     await settle(full)
     expect(sightsOf(full).filter((sight) => sight === 'buffer_full')).toHaveLength(2)
     final(full)
@@ -308,13 +327,13 @@ describe('faults of the stand-in', () => {
     standin.setFaults([{ kind: 'invalid_audio', afterBytes: 20_000 }])
     const capped = await session(9000)
     for (let index = 0; index < 3; index += 1) append(capped, 1280)
-    await untilSight(capped, 'invalid_audio')
+    await untilSights(capped, 'invalid_audio', 3)
     await settle(capped)
     expect(sightsOf(capped).filter((sight) => sight === 'invalid_audio')).toHaveLength(3)
   })
 
   it('idle_timeout: an error and a close', async () => {
-    const client = await befall({ kind: 'idle_timeout', afterMs: 300 }, 9000)
+    const client = await befall({ kind: 'idle_timeout', afterMs: 2_000 }, 9000)
     await untilSight(client, 'closed 1000')
     expect(sightsOf(client)).toEqual([
       ...['session.created', '1 deltas', 'idle_timeout', 'closed 1000'],

@@ -10,7 +10,7 @@ let keepalive: Keepalive
 beforeEach(async () => {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await once(server, 'listening')
-  keepalive = new Keepalive(50)
+  keepalive = new Keepalive(500)
   server.on('connection', (socket) => keepalive.add(socket))
 })
 afterEach(async () => {
@@ -25,7 +25,7 @@ function connect(options: WebSocket.ClientOptions = {}): WebSocket {
 
 it('pings again and again whoever answers', async () => {
   const client = connect()
-  for (let pings = 0; pings < 4; pings += 1) await once(client, 'ping')
+  for (let pings = 0; pings < 3; pings += 1) await once(client, 'ping')
   expect(client.readyState).toBe(WebSocket.OPEN)
   client.terminate()
 })

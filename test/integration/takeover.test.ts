@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningChild } from '../../src/cli/child-process.js'
 import { checkpointPrefix, jobPrefix, manifestKey } from '../../src/storage/keys.js'
-import { type DevStack, startDevStack } from '../dev-stack.js'
+import { carrierOf, type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
 
@@ -58,14 +58,6 @@ async function expectDone(stack: DevStack, jobId: string, wanted: ToneRecording,
   expect(await keysOf(stack, manifestKey(jobId))).toHaveLength(1)
 }
 
-/** The worker that carries a job, and the other one. */
-async function carrierOf(stack: DevStack, jobId: string, workers: readonly RunningChild[]) {
-  const chain = (await stack.ledger()).chains.find(({ id }) => id.startsWith(`${jobId}/`))
-  const carrier = workers.find(({ pid }) => chain?.worker.startsWith(`${pid}-`))
-  if (!carrier) throw new Error(`nobody carries ${jobId}`)
-  return carrier
-}
-
 // Side by side, because most of their time is waiting.
 describe.concurrent('a worker that is gone', () => {
   it('killed: another one goes on from the last checkpoint, with every word once', async () => {
@@ -77,7 +69,7 @@ describe.concurrent('a worker that is gone', () => {
       jobIds.push(await submitTo(stack, `killed-${at}.wav`, bytes, { pace: PACE }))
     }
     const [first = ''] = jobIds
-    await Promise.all(jobIds.map((jobId) => untilSafe(stack, jobId)))
+    await untilSafe(stack, first)
     const carrier = await carrierOf(stack, first, workers)
     process.kill(carrier.pid, 'SIGKILL')
     const killedMs = performance.now()
@@ -86,16 +78,13 @@ describe.concurrent('a worker that is gone', () => {
     console.log(`a killed worker's job went on after ${Math.round(goneMs / 1000)} s`)
     for (const [at, jobId] of jobIds.entries()) {
       const card = (await stack.ended([jobId]))[0]
-      const fence = card?.fence ?? 0
-      await expectDone(stack, jobId, wanted[at] as ToneRecording, fence)
-      if (fence === 1) continue // the other worker had it
-      const metrics = await metricsOf(stack, jobId, fence)
-      expect(metrics.resumed_from_ms).toHaveLength(fence - 1)
-      expect(Math.min(...metrics.resumed_from_ms)).toBeGreaterThan(0)
+      await expectDone(stack, jobId, wanted[at] as ToneRecording, card?.fence ?? 0)
     }
-    const cards = await stack.ended(jobIds)
-    expect(cards.some(({ fence }) => fence === 2)).toBe(true)
-  }, 180_000)
+    // The others may be the other worker's, or had nothing safe yet.
+    const { resumed_from_ms: from } = await metricsOf(stack, first, 2)
+    expect(from).toHaveLength(1)
+    expect(from[0]).toBeGreaterThan(0)
+  })
 
   it('stopped for a minute: publishes nothing when it wakes', async () => {
     await using stack = await startDevStack({ queue: {} })
@@ -122,7 +111,7 @@ describe.concurrent('a worker that is gone', () => {
     expect(stack.standin.stats.kvBlocksHeldMax).toBeLessThanOrEqual(
       stack.standin.stats.kvBlocksUsable,
     )
-  }, 240_000)
+  }, 600_000)
 
   it('told to end: hands its jobs back at once, and nothing is done again', async () => {
     await using stack = await startDevStack()
@@ -140,18 +129,25 @@ describe.concurrent('a worker that is gone', () => {
     const { resumed_from_ms: from } = await metricsOf(stack, jobId, 2)
     // A pause every three seconds: what comes after the last one is all that is sent again.
     expect(done.audioMsDone - from[0]).toBeLessThan(10_000)
-  }, 180_000)
+  })
 
   it('told twice: leaves at once; told once, within its time; and both leave all in order', async () => {
-    await using stack = await startDevStack({ queue: {} })
-    const [patient, hasty] = [await stack.startWorkerProcess(), await stack.startWorkerProcess()]
-    const wanted = await Promise.all([31, 32].map(recording))
-    const jobIds: string[] = []
-    for (const [at, { bytes }] of wanted.entries()) {
-      jobIds.push(await submitTo(stack, `twice-${at}.wav`, bytes, { pace: PACE }))
-    }
-    await Promise.all(jobIds.map((jobId) => untilSafe(stack, jobId)))
-    await stack.redis.freeze() // nothing can be handed back
+    // Each on a queue of its own: on one, either may take both jobs, and then the other has nothing
+    // to hand back.
+    await using patience = await startDevStack({ queue: {} })
+    await using haste = await startDevStack({ queue: {} })
+    const stacks = [patience, haste]
+    const patient = await patience.startWorkerProcess()
+    const hasty = await haste.startWorkerProcess()
+    const wanted = await recording(31)
+    const jobIds = await Promise.all(
+      stacks.map(async (stack) => {
+        const jobId = await submitTo(stack, 'left.wav', wanted.bytes, { pace: PACE })
+        await untilSafe(stack, jobId)
+        return jobId
+      }),
+    )
+    await Promise.all(stacks.map((stack) => stack.redis.freeze())) // nothing can be handed back
     const left: string[] = []
     const leaves = async (name: string, { exited }: RunningChild) => {
       const { code } = await exited
@@ -163,12 +159,14 @@ describe.concurrent('a worker that is gone', () => {
     hasty.abort()
     expect(await gone).toEqual([130, 130])
     expect(left).toEqual(['hasty', 'patient'])
-    await stack.redis.thaw()
-    await stack.startWorkerProcess()
-    for (const [at, jobId] of jobIds.entries()) {
-      await expectDone(stack, jobId, wanted[at] as ToneRecording, 2)
+    for (const stack of stacks) {
+      await stack.redis.thaw()
+      await stack.startWorkerProcess()
     }
-  }, 180_000)
+    for (const [at, stack] of stacks.entries()) {
+      await expectDone(stack, jobIds[at] as string, wanted, 2)
+    }
+  })
 
   it('restarted one by one, all of them: a batch loses nothing, and hardly anything is sent again', async () => {
     await using stack = await startDevStack()
@@ -193,5 +191,5 @@ describe.concurrent('a worker that is gone', () => {
     const audioMs = wanted.reduce((sum, { durationMs }) => sum + durationMs, 0)
     const againMs = stack.standin.stats.generationTokens * 80 - audioMs
     expect(againMs / handovers).toBeLessThan(CHECKPOINT_MS)
-  }, 180_000)
+  })
 })

@@ -37,6 +37,7 @@ async function submit(
   } else {
     for (const result of submitted) print(context, result)
   }
+  if (submitted.some(({ error }) => error?.code === 'config_invalid')) return EXIT.config
   return submitted.some(({ outcome }) => outcome !== null) ? EXIT.done : EXIT.input
 }
 

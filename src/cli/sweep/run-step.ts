@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events'
 import { withTimeout } from '../../kernel/abort.js'
-import { sleepFor } from '../../kernel/clock.js'
 import { NightscribeError, reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../media/pcm.js'
 import type { SessionEnded, StepEnding } from '../../planning/sweep/events.js'
@@ -219,13 +218,16 @@ class RunningStep {
     const { clock, engine } = this.ports
     const boundMs = STANDSTILL_MS + engine.deltaDelayMs
     for (;;) {
-      await sleepFor(clock, WATCH_INTERVAL_MS, { signal })
+      const dueMs = clock.monotonicMs() + WATCH_INTERVAL_MS
+      await clock.sleepUntil(dueMs, { signal })
       this.ports.onTick()
       const failure = this.ports.failure()
       if (failure) throw failure
       // One whose seats are all taken by others goes on when they end (max_num_seqs).
       if (this.engineWaits && !this.watch.answered) continue
-      if (this.watch.stalledMs(this.ports.nowMs()) > boundMs) this.end('deadlock')
+      // Judged by when this look was due: a process that stands still doesn't hear its engine.
+      const heardUntilMs = this.ports.nowMs() - (clock.monotonicMs() - dueMs)
+      if (this.watch.stalledMs(heardUntilMs) > boundMs) this.end('deadlock')
     }
   }
 

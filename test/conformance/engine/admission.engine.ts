@@ -16,6 +16,8 @@ const USABLE_BLOCKS = 39
 const legs = { floorMs: 12_000, ceilingMs: 60_000, openAheadMs: 300 }
 /** What a CPU shared with the client needs for a step now and then isn't the knee's business. */
 const kneeLagMs = 60_000
+/** A slow step ends no session either; the bound for an engine whose cache is full stays. */
+const stallTimeoutMs = 60_000
 
 describe('recordings on a real engine whose KV cache is too small for all of them', () => {
   /** Of both nights, for the test that comes after them. */
@@ -44,7 +46,11 @@ describe('recordings on a real engine whose KV cache is too small for all of the
     timeout: NIGHT_TIMEOUT_MS,
   }, async () => {
     const night = await smallCacheNight(
-      { admission: { policy: 'elastic', safetyFactor: 1, kneeLagMs }, engine: {}, legs },
+      {
+        admission: { policy: 'elastic', safetyFactor: 1, kneeLagMs },
+        engine: { stallTimeoutMs },
+        legs,
+      },
       { signal },
     )
     verdicts.push(...verdictsOf(night))

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../fakes/free-port.js'
 import { type GroupMember, membersOf } from './process-group.js'
 
 /** Ways in which an engine comes to its end. */
@@ -149,13 +149,4 @@ export class OwnEngine implements AsyncDisposable {
     const lines = (await readFile(this.logPath, 'utf8')).trimEnd().split('\n')
     return new Error(`The engine ${what}; its log:\n${lines.slice(-LOG_LINES_SHOWN).join('\n')}`)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

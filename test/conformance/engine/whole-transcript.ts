@@ -31,7 +31,7 @@ interface TranscriptLeg {
  */
 export function expectWhole(transcript: LegTranscript, sent: readonly SentStretch[]): void {
   const { timing, engine, coverage, legs, duration, text } = transcript
-  expect(timing).toMatchObject({ method: 'token-step', verified: true })
+  expect(timing, JSON.stringify(legs)).toMatchObject({ method: 'token-step', verified: true })
   expect(engine.is_standin).toBe(false)
   expect(coverage.holes).toEqual([])
   expect([...legs.map(({ start }) => start), duration]).toEqual([0, ...legs.map(({ end }) => end)])

@@ -7,6 +7,7 @@ import { type CutSettings, laneCuts } from '../../../src/pipeline/lane-cuts.js'
 import type { AnalysisDocument } from '../../../src/storage/analysis-document.js'
 import type { JobDocument } from '../../../src/storage/job-document.js'
 import { analysisKey, audioKey, jobKey, peaksKey } from '../../../src/storage/keys.js'
+import { PackedRanges } from '../../../src/storage/packed-ranges.js'
 import { between, logBetween, pick } from '../random-night.js'
 import type { MemoryObjectStore } from './memory-object-store.js'
 import { WORD_FRAMES } from './plan-engine.js'
@@ -143,7 +144,7 @@ export async function putRecording(objects: MemoryObjectStore, job: ChaosJob): P
   const put = async (key: string, value: object) => {
     await objects.put(key, Buffer.from(JSON.stringify(value)), { signal: NEVER })
   }
-  const speech = { method: 'energy' as const, segments_ms: [], speech_ms: 0 }
+  const speech = { method: 'energy' as const, segments_ms: new PackedRanges([]), speech_ms: 0 }
   const analysis: AnalysisDocument = {
     schema: 'nightscribe.analysis/1',
     duration_ms: frames * STEP_MS,
@@ -156,7 +157,7 @@ export async function putRecording(objects: MemoryObjectStore, job: ChaosJob): P
     lanes: Array.from({ length: lanes }, (_, lane) => {
       const channel = lanes > 1 ? lane : null
       const peaks = { per_second: 20, key: peaksKey(jobId, channel) }
-      const pauses = job.pausesMs.map(([from, until]): [number, number] => [from, until])
+      const pauses = new PackedRanges(job.pausesMs)
       return { channel, level_dbfs: null, speech, pauses_ms: pauses, peaks }
     }),
     warnings: [],

@@ -1,11 +1,13 @@
 import type { Clock } from '../../../src/kernel/clock.js'
-import type {
-  CardChanges,
-  DatedNote,
-  JobBoard,
-  JobCard,
-  JobNote,
-  StreamedEvent,
+import {
+  type CardChanges,
+  type DatedNote,
+  isFinal,
+  type JobBoard,
+  type JobCard,
+  type JobNote,
+  mayFollow,
+  type StreamedEvent,
 } from '../../../src/queue/index.js'
 
 /** The board of a simulated night. Streams and cancel requests are left out. */
@@ -24,13 +26,17 @@ export class MemoryJobBoard implements JobBoard {
 
   async update(jobId: string, changes: CardChanges): Promise<void> {
     const card = this.cards.get(jobId)
-    if (!card) return
+    if (!card || (changes.status && !mayFollow(card.status, changes.status))) return
     const waiting = changes.waiting ?? (changes.status === undefined ? card.waiting : null)
     this.cards.set(jobId, { ...card, ...changes, waiting, updatedAtMs: this.clock.wallMs() })
   }
 
   async get(jobId: string): Promise<JobCard | null> {
     return this.cards.get(jobId) ?? null
+  }
+
+  async *openIds(): AsyncIterable<string> {
+    for (const { jobId, status } of [...this.cards.values()]) if (!isFinal(status)) yield jobId
   }
 
   async list(): Promise<JobCard[]> {

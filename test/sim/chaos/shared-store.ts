@@ -191,6 +191,7 @@ export class SharedStore {
       create: (card) => ask(() => this.board.create(card)),
       update: (jobId, changes) => ask(() => this.board.update(jobId, changes)),
       get: (jobId) => ask(() => this.board.get(jobId)),
+      openIds: () => this.board.openIds(),
       list: () => ask(() => this.board.list()),
       note: (jobId, note) => ask(() => this.board.note(jobId, note)),
       history: () => ask(() => this.board.history()),

@@ -122,6 +122,7 @@ function workerEngine(
     readGauges: () => process.through(async () => (engine.isUp ? engine.gauges : null)),
     kneeLagMs: KNEE_LAG_MS,
     deltaDelayMs: 0,
+    stallTimeoutMs: 3_000,
     nowMs: () => clock.monotonicMs(),
     onEvent: (event) => parts.onEvent(`${worker} ${id} ${JSON.stringify(event)}`),
   })

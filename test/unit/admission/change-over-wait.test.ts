@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { type ChangeOverWait, untilChangeOver } from '../../../src/admission/change-over-wait.js'
 import type { EngineDesk } from '../../../src/admission/engine-desk.js'
@@ -8,6 +9,15 @@ import { AdmissionBench, pausesEvery, signal } from './admission-bench.js'
 
 /** Chance that never varies: an interval is as long as it is called. */
 const random = { uniform: () => 0.5, hexId: () => '00' }
+
+/** Whoever listens to a signal, and signals that were made of it. */
+function traces(signal: AbortSignal): number {
+  const dependants = Object.getOwnPropertySymbols(signal)
+    .filter(({ description }) => description === 'kDependantSignals')
+    .map((symbol) => (signal as unknown as Record<symbol, Set<unknown> | undefined>)[symbol])
+  const made = dependants.reduce((sum, set) => sum + (set?.size ?? 0), 0)
+  return made + getEventListeners(signal, 'abort').length
+}
 
 /** A lane with a leg that runs, and a wait for its change-over, 100 s from the start. */
 async function waiting(changes: Partial<Pick<ChangeOverWait, 'isPressed' | 'replan'>> = {}) {
@@ -55,6 +65,15 @@ describe('the wait for a change-over', () => {
     isPressed = false
     await bench.clock.run(ended)
     expect(replans.slice(2)).toEqual([54_000, 84_000])
+  })
+
+  // issue 5: Node 20 keeps a trace of every `AbortSignal.any` in the signals that it is of, and a
+  // lane waits hundreds of times while one of them lives.
+  it('leaves no trace in the signals of those that wait for it', async () => {
+    const { bench, lease, until } = await waiting()
+    const stays = new AbortController()
+    await bench.clock.run(until(stays.signal))
+    for (const signal of [stays.signal, lease.ended]) expect(traces(signal)).toBe(0)
   })
 
   it('follows the cut where it is moved to, earlier or later', async () => {

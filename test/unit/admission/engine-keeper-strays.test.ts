@@ -20,6 +20,7 @@ function keeping(bench: AdmissionBench, chains: OwnChains) {
   const sessions = new SessionPulses(kv)
   const keeper = new EngineKeeper({
     ...{ desk, sessions, chains, worker: 'one', kneeLagMs: 2_000, deltaDelayMs: 0 },
+    stallTimeoutMs: 3_000,
     pulses: new MemoryEnginePulses({ clock }),
     signs: new MemorySignsOfLife({ clock }),
     readGauges: async () => null,

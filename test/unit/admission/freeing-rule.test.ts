@@ -6,6 +6,7 @@ import {
   type FreeableChain,
   SILENCE_MAX_MS,
   type StalledGauges,
+  silenceBoundMs,
   silenceMs,
 } from '../../../src/admission/freeing-rule.js'
 import type { EnginePulse } from '../../../src/admission/ledger-store.js'
@@ -20,6 +21,7 @@ const pulse = (changes: Partial<EnginePulse> = {}): EnginePulse => ({
   changedMs: null,
   oldestDueMs: 7_999,
   sessions: 3,
+  connectionCounts: [],
   lagP99Ms: null,
   ...changes,
 })
@@ -67,6 +69,17 @@ describe('an engine', () => {
     const late = { boundMs: SILENCE_MAX_MS + 8_000 }
     expect(deadlocked([pulse({ newestDeltaMs: 500, oldestDueMs: 500 })], null, late)).toBe(false)
     expect(deadlocked([pulse({ newestDeltaMs: -1, oldestDueMs: -1 })], null, late)).toBe(true)
+  })
+
+  it.each<[string, number, StalledGauges | null]>([
+    ['nothing is known', 2_500, null],
+    ['its cache is full', 2_500, gauges(0, 1, 40)],
+    ['too few blocks are left for a step', 2_500, gauges(0, 36 / 39, 40)],
+    ['its cache has room: as long as one session', 60_500, gauges(0, 35 / 39, 40)],
+  ])('may be silent, where %s', (_, boundMs, known) => {
+    const limits = { stallTimeoutMs: 60_000, deltaDelayMs: 500 }
+    expect(silenceBoundMs(known, limits)).toBe(boundMs)
+    expect(silenceBoundMs(known, { ...limits, stallTimeoutMs: 100 })).toBe(2_500)
   })
 
   it('is silent for so long', () => {
@@ -128,7 +141,7 @@ function pulsesOf(rows: readonly Row[], worker: string, ids: readonly number[]):
     const overdue = open.map(({ due, deltas: got }) => atMs - (due - got) * 80)
     const isBehind = open.some(({ due, deltas: got }) => due > got + 1)
     oldestDueMs = isBehind ? Math.min(oldestDueMs ?? Infinity, ...overdue) : null
-    const unknown = { kvBlocksPredicted: 0, changedMs: null, lagP99Ms: null }
+    const unknown = { kvBlocksPredicted: 0, changedMs: null, connectionCounts: [], lagP99Ms: null }
     return { worker, atMs, newestDeltaMs, oldestDueMs, sessions: open.length, ...unknown }
   })
 }

@@ -123,6 +123,7 @@ describe('a sender before a fence', () => {
   it('waits for it to be opened, and is asked for its block then', async () => {
     const { bench, of } = await lease()
     of.fence(10)
+    await bench.clock.run(of.permit(8, of.startMs, { signal }) as Promise<void>)
     expect(of.permit(9, of.startMs, { signal })).toBeUndefined()
     const waits = of.permit(10, of.startMs, { signal }) as Promise<void>
     expect(await isOver(waits)).toBe(false)

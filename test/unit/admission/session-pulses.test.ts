@@ -28,8 +28,26 @@ describe('the pulse of an engine', () => {
   it('knows nothing before the first session', () => {
     expect(pulses().take(5)).toEqual({
       ...{ worker: 'w', atMs: STORE_AHEAD_MS + 5, sessions: 0, kvBlocksPredicted: 0 },
+      connectionCounts: [[STORE_AHEAD_MS, 0]],
       ...{ newestDeltaMs: null, oldestDueMs: null, changedMs: null, lagP99Ms: null },
     })
+  })
+
+  it('counts a session as a connection from its greeting to its end, for some seconds', () => {
+    const { take, open } = pulses()
+    const at = (ms: number) => STORE_AHEAD_MS + ms
+    const [one, other] = [open('a/0', 10), open('b/0', 10)]
+    one.connected(200)
+    other.ended(300) // it was never greeted
+    expect(take(1_000).connectionCounts).toEqual([
+      [at(0), 0],
+      [at(200), 1],
+    ])
+    one.ended(4_000)
+    expect(take(6_000).connectionCounts).toEqual([
+      [at(200), 1],
+      [at(4_000), 0],
+    ])
   })
 
   it('tells times by the clock of the store', () => {

@@ -125,6 +125,7 @@ describe('the story of a job', () => {
         atMs: at(5, 21, 10),
         note: { kind: 'session-broke', engine: 'gpu:8000', code: 'session_stalled', times: 3 },
       },
+      { atMs: at(5, 21, 11), note: { kind: 'session-freed', engine: 'gpu:8000', times: 1 } },
       { atMs: at(5, 21, 12), note: { kind: 'taken-over', takeovers: 1, safeAudioMs: 421_000 } },
       {
         atMs: at(5, 21, 13),
@@ -141,6 +142,7 @@ describe('the story of a job', () => {
       '  21:04:00  try 1 began, on gpu:8000',
       '  21:09:00  lost a session on gpu:8000: [x]',
       '  21:10:00  lost 3 sessions on gpu:8000: the engine fell silent [session_stalled]',
+      '  21:11:00  gave up a session on gpu:8000, so that the others there could go on',
       '  21:12:00  its worker was lost; another one took it over, with 7:01 of audio safe',
       '  21:13:00  try 2 went on after 7:01 of audio, on gpu:8000 and b:1',
     ])

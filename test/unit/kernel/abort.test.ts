@@ -1,7 +1,8 @@
+import { getEventListeners } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { abortedWithin } from '../../../src/kernel/abort.js'
+import { abortedWithin, eitherSignal } from '../../../src/kernel/abort.js'
 
 const HOUR_MS = 3_600_000
 
@@ -31,5 +32,29 @@ describe('a signal with a limit of time', () => {
     } finally {
       clearInterval(busy)
     }
+  })
+})
+
+describe('a signal of several', () => {
+  it('aborts with the first of them, also when that has been', () => {
+    const [one, other] = [new AbortController(), new AbortController()]
+    using either = eitherSignal(one.signal, other.signal)
+    expect(either.signal.aborted).toBe(false)
+    other.abort('enough')
+    one.abort('later')
+    expect(either.signal.reason).toBe('enough')
+    using after = eitherSignal(one.signal, new AbortController().signal)
+    expect(after.signal.reason).toBe('later')
+  })
+
+  it('leaves nothing behind in those that stay, and hears of them no more', () => {
+    const controllers = [new AbortController(), new AbortController()]
+    const signals = controllers.map(({ signal }) => signal)
+    const either = eitherSignal(...signals)
+    expect(signals.map((signal) => getEventListeners(signal, 'abort'))).not.toEqual([[], []])
+    either[Symbol.dispose]()
+    expect(signals.map((signal) => getEventListeners(signal, 'abort'))).toEqual([[], []])
+    controllers[0]?.abort('enough')
+    expect(either.signal.aborted).toBe(false)
   })
 })

@@ -9,6 +9,7 @@ import type { CarriedLane, CarriedLeg } from '../../../src/pipeline/carried-leg.
 import { laneCuts } from '../../../src/pipeline/lane-cuts.js'
 import type { Transcription } from '../../../src/pipeline/transcription.js'
 import type { CarryAgain } from '../../../src/pipeline/window-carrier.js'
+import { PackedRanges } from '../../../src/storage/packed-ranges.js'
 import { alignDeltas } from '../../../src/transcript/align.js'
 
 const FRAMES = 3_000
@@ -59,7 +60,7 @@ async function audited(scene: Scene, log: string[] = []) {
   const chain = { end: async () => void log.push('ended') } as unknown as LaneChain
   const admitted: Admission = { kind: 'admitted', lanes: [chain] }
   const samples = frames * STEP_SAMPLES
-  const speech = { segments_ms: [[0, frames * STEP_MS]] }
+  const speech = { segments_ms: new PackedRanges([[0, frames * STEP_MS]]) }
   const analysis = {
     ...{ duration_ms: frames * STEP_MS, samples },
     lanes: deaf.map((_, channel) => ({ channel, speech })),

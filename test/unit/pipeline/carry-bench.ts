@@ -14,6 +14,7 @@ import type { WorkPorts } from '../../../src/pipeline/index.js'
 import { LaneProgress } from '../../../src/pipeline/lane-progress.js'
 import type { Transcription } from '../../../src/pipeline/transcription.js'
 import type { SessionRequest, SessionResult } from '../../../src/realtime/run-session.js'
+import { PackedRanges } from '../../../src/storage/packed-ranges.js'
 import { GroupAligner } from '../../../src/transcript/align.js'
 import { AdmissionBench, pausesEvery } from '../admission/admission-bench.js'
 import { MODEL, planOf } from '../admission/plans.js'
@@ -92,7 +93,7 @@ export class CarryBench {
         tally.redoneMs += audioMs
       },
     })
-    const speech = { segments_ms: [[0, FRAMES * STEP_MS]] }
+    const speech = { segments_ms: new PackedRanges([[0, FRAMES * STEP_MS]]) }
     const lanes = [
       { channel: null, speech },
       { channel: null, speech },

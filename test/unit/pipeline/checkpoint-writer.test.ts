@@ -17,10 +17,8 @@ import { checkpointKey, checkpointPrefix } from '../../../src/storage/keys.js'
 
 const { signal } = new AbortController()
 const PAUSE_EVERY = 100
-const cuts = Array.from({ length: 100 }, (_, at) => {
-  const frame = (at + 1) * PAUSE_EVERY
-  return { endFrame: frame, nextFrame: frame, kind: 'pause' as const }
-})
+const pauseAt = (frame: number) => ({ endFrame: frame, nextFrame: frame, kind: 'pause' as const })
+const cuts = Array.from({ length: 100 }, (_, at) => pauseAt((at + 1) * PAUSE_EVERY))
 
 let folder = ''
 let store: ObjectStore
@@ -48,9 +46,11 @@ function legOf(record: LegRecord): CarriedLeg | null {
 }
 
 /** One lane whose leg is answered as told, and a writer that runs. */
-function bench(options: { isOwned?: () => boolean; failing?: () => boolean } = {}) {
+function bench(
+  options: { isOwned?: () => boolean; failing?: () => boolean; pauses?: readonly number[] } = {},
+) {
   const lane = new LaneProgress({ channel: null, legs: [] }, 0)
-  const record = new LegRecord(0, cuts)
+  const record = new LegRecord(0, options.pauses?.map(pauseAt) ?? cuts)
   const running: RunningLegRecord = { record, part: () => legOf(record) }
   lane.begin(running)
   const written: number[] = []
@@ -157,6 +157,53 @@ describe('CheckpointWriter', () => {
     answer(1_200)
     await until(writer, () => written.length > 0)
     expect(await keys()).toEqual([checkpointKey('j', 3, 2)])
+  })
+
+  // issue 5: what a kill cost came to 93 s, because a write that was refused was next tried 45 s of
+  // audio later.
+  it('tries again after 5 s of audio when the store has refused', async () => {
+    let refuses = true
+    const { writer, written, failures, answer } = bench({ failing: () => refuses })
+    answer(600)
+    await until(writer, () => failures.length > 0)
+    refuses = false
+    answer(662)
+    await expect(writer.run(AbortSignal.abort('nothing is due'))).rejects.toBe('nothing is due')
+    answer(663)
+    await until(writer, () => written.length > 0)
+    expect(written).toEqual([600 * 80])
+    // From then on it is 45 s again.
+    answer(663 + 562)
+    await expect(writer.run(AbortSignal.abort('nothing is due'))).rejects.toBe('nothing is due')
+  })
+
+  it('waits twice as long each time that the store refuses, up to 45 s', async () => {
+    const { writer, failures, answer } = bench({ failing: () => true })
+    let frame = 563
+    for (const [refusals, frames] of [63, 125, 250, 500, 563, 563].entries()) {
+      answer(frame)
+      await until(writer, () => failures.length > refusals)
+      answer(frame + frames - 1)
+      await expect(writer.run(AbortSignal.abort('not due'))).rejects.toBe('not due')
+      frame += frames
+    }
+    expect(failures).toHaveLength(6)
+  })
+
+  it('looks again after 5 s of audio when no new pause was there', async () => {
+    const { writer, written, answer } = bench({ pauses: [100, 1_200] })
+    answer(563)
+    await until(writer, () => written.length > 0)
+    for (const frame of [1_126, 1_189]) {
+      answer(frame)
+      await writer.write(signal)
+    }
+    expect(written).toEqual([100 * 80])
+    answer(1_251)
+    await expect(writer.run(AbortSignal.abort('nothing is due'))).rejects.toBe('nothing is due')
+    answer(1_252)
+    await until(writer, () => written.length > 1)
+    expect(written).toEqual([100 * 80, 1_200 * 80])
   })
 
   it('stops with the reason once the job is another worker’s, and writes nothing', async () => {

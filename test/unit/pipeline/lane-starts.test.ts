@@ -16,6 +16,7 @@ import type { AnalysisDocument } from '../../../src/storage/analysis-document.js
 import { openFolderStore } from '../../../src/storage/folder-object-store.js'
 import type { ObjectStore } from '../../../src/storage/index.js'
 import { checkpointKey, peaksKey } from '../../../src/storage/keys.js'
+import { PackedRanges } from '../../../src/storage/packed-ranges.js'
 import { writeJson } from '../../../src/storage/stored-json.js'
 
 const { signal } = new AbortController()
@@ -46,7 +47,7 @@ function analysisOf(
       const channel = lanes === 1 ? null : at
       return {
         channel,
-        pauses_ms: pausesMs,
+        pauses_ms: new PackedRanges(pausesMs),
         peaks: { per_second: 20, key: peaksKey('j', channel) },
       }
     }),

@@ -108,7 +108,7 @@ describe('forecastNight', () => {
   // The whole figure, 1,000 recordings on 3 engines within 2 %, takes half an hour to carry leg by
   // leg (`npm run sim -- --scenario planner`); this is such a night in small, whose
   // last recordings weigh more.
-  it('ends within 6 % of a night that is carried leg by leg', { timeout: 120_000 }, async () => {
+  it('ends within 6 % of a night that is carried leg by leg', async () => {
     const plan = enginePlan('elastic', { kvBlocks: 144 })
     const { ratio, waitedMs, overflows } = await runPlanner({
       recordings: 72,

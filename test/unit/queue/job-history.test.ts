@@ -14,12 +14,20 @@ const broke = fc.record({
   code: fc.constantFrom('engine_crashed', 'session_stalled'),
   times: count,
 })
+const freed = fc.record({
+  kind: fc.constant('session-freed' as const),
+  engine: fc.constantFrom('one:8000', 'two:8000'),
+  times: count,
+})
 const other: fc.Arbitrary<JobNote> = fc.oneof(
   fc.constantFrom<JobNote>({ kind: 'submitted' }, { kind: 'retried' }, { kind: 'canceled' }),
   fc.record({ kind: fc.constant('waiting' as const), reason: fc.string() }),
   fc.record({ kind: fc.constant('taken-over' as const), takeovers: count, safeAudioMs: count }),
 )
-const dated: fc.Arbitrary<DatedNote> = fc.record({ atMs: fc.nat(), note: fc.oneof(broke, other) })
+const dated: fc.Arbitrary<DatedNote> = fc.record({
+  atMs: fc.nat(),
+  note: fc.oneof(broke, freed, other),
+})
 
 describe('the history of a job', () => {
   it('comes back as it was, without what nobody of ours has written', () => {
@@ -46,9 +54,20 @@ describe('the history of a job', () => {
     )
   })
 
+  it('counts sessions that were given up on one engine as one note', () => {
+    fc.assert(
+      fc.property(freed, freed, (last, note) => {
+        const times = last.times + note.times
+        expect(mergedNote(last, note)).toEqual(
+          last.engine === note.engine ? { ...note, times } : null,
+        )
+      }),
+    )
+  })
+
   it('tells everything else by itself', () => {
     fc.assert(
-      fc.property(fc.oneof(broke, other), fc.option(other, { nil: null }), (note, last) => {
+      fc.property(fc.oneof(broke, freed, other), fc.option(other, { nil: null }), (note, last) => {
         expect(mergedNote(last, note)).toBeNull()
         if (last !== null) expect(mergedNote(note, last)).toBeNull()
       }),

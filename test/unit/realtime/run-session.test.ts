@@ -326,6 +326,22 @@ describe('a session that can not go on', () => {
     expect(transport.closedBy).toBe('destroy')
   })
 
+  it('outlives a minute in which its own process stood still', async () => {
+    const { clock, transport, outcome, ended, answer } = begin({
+      ...{ samples: 160_000, engineAnswers: false },
+    })
+    greet(transport)
+    await clock.advance(2_000)
+    await clock.standStill(60_000)
+    expect(outcome).toEqual({})
+    answer(deltasDue(16_000)) // lay in the socket meanwhile
+    await clock.advance(2_500)
+    expect(outcome).toEqual({})
+    await clock.advance(1_500)
+    await ended
+    expect(outcome.error).toMatchObject({ code: 'session_stalled' })
+  })
+
   it('ends by its watchdog when nobody greets', async () => {
     const { clock, outcome, ended } = begin({ samples: 1 })
     await clock.advance(10_300)

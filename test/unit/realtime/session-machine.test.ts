@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { UpstreamError } from '../../../src/kernel/errors.js'
-import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/media/step-law.js'
+import { deltasDue, deltasTotal, samplesForDelta, TAIL_STEPS } from '../../../src/media/step-law.js'
 import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
 
@@ -155,6 +155,33 @@ describe('a session that fails', () => {
         expect(isTextLeftOut(session.failure)).toBe(!mayBeShort)
       }
     }
+  })
+
+  it.each([
+    ['one empty delta of an abort', ['', 'text'], [''], true],
+    ['two of them', ['', 'text'], ['', ''], true],
+    ['three, as no abort sends', ['', 'text'], ['', '', ''], false],
+    ['text beyond the audio', ['', 'text'], ['more'], false],
+    ['text after an empty one too many', ['', ''], ['', 'more'], false],
+  ])('with times that are exact or not, by what came beyond the audio: %s', (...given) => {
+    const [, due, beyond, isExact] = given
+    const session = generating()
+    session.appended(samplesForDelta(1), 0)
+    for (const text of due) session.received(delta(text), 1)
+    expect(session.isExact).toBe(true)
+    for (const text of beyond) session.received(delta(text), 1)
+    session.closed(1012, '')
+    expect(session.isExact).toBe(isExact)
+  })
+
+  it('with times that stay inexact, though the audio catches up with what came too early', () => {
+    const session = generating()
+    session.appended(samplesForDelta(1), 0)
+    feed(session, 3, 1, 'text')
+    session.appended(16_000, 2)
+    feed(session, 1, 3, 'text')
+    session.closed(1012, '')
+    expect(session.isExact).toBe(false)
   })
 
   it.each([

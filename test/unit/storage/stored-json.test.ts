@@ -96,7 +96,8 @@ describe('documents as the contract has them', () => {
       ],
       warnings: [],
     }
-    expect(analysisDocument.parse(analysis)).toEqual(analysis)
+    const parsed = analysisDocument.parse(analysis)
+    expect(JSON.parse(JSON.stringify(parsed))).toEqual(analysis)
     expect(analysisDocument.safeParse({ ...analysis, lanes: [] }).success).toBe(false)
   })
 

@@ -1,0 +1,137 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cancelJob, retryJob, writeEnd } from '../../src/pipeline/end-job.js'
+import { readFailure } from '../../src/pipeline/failure-record.js'
+import { reconcileJobs } from '../../src/pipeline/reconcile-jobs.js'
+import { sourceAddress } from '../../src/pipeline/source-address.js'
+import { submitRecording } from '../../src/pipeline/submit-recording.js'
+import type { JobCard } from '../../src/queue/index.js'
+import { audioKey } from '../../src/storage/keys.js'
+import { type DevStack, startDevStack } from '../dev-stack.js'
+import { toneRecording } from '../fakes/tone-recording.js'
+import { submitTo } from '../job-results.js'
+
+const { signal } = new AbortController()
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nightscribe-late-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** A job that is ready to be transcribed, and a way to have it done and gone from the queue. */
+async function waitingJob(stack: DevStack) {
+  const letGo = await stack.holdTranscriptions()
+  await stack.startWorker()
+  const recording = await toneRecording({ folder, seed: 71, count: 4 })
+  const jobId = await submitTo(stack, 'a.wav', recording.bytes)
+  await stack.until(jobId, ({ status }) => status === 'queued')
+  const done = async () => {
+    await letGo()
+    await stack.ended([jobId])
+    while (await stack.ports.queue.has(jobId)) await turn()
+  }
+  return { jobId, done }
+}
+
+/** Such a job, and ports whose queue has it done before it tells whether it has it. */
+async function doneWhenAsked(stack: DevStack) {
+  const { jobId, done } = await waitingJob(stack)
+  const { queue } = stack.ports
+  const has: typeof queue.has = async (id) => {
+    await done()
+    return await queue.has(id)
+  }
+  return { jobId, ports: { ...stack.ports, queue: Object.assign(Object.create(queue), { has }) } }
+}
+
+async function expectDoneOnce(stack: DevStack, jobId: string): Promise<void> {
+  const card = await stack.ports.board.get(jobId)
+  expect(card).toMatchObject({ status: 'completed', attempts: 1 })
+  expect(await stack.ports.queue.has(jobId)).toBe(false)
+  expect(await stack.ports.store.head(audioKey(jobId), { signal }).catch(() => null)).toBeNull()
+}
+
+describe('a job that is done while somebody looks at it', () => {
+  it('is not begun again by whoever listed its keys before', async () => {
+    await using stack = await startDevStack()
+    const { jobId, done } = await waitingJob(stack)
+    const { store } = stack.ports
+    const list: typeof store.list = async function* (prefix, options) {
+      const keys = []
+      for await (const entry of store.list(prefix, options)) keys.push(entry)
+      await done()
+      yield* keys
+    }
+    const ports = { ...stack.ports, store: Object.assign(Object.create(store), { list }) }
+    expect(await reconcileJobs(ports, { signal })).toEqual([])
+    await expectDoneOnce(stack, jobId)
+  })
+
+  it('is not begun again by whoever submits it', async () => {
+    await using stack = await startDevStack()
+    const { jobId, ports } = await doneWhenAsked(stack)
+    const address = sourceAddress(stack.ports.store, 'in/a.wav')
+    const how = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+    const outcome = await submitRecording(ports, { ...address, ...how }, { signal })
+    expect(outcome).toMatchObject({ kind: 'done', jobId })
+    await expectDoneOnce(stack, jobId)
+  })
+
+  it('is not begun again by whoever wants it retried', async () => {
+    await using stack = await startDevStack()
+    const { jobId, ports } = await doneWhenAsked(stack)
+    await expect(retryJob(ports, jobId, { signal })).rejects.toThrow('is done')
+    await expectDoneOnce(stack, jobId)
+  })
+
+  it('stays done for whoever cancels it', async () => {
+    await using stack = await startDevStack()
+    const { jobId, done } = await waitingJob(stack)
+    const { board } = stack.ports
+    const requestCancel: typeof board.requestCancel = async (id) => {
+      await done()
+      await board.requestCancel(id)
+    }
+    const ports = { ...stack.ports, board: Object.assign(Object.create(board), { requestCancel }) }
+    expect(await cancelJob(ports, jobId, { signal })).toBe('ended')
+    await expectDoneOnce(stack, jobId)
+  })
+})
+
+describe('a job that has ended', () => {
+  it('stays done where Redis has forgotten that, and it is then given up', async () => {
+    await using stack = await startDevStack()
+    const { jobId, done } = await waitingJob(stack)
+    await done()
+    const { board, redis, store } = stack.ports
+    await redis.hset(`nightscribe:job:${jobId}`, { status: '"running"' })
+    await writeEnd(stack.ports, jobId, { kind: 'canceled' }, await board.get(jobId), { signal })
+    await expectDoneOnce(stack, jobId)
+    expect(await readFailure(store, jobId, { signal })).toBeNull()
+  })
+
+  it('is told to have, also when Redis has forgotten the last that was written', async () => {
+    await using stack = await startDevStack()
+    await stack.startWorker()
+    const recording = await toneRecording({ folder, seed: 72, count: 4 })
+    const done = await submitTo(stack, 'a.wav', recording.bytes)
+    const failed = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
+    const cards = await stack.ended([done, failed])
+    for (const jobId of [done, failed]) {
+      while (await stack.ports.queue.has(jobId)) await turn()
+      // As a Redis does that is killed and starts on what it has on disk.
+      const before = { status: '"admitted"', error: 'null', audioMsDone: '0', attempts: '0' }
+      await stack.ports.redis.hset(`nightscribe:job:${jobId}`, before)
+    }
+    await stack.ports.redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    for (const [at, jobId] of [done, failed].entries()) {
+      const { status, error, audioMsDone } = cards[at] as JobCard
+      const card = await stack.until(jobId, (seen) => seen.status === status)
+      expect(card).toMatchObject({ error, audioMsDone })
+    }
+  })
+})

@@ -1,0 +1,104 @@
+import { EngineDesk } from '../../../src/admission/engine-desk.js'
+import {
+  EngineKeeper,
+  type KeeperEvent,
+  type KeeperGauges,
+} from '../../../src/admission/engine-keeper.js'
+import type { EnginePlan } from '../../../src/admission/engine-plan.js'
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
+import { LegCurve } from '../../../src/admission/leg-curve.js'
+import { MemoryEnginePulses } from '../../../src/admission/memory-engine-pulses.js'
+import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
+import { MemorySignsOfLife } from '../../../src/admission/memory-signs-of-life.js'
+import { SessionPulses } from '../../../src/admission/session-pulses.js'
+import { loadKvModel } from '../../../src/config/model-file.js'
+import { seededRandom } from '../../../src/kernel/seeded-random.js'
+import { StepClock } from '../../fakes/step-clock.js'
+
+const signal = new AbortController().signal
+/** The one that all keepers look after. */
+export const ENGINE = 'ws://engine/v1/realtime'
+const model = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
+const kv = loadKvModel({ cwd: process.cwd(), model, version: '0.32.0', blockTokens: 16 })
+const plan: EnginePlan = {
+  policy: 'elastic',
+  limits: { kvBlocks: 100, stepMs: Infinity, sessions: Infinity, lanes: Infinity },
+  curve: new LegCurve(kv),
+  stepModel: null,
+  floorFrames: 250,
+  ceilingFrames: 7_500,
+  openAheadMs: 1_000,
+  tailMs: 1_360,
+}
+
+/** An engine that has nothing to do. */
+export const QUIET = { waitingCapacity: 0, kvUsage: 0, kvBlocksTotal: 101, websocketConnections: 0 }
+
+/** One engine, and the keepers of several workers. */
+export class KeeperBench {
+  /** It has nothing to say of itself but these; null: it can't be asked. */
+  gauges: KeeperGauges | null = null
+  stallTimeoutMs = 3_000
+  readonly clock = new StepClock(1_000_000)
+  readonly store = new MemoryLedgerStore({ clock: this.clock })
+  readonly pulses = new MemoryEnginePulses({ clock: this.clock })
+  readonly signs = new MemorySignsOfLife({ clock: this.clock })
+
+  /** A worker's, with what its sessions do. */
+  keeperOf(worker: string) {
+    const { clock, store, pulses, signs } = this
+    const random = seededRandom(1)
+    const desk = new EngineDesk({ engine: ENGINE, store, clock, random, plan, liveBlocks: 0 })
+    const sessions = new SessionPulses(kv)
+    const events: KeeperEvent[] = []
+    const keeper = new EngineKeeper({
+      ...{ desk, pulses, signs, sessions, worker, chains: { has: () => true } },
+      readGauges: async () => this.gauges,
+      kneeLagMs: 2_000,
+      deltaDelayMs: 0,
+      stallTimeoutMs: this.stallTimeoutMs,
+      nowMs: () => clock.monotonicMs(),
+      onEvent: (event) => events.push(event),
+    })
+    const open = (chainId: string) => {
+      const pulse = sessions.open(chainId, clock.monotonicMs())
+      pulse.connected(clock.monotonicMs())
+      const send = (frames: number) => {
+        for (let frame = 0; frame < frames; frame += 1) pulse.frameSent(clock.monotonicMs())
+      }
+      const hear = (lagMs = 0) => pulse.deltaReceived(clock.monotonicMs(), lagMs)
+      return { pulse, send, hear, end: () => pulse.ended(clock.monotonicMs()) }
+    }
+    return { keeper, desk, events, open }
+  }
+
+  /** So many seconds, each with a round of all; a worker reads its ledgers as often. */
+  async rounds(seconds: number, ...keepers: readonly { keeper: EngineKeeper; desk: EngineDesk }[]) {
+    for (let second = 0; second < seconds; second += 1) {
+      await this.clock.advance(1_000)
+      for (const { keeper, desk } of keepers) {
+        await desk.read({ signal })
+        await keeper.round({ signal })
+      }
+    }
+  }
+
+  async ledger(): Promise<Ledger> {
+    return (await this.store.read(ENGINE, { signal })).ledger
+  }
+}
+
+/** Lanes of two workers, old and young. */
+export function twoLanes(nowMs: number): Ledger {
+  const lane = (worker: string, id: string, ageMs: number) => ({
+    ...{ id, worker, pace: 1, live: false, restFrames: 0, parkedSinceMs: null },
+    legs: [
+      {
+        ...{ index: 0, open: true, openMs: nowMs - ageMs, startMs: nowMs - ageMs },
+        ...{ frames: 1_000, behindMs: 0, stoppedFrame: null },
+      },
+    ],
+  })
+  const chains = [lane('one', 'old/0', 16_000), lane('other', 'young/0', 8_000)]
+  return { ...EMPTY_LEDGER, chains }
+}
