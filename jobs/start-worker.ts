@@ -8,7 +8,7 @@ import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
 import { SessionPool } from '../src/admission/session-pool.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
 import type { Settings } from '../src/config/schema.js'
-import { eitherSignal } from '../src/kernel/abort.js'
+import { abortedWithin, eitherSignal } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
 import { isStop, StopRequested } from '../src/kernel/errors.js'
@@ -35,6 +35,8 @@ import { type WorkerMetrics, workerMetrics } from './worker-metrics.js'
 
 /** How often engines and line are looked after. */
 const LOOK_INTERVAL_MS = 1_000
+/** So long it tries to say that it is gone; others notice it without, some 45 s later. */
+const FAREWELL_MS_MAX = 1_000
 /** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
 const JOBS_MAX = 1_000
 /** How often storage is looked through for jobs that the queue has lost. */
@@ -253,7 +255,8 @@ async function lookAfter(
     await sleepFor(ports.clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
   }
   // Its leases were given back; where that failed they are found at once, and not after its sign.
-  await signs.end(worker, { signal: new AbortController().signal }).catch(() => {})
+  const farewell = abortedWithin(FAREWELL_MS_MAX, new AbortController().signal)
+  await signs.end(worker, { signal: farewell }).catch(() => {})
 }
 
 async function reconcile(

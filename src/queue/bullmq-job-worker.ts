@@ -92,8 +92,15 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   worker.on('lockRenewalFailed', (jobIds) => {
     for (const jobId of jobIds) attempts.abort(jobId, LOCK_LOST)
   })
+  let isReady = false
+  const onReady = () => {
+    isReady = true
+  }
+  worker.waitUntilReady().then(onReady, () => {}) // where it fails, `onError` hears of it
   const stop = async (isUrgent: boolean) => {
-    const closed = worker.close(isUrgent)
+    // One that Redis has not answered yet carries nothing, and would wait for that answer first.
+    const isUnused = !isReady && attempts.jobIds.length === 0
+    const closed = worker.close(isUrgent || isUnused)
     attempts.abortAll(stopped())
     await closed
   }

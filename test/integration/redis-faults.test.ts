@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { readDurability } from '../../src/queue/redis-durability.js'
 import { manifestKey } from '../../src/storage/keys.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { runCli } from '../fakes/run-cli.js'
+import { startTestRedis } from '../fakes/test-redis.js'
 import { type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
 
@@ -110,6 +112,30 @@ describe('jobs that run while Redis', () => {
     await sleep(3_000)
     await admin.config('SET', 'maxmemory', 0)
     await expectComplete(running)
+  })
+})
+
+describe('told to stop while Redis is gone', () => {
+  it('a client that rests between two connections ends, and what was asked of it', async () => {
+    await using redis = await startTestRedis()
+    const client = (await redis.connect()).duplicate()
+    client.on('error', () => {}) // what it meets while nobody is there
+    const asked = client.bzpopmin('nobody-adds-to-it', 0).catch(String)
+    await once(client, 'ready')
+    await Promise.all([once(client, 'reconnecting'), redis.kill()])
+    const ended = once(client, 'end')
+    client.disconnect()
+    await ended
+    expect(await asked).toContain('Connection is closed')
+  })
+
+  it('a worker that carries nothing leaves with 0', async () => {
+    await using own = await startDevStack()
+    const worker = await own.startWorkerProcess()
+    await own.redis.kill()
+    process.kill(worker.pid, 'SIGTERM')
+    expect(await worker.exited).toEqual({ code: 0, signal: null })
+    await own.redis.start() // the stack's own connections end in order
   })
 })
 
