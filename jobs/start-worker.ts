@@ -254,8 +254,8 @@ async function lookAfter(
     // Waking by the stop is the other way to end.
     await sleepFor(ports.clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
   }
-  // Its leases were given back; where that failed they are found at once, and not after its sign.
   const farewell = abortedWithin(FAREWELL_MS_MAX, new AbortController().signal)
+  // Its leases were given back; where that failed they are found at once, and not after its sign.
   await signs.end(worker, { signal: farewell }).catch(() => {})
 }
 
