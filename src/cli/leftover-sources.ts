@@ -8,7 +8,7 @@ import { deadSpools, removeSpool } from '../media/spool-folders.js'
 import type { LeftoverSource } from '../pipeline/clean-up.js'
 import type { Leftover } from '../pipeline/housekeeping.js'
 import { jobLeftovers, unfinishedPuts } from '../pipeline/storage-leftovers.js'
-import { forgottenJobs, removeForgotten } from '../queue/forgotten-jobs.js'
+import { forgottenJobs, removeForgotten } from '../queue/listed-jobs.js'
 import type { OpenPorts } from './open-ports.js'
 
 /** What housekeeping works with. */

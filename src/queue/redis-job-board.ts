@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { redisFailure } from '../kernel/redis-failure.js'
-import { openIds, removeForgotten } from './forgotten-jobs.js'
 import {
   type CardChanges,
   type DatedNote,
@@ -17,6 +16,7 @@ import {
 import { decodeCard, decodeEvent, encodeFields, reachedField } from './job-card.js'
 import { decodeHistory, HISTORY_NOTES_MAX, mergedNote } from './job-history.js'
 import { jsonValue } from './json-value.js'
+import { openIds, removeForgotten } from './listed-jobs.js'
 
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000

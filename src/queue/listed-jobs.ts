@@ -22,24 +22,11 @@ export interface BoardPlace {
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(
-  { redis, prefix }: BoardPlace,
-  { signal }: { signal: AbortSignal },
+  place: BoardPlace,
+  options: { signal: AbortSignal },
 ): AsyncGenerator<{ jobId: string; createdMs: number }, void, void> {
-  for (let cursor = '0'; ; ) {
-    signal.throwIfAborted()
-    const [next, pairs] = await guarded(() =>
-      redis.zscan(`${prefix}:jobs`, cursor, 'COUNT', SCAN_COUNT),
-    )
-    const read = redis.pipeline()
-    for (let index = 0; index < pairs.length; index += 2)
-      read.exists(`${prefix}:job:${pairs[index]}`)
-    const answers = (await guarded(() => read.exec())) ?? []
-    for (const [index, [error, exists]] of answers.entries()) {
-      const [jobId = '', createdMs] = pairs.slice(index * 2)
-      if (!error && exists === 0) yield { jobId, createdMs: Number(createdMs) }
-    }
-    if (next === '0') return
-    cursor = next
+  for await (const { jobId, createdMs, status } of listedJobs(place, options)) {
+    if (status === null) yield { jobId, createdMs }
   }
 }
 
@@ -48,22 +35,35 @@ export async function* forgottenJobs(
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* openIds(
+  place: BoardPlace,
+  options: { signal: AbortSignal },
+): AsyncGenerator<string, void, void> {
+  for await (const { jobId, status } of listedJobs(place, options)) {
+    if (status !== null && !isFinal(status)) yield jobId
+  }
+}
+
+/** All that stand in the list; `status` is null where there is no card. */
+async function* listedJobs(
   { redis, prefix }: BoardPlace,
   { signal }: { signal: AbortSignal },
-): AsyncGenerator<string, void, void> {
+): AsyncGenerator<{ jobId: string; createdMs: number; status: JobStatus | null }, void, void> {
   for (let cursor = '0'; ; ) {
     signal.throwIfAborted()
     const [next, pairs] = await guarded(() =>
       redis.zscan(`${prefix}:jobs`, cursor, 'COUNT', SCAN_COUNT),
     )
-    const ids = pairs.filter((_, index) => index % 2 === 0)
     const read = redis.pipeline()
-    for (const id of ids) read.hget(`${prefix}:job:${id}`, 'status')
+    for (let index = 0; index < pairs.length; index += 2)
+      read.hget(`${prefix}:job:${pairs[index]}`, 'status')
     const answers = (await guarded(() => read.exec())) ?? []
     for (const [index, [error, status]] of answers.entries()) {
-      const isOpen =
-        !error && typeof status === 'string' && !isFinal(jsonValue(status) as JobStatus)
-      if (isOpen) yield ids[index] as string
+      const [jobId = '', createdMs] = pairs.slice(index * 2)
+      if (error) continue
+      yield {
+        ...{ jobId, createdMs: Number(createdMs) },
+        status: typeof status === 'string' ? (jsonValue(status) as JobStatus) : null,
+      }
     }
     if (next === '0') return
     cursor = next
