@@ -93,11 +93,11 @@ export class CheckpointWriter {
     this.legsWritten = this.legs
     const { answeredFrames, allSafeFrames: frames } = this
     if (frames <= this.safeFrames) {
-      this.waitFor(AGAIN_FRAMES)
+      this.putOff(AGAIN_FRAMES)
       return
     }
     // To write is work for a machine that must not be late: not much more often in vain than well.
-    this.waitFor(AGAIN_FRAMES * 2 ** this.refusals)
+    this.putOff(AGAIN_FRAMES * 2 ** this.refusals)
     this.refusals += 1
     const lanes = job.lanes.map(({ safe }) => safe)
     const { jobId } = job.attempt
@@ -120,8 +120,8 @@ export class CheckpointWriter {
     await ports.store.delete(old, { signal }).catch(() => {})
   }
 
-  /** Due when so much more is answered. */
-  private waitFor(frames: number): void {
+  /** The next one is due when so much more is answered. */
+  private putOff(frames: number): void {
     for (const [at, frame] of this.answeredFrames.entries()) {
       this.countedFromFrames[at] = frame + Math.min(frames, CHECKPOINT_FRAMES) - CHECKPOINT_FRAMES
     }
