@@ -1,6 +1,6 @@
 import { abortedWithin } from '../kernel/abort.js'
 import { InputError, NightscribeError } from '../kernel/errors.js'
-import { type AttemptEnd, isFinal, type JobCard } from '../queue/index.js'
+import { type AttemptEnd, type CardChanges, isFinal, type JobCard } from '../queue/index.js'
 import type { FailureDocument } from '../storage/failure-document.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
@@ -127,19 +127,21 @@ export async function writeEnd(
     }
     case 'failed':
     case 'canceled': {
-      const isDone = !(await recordEnd(ports, { jobId, card, end }, options))
-      if (!isDone) await board.note(jobId, end)
-      if (isDone) await board.update(jobId, { status: 'completed', error: null })
-      else if (end.kind === 'canceled')
-        await board.update(jobId, { status: 'canceled', error: null })
-      else {
-        const { error, tries: triesSinceProgress } = end
-        await board.update(jobId, { status: 'failed', error, triesSinceProgress })
+      if (await recordEnd(ports, { jobId, card, end }, options)) {
+        await board.note(jobId, end)
+        await board.update(jobId, cardEnd(end))
+      } else {
+        await board.update(jobId, { status: 'completed', error: null })
       }
       // Nobody behind it shall wait for one that never comes.
       await ports.waiting.remove(jobId, options)
     }
   }
+}
+
+function cardEnd(end: FinalEnd): CardChanges {
+  if (end.kind === 'canceled') return { status: 'canceled', error: null }
+  return { status: 'failed', error: end.error, triesSinceProgress: end.tries }
 }
 
 /**
