@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events'
-import type { Redis } from 'ioredis'
 import type { SignsOfLife } from '../src/admission/ledger-store.js'
 import { OwnChains } from '../src/admission/own-chains.js'
 import { RedisEnginePulses } from '../src/admission/redis-engine-pulses.js'
@@ -8,13 +7,12 @@ import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
 import { SessionPool } from '../src/admission/session-pool.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
 import type { Settings } from '../src/config/schema.js'
-import { abortedWithin, eitherSignal } from '../src/kernel/abort.js'
+import { abortedWithin } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
 import { isStop, StopRequested } from '../src/kernel/errors.js'
 import type { Random } from '../src/kernel/random.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
-import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
 import type { TransportOpener } from '../src/realtime/index.js'
 import { sessionRunner } from '../src/realtime/run-session.js'
@@ -30,23 +28,16 @@ import { keepHouse } from './housekeeper.js'
 import { measuredState } from './measured-state.js'
 import { openMedia } from './media-port.js'
 import { type MetricsServer, serveMetrics } from './metrics-server.js'
+import { keepReconciled } from './reconciler.js'
 import { startTranscribe } from './transcribe.js'
 import { type WorkerMetrics, workerMetrics } from './worker-metrics.js'
 
 /** How often engines and line are looked after. */
 const LOOK_INTERVAL_MS = 1_000
-/** So long it tries to say that it is gone; others notice it without, some 45 s later. */
+/** So long it tries to say that it is gone; others notice it without, when its sign expires. */
 const FAREWELL_MS_MAX = 1_000
 /** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
 const JOBS_MAX = 1_000
-/** How often storage is looked through for jobs that the queue has lost. */
-const RECONCILE_INTERVAL_MS = 10 * 60_000
-/**
- * And so long, up to twice that so that not all look at once, after Redis is back: it may have lost
- * some, and what is on its way comes first. Or after a look that failed.
- */
-const RECONCILE_AFTER_MS = 15_000
-
 /** A worker that takes jobs of both stages. Disposing of it closes what it opened. */
 export interface RunningWorker extends AsyncDisposable {
   /** See `JobWorker`. */
@@ -101,7 +92,7 @@ export async function startWorker(
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
-      reconcile(work, ports.redis, events, ended.signal),
+      keepReconciled(work, { redis: ports.redis, events, signal: ended.signal }),
       keepHouse(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
@@ -257,33 +248,4 @@ async function lookAfter(
   const farewell = abortedWithin(FAREWELL_MS_MAX, new AbortController().signal)
   // Its leases were given back; where that failed they are found at once, and not after its sign.
   await signs.end(worker, { signal: farewell }).catch(() => {})
-}
-
-async function reconcile(
-  work: WorkPorts,
-  redis: Redis,
-  events: WorkerEvents,
-  signal: AbortSignal,
-): Promise<void> {
-  let back = new AbortController()
-  redis.on('ready', () => back.abort())
-  while (!signal.aborted) {
-    back = new AbortController()
-    try {
-      const onUnreadable = (error: Error) => events.reconcileFailed(error)
-      const jobIds = await reconcileJobs(work, { signal, onUnreadable })
-      if (jobIds.length > 0) events.reconciled(jobIds)
-    } catch (error) {
-      if (isStop(error)) return
-      events.reconcileFailed(error)
-      back.abort()
-    }
-    for (let restMs = RECONCILE_INTERVAL_MS; ; back = new AbortController()) {
-      using either = eitherSignal(signal, back.signal)
-      // Waking by the stop, or by Redis, is the other way to end.
-      await sleepFor(work.clock, restMs, either).catch(() => {})
-      if (signal.aborted || !back.signal.aborted) break
-      restMs = RECONCILE_AFTER_MS * (1 + work.random.uniform())
-    }
-  }
 }
