@@ -35,6 +35,7 @@ const RADOSGW = {
   bringsServices: true,
 }
 
+/** Speech for samples and for tests of the recognizer. */
 const VOICES = { name: 'the voices', packages: ['flite'], programs: [['flite']] }
 
 /**
@@ -56,7 +57,7 @@ export function needsOf(purpose, settings) {
       ]
     }
     case 'test':
-      return [FFMPEG, REDIS, RECOGNIZER, RADOSGW]
+      return [FFMPEG, REDIS, RECOGNIZER, VOICES, RADOSGW]
     case 'samples':
       return [FFMPEG, VOICES]
     default:
