@@ -1,4 +1,3 @@
-import { answerOf } from '../src/admission/redis-entries.js'
 import {
   type HousekeepingPorts,
   sharedLeftovers,
@@ -9,6 +8,7 @@ import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import { cleanUp } from '../src/pipeline/clean-up.js'
 import type { WorkerEvents } from './events.js'
+import { takeTurn } from './shared-turn.js'
 
 /** After the start, when a worker has better things to do. */
 const FIRST_LOOK_MS = 60_000
@@ -50,7 +50,9 @@ async function look(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): Promise<void> {
   const own = spoolLeftovers(settings, ports)
-  const isOurTurn = await takeTurn(settings, ports, { holdMs: intervalMs * TURN_SHARE, signal })
+  const place = { redis: ports.redis, prefix: settings.queue.prefix }
+  const holdMs = intervalMs * TURN_SHARE
+  const isOurTurn = await takeTurn(place, 'housekeeping', { holdMs, signal })
   const sources = isOurTurn ? [own, ...sharedLeftovers(settings, ports)] : [own]
   const report = await cleanUp(sources, {
     dryRun: false,
@@ -59,15 +61,4 @@ async function look(
     signal,
   })
   events.cleaned(report)
-}
-
-/** True for one worker in an interval. */
-async function takeTurn(
-  { queue }: Settings,
-  { redis }: HousekeepingPorts,
-  { holdMs, signal }: { holdMs: number; signal: AbortSignal },
-): Promise<boolean> {
-  const key = `${queue.prefix}:lock:housekeeping`
-  const ask = () => redis.set(key, '', 'PX', Math.max(1, Math.floor(holdMs)), 'NX')
-  return (await answerOf(ask, { signal })) === 'OK'
 }

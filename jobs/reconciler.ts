@@ -1,35 +1,45 @@
 import type { Redis } from 'ioredis'
-import { eitherSignal } from '../src/kernel/abort.js'
+import { eitherSignal, orAbort } from '../src/kernel/abort.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
 import type { WorkerEvents } from './events.js'
+import { takeTurn } from './shared-turn.js'
 
 /** How often storage is compared with the queue. */
 const INTERVAL_MS = 10 * 60_000
 /**
- * And so long, up to twice that so that not all workers look at once, after Redis is back: it may
- * have lost jobs, and what is on its way comes first. Or after a look that failed.
+ * And so long, up to twice that, after Redis is back: it may have lost jobs, and what is on its way
+ * comes first. Or after a look that failed, or that was another worker's.
  */
 const SOON_MS = 15_000
 
-/** Looks for what Redis has lost of jobs, until the signal aborts: at the start, and as above. */
+/**
+ * Looks for what Redis has lost of jobs, until the signal aborts: at the start, and as above. Two
+ * workers don't begin at once: both would start the same job.
+ */
 export async function keepReconciled(
   work: WorkPorts,
-  { redis, events, signal }: { redis: Redis; events: WorkerEvents; signal: AbortSignal },
+  options: { redis: Redis; prefix: string; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
+  const { redis, events, signal } = options
   // Aborted where the next look is due soon.
   let soon = new AbortController()
   redis.on('ready', () => soon.abort())
   while (!signal.aborted) {
     soon = new AbortController()
     try {
-      const onUnreadable = (error: Error) => events.reconcileFailed(error)
-      const jobIds = await reconcileJobs(work, { signal, onUnreadable })
-      if (jobIds.length > 0) events.reconciled(jobIds)
+      if (await takeTurn(options, 'reconcile', { holdMs: SOON_MS, signal })) {
+        const onUnreadable = (error: Error) => events.reconcileFailed(error)
+        // What is asked of Redis while it is away is answered when it is back, if ever.
+        const jobIds = await orAbort(reconcileJobs(work, { signal, onUnreadable }), signal)
+        if (jobIds.length > 0) events.reconciled(jobIds)
+      } else {
+        soon.abort()
+      }
     } catch (error) {
-      if (isStop(error)) return
+      if (signal.aborted || isStop(error)) return
       events.reconcileFailed(error)
       soon.abort()
     }

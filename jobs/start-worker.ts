@@ -89,10 +89,11 @@ export async function startWorker(
     }
     const ended = new AbortController()
     setMaxListeners(0, ended.signal) // every engine listens as long as it is looked after
+    const redisPlace = { redis: ports.redis, prefix: settings.queue.prefix }
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
-      keepReconciled(work, { redis: ports.redis, events, signal: ended.signal }),
+      keepReconciled(work, { ...redisPlace, events, signal: ended.signal }),
       keepHouse(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
