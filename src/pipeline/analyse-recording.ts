@@ -7,6 +7,7 @@ import { analysisKey, audioKey, jobKey, peaksKey } from '../storage/keys.js'
 import { goneWork } from '../storage/own-work.js'
 import { PackedRanges } from '../storage/packed-ranges.js'
 import { readJson, writeJson } from '../storage/stored-json.js'
+import { completedBy } from './card-of-job.js'
 import { readManifest } from './commit-result.js'
 import type { WorkPorts } from './index.js'
 import { sourceOf } from './source-address.js'
@@ -20,10 +21,8 @@ import { storedMedia } from './stored-media.js'
 export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
   const { board, store, queue } = ports
-  if (await readManifest(store, jobId, { signal })) {
-    await board.update(jobId, { status: 'completed' })
-    return
-  }
+  const done = await readManifest(store, jobId, { signal })
+  if (done) return await board.update(jobId, completedBy(done, await board.get(jobId)))
   const job = await readJob(ports, jobId, signal)
   await board.update(jobId, { status: 'probing', error: null })
   const analysis =

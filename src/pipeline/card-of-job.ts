@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../kernel/errors.js'
-import type { JobCard, JobStatus } from '../queue/index.js'
+import type { CardChanges, JobCard, JobStatus } from '../queue/index.js'
 import type { FailureDocument } from '../storage/failure-document.js'
 import { type JobDocument, jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
@@ -73,6 +73,18 @@ function endedCard(
 ): JobCard {
   const reachedAtMs = { ...card.reachedAtMs, [status]: Date.parse(endedAt) }
   return { ...card, status, fence, attempts: fence, warnings, reachedAtMs }
+}
+
+/** What the card of a job that is done is told, whatever it has come to hear of it. */
+export function completedBy(
+  { fence, warnings }: ManifestDocument,
+  card: Pick<JobCard, 'audioMsTotal'> | null,
+): CardChanges {
+  const audioMs = card?.audioMsTotal ?? null
+  return {
+    ...{ status: 'completed', error: null, fence, attempts: fence, warnings },
+    ...(audioMs === null ? {} : { audioMsDone: audioMs }),
+  }
 }
 
 /** What a card says of a failure that storage knows; null of a cancel. */

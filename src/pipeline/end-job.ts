@@ -4,8 +4,10 @@ import { type AttemptEnd, type CardChanges, isFinal, type JobCard } from '../que
 import type { FailureDocument } from '../storage/failure-document.js'
 import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
+import type { ManifestDocument } from '../storage/manifest-document.js'
 import { readJson } from '../storage/stored-json.js'
 import { nextFence } from './attempt-fence.js'
+import { completedBy } from './card-of-job.js'
 import { readManifest } from './commit-result.js'
 import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
 import type { IntakePorts } from './index.js'
@@ -35,10 +37,9 @@ export async function cancelJob(
   // One that the queue has lost has nobody to tell.
   const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
   if (isTaken) return 'requested'
-  // What was done has its manifest before it leaves the queue.
-  if (await readManifest(ports.store, jobId, options)) return 'ended'
-  await writeEnd(ports, jobId, { kind: 'canceled' }, card, options)
-  return 'canceled'
+  // Only then: what was done has its manifest before it leaves the queue.
+  const isCanceled = await endJob(ports, { jobId, card, end: { kind: 'canceled' } }, options)
+  return isCanceled ? 'canceled' : 'ended'
 }
 
 /**
@@ -126,17 +127,33 @@ export async function writeEnd(
       return
     }
     case 'failed':
-    case 'canceled': {
-      if (await recordEnd(ports, { jobId, card, end }, options)) {
-        await board.note(jobId, end)
-        await board.update(jobId, cardEnd(end))
-      } else {
-        await board.update(jobId, { status: 'completed', error: null })
-      }
-      // Nobody behind it shall wait for one that never comes.
-      await ports.waiting.remove(jobId, options)
-    }
+    case 'canceled':
+      await endJob(ports, { jobId, card, end }, options)
   }
+}
+
+/**
+ * Ends a job without a transcript, unless it is done: Redis can forget that for a moment, in which
+ * it is canceled or given up.
+ * @returns false where it is done
+ */
+async function endJob(
+  ports: IntakePorts,
+  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  const { board } = ports
+  const { jobId, card, end } = job
+  const manifest = await recordEnd(ports, job, options)
+  if (manifest) {
+    await board.update(jobId, completedBy(manifest, card))
+  } else {
+    await board.note(jobId, end)
+    await board.update(jobId, cardEnd(end))
+  }
+  // Nobody behind it shall wait for one that never comes.
+  await ports.waiting.remove(jobId, options)
+  return manifest === null
 }
 
 function cardEnd(end: FinalEnd): CardChanges {
@@ -145,20 +162,21 @@ function cardEnd(end: FinalEnd): CardChanges {
 }
 
 /**
- * Writes an end down in storage, unless the job is done: Redis can forget that for a moment, in
- * which it is canceled or given up. A storage that takes nothing must not keep the job from ending:
- * its card says how, and `reconcileJobs` writes the record out of that once storage is back.
- * @returns false where the job is done
+ * Writes an end down in storage, unless the job is done. A storage that takes nothing must not keep
+ * the job from ending: its card says how, and `reconcileJobs` writes the record out of that once
+ * storage is back.
+ * @returns the manifest where the job is done
  */
 async function recordEnd(
   ports: IntakePorts,
   job: { jobId: string; card: JobCard | null; end: FinalEnd },
   { signal }: { signal: AbortSignal },
-): Promise<boolean> {
+): Promise<ManifestDocument | null> {
   const options = { signal: abortedWithin(RECORD_TIMEOUT_MS, signal) }
   const { jobId, card, end } = job
   try {
-    if (await readManifest(ports.store, jobId, options)) return false
+    const manifest = await readManifest(ports.store, jobId, options)
+    if (manifest) return manifest
     const fence = card?.fence ?? (await nextFence(ports, jobId, options))
     await recordFailure(ports, { jobId, fence, end }, options)
   } catch (error) {
@@ -166,7 +184,7 @@ async function recordEnd(
     const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'
     if (!isStorage && !options.signal.aborted) throw error
   }
-  return true
+  return null
 }
 
 async function cardOf(ports: IntakePorts, jobId: string): Promise<JobCard> {

@@ -4,7 +4,7 @@ import { jobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import { readJson } from '../storage/stored-json.js'
 import { nextFence } from './attempt-fence.js'
-import { errorOf } from './card-of-job.js'
+import { completedBy, errorOf } from './card-of-job.js'
 import { readManifest } from './commit-result.js'
 import { type FinalEnd, readFailure, recordFailure } from './failure-record.js'
 import { isJobId } from './housekeeping.js'
@@ -34,13 +34,14 @@ export async function reconcileJobs(
       if (isJobId(jobId)) options.onUnreadable?.(error)
     }
   }
+  // First what somebody may wait for: an archive takes minutes to list.
+  for await (const jobId of ports.board.openIds(options)) {
+    await readable(jobId, () => endCard(ports, jobId, options))
+  }
   for await (const jobId of openJobs(ports, options)) {
     await readable(jobId, async () => {
       if (await queueAgain(ports, jobId, options)) queued.push(jobId)
     })
-  }
-  for await (const jobId of ports.board.openIds(options)) {
-    await readable(jobId, () => endCard(ports, jobId, options))
   }
   return queued
 }
@@ -54,15 +55,13 @@ async function endCard(
   const card = await board.get(jobId)
   if (!card || (await queue.has(jobId))) return
   const manifest = await readManifest(store, jobId, options)
-  if (manifest) {
-    const { fence, warnings } = manifest
-    const counts = { fence, attempts: fence, audioMsDone: card.audioMsTotal ?? card.audioMsDone }
-    return await board.update(jobId, { ...counts, status: 'completed', warnings, error: null })
-  }
+  if (manifest) return await board.update(jobId, completedBy(manifest, card))
   const failed = await readFailure(store, jobId, options)
+  if (!failed) return
   // Started again meanwhile, it has a new card.
-  const isSame = (await board.get(jobId))?.updatedAtMs === card.updatedAtMs
-  if (failed && isSame) await board.update(jobId, { status: failed.status, error: errorOf(failed) })
+  const { updatedAtMs: ifUpdatedAtMs } = card
+  const { status } = failed
+  await board.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs })
 }
 
 async function queueAgain(

@@ -10,6 +10,7 @@ import { readJob } from './analyse-recording.js'
 import { nextFence } from './attempt-fence.js'
 import { noteAdmitted } from './attempt-notes.js'
 import { auditCoverage } from './audit-coverage.js'
+import { completedBy } from './card-of-job.js'
 import type { CarriedLane } from './carried-leg.js'
 import { carryAgain } from './carry-again.js'
 import { carryLanes, type LaneToCarry } from './carry-lanes.js'
@@ -42,7 +43,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { board, clock, store } = ports
   const standing = await readManifest(store, jobId, { signal })
   if (standing) {
-    await board.update(jobId, { status: 'completed', warnings: standing.warnings })
+    await board.update(jobId, completedBy(standing, await board.get(jobId)))
     await ports.sessions.leave(jobId, { signal })
     return
   }

@@ -115,10 +115,11 @@ export interface StreamedEvent {
 export interface JobBoard {
   create(card: JobCard): Promise<void>
   /**
-   * Changes nothing where the card is gone, or its status can't follow (`mayFollow`). A `status`
-   * without `waiting` ends what was said of a wait.
+   * Changes nothing where the card is gone, or its status can't follow (`mayFollow`), or it was
+   * changed since it was read, where `ifUpdatedAtMs` says when that card was. A `status` without
+   * `waiting` ends what was said of a wait.
    */
-  update(jobId: string, changes: CardChanges): Promise<void>
+  update(jobId: string, changes: CardChanges, condition?: { ifUpdatedAtMs: number }): Promise<void>
   get(jobId: string): Promise<JobCard | null>
   /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
   openIds(options: { signal: AbortSignal }): AsyncIterable<string>

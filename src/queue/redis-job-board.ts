@@ -24,11 +24,12 @@ const STREAM_ENTRIES_MAX = 5_000
 /** Only the status that was read: another worker may have ended the job since. */
 const UPDATE_CARD = `
 if redis.call('HGET', KEYS[1], 'status') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 5))
-if ARGV[2] == '' then return 1 end
-redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3])
+if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'updatedAtMs') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 6))
+if ARGV[3] == '' then return 1 end
+redis.call('HSETNX', KEYS[1], ARGV[3], ARGV[4])
 for _, key in ipairs(KEYS) do
-  if ARGV[4] == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[4]) end
+  if ARGV[5] == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[5]) end
 end
 return 1`
 
@@ -71,27 +72,37 @@ export class RedisJobBoard implements JobBoard {
     })
   }
 
-  async update(jobId: string, changes: CardChanges): Promise<void> {
-    const isChanged = await guarded(() => this.changeCard(jobId, changes))
+  async update(
+    jobId: string,
+    changes: CardChanges,
+    condition: { ifUpdatedAtMs?: number } = {},
+  ): Promise<void> {
+    const isChanged = await guarded(() => this.changeCard(jobId, changes, condition))
     if (isChanged && changes.status) {
       const { status, error = null } = changes
       await this.publish(jobId, { type: 'status', status, error })
     }
   }
 
-  /** @returns false where the card is gone, or its status can't follow */
-  private async changeCard(jobId: string, changes: CardChanges): Promise<boolean> {
+  /** @returns false where the card is gone, its status can't follow, or the condition not met */
+  private async changeCard(
+    jobId: string,
+    changes: CardChanges,
+    { ifUpdatedAtMs }: { ifUpdatedAtMs?: number },
+  ): Promise<boolean> {
     const { status: next } = changes
     const keys = ['job', 'events', 'history', 'fence'].map((kind) => this.key(kind, jobId))
+    const updatedAt = ifUpdatedAtMs === undefined ? '' : String(ifUpdatedAtMs)
     for (;;) {
-      const standing = await this.redis.hget(keys[0] as string, 'status')
-      if (standing === null) return false
+      const read = await this.redis.hmget(keys[0] as string, 'status', 'updatedAtMs')
+      const [standing = null, changedAt] = read
+      if (standing === null || (updatedAt !== '' && changedAt !== updatedAt)) return false
       if (next && !mayFollow(jsonValue(standing) as JobStatus, next)) return false
       const nowMs = this.clock.wallMs()
       const waiting = next ? { waiting: null } : {}
       const fields = encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs })
       const reached = next ? [reachedField(next), nowMs] : ['', '']
-      const args = [standing, ...reached, next && isFinal(next) ? this.keptMs : '']
+      const args = [standing, updatedAt, ...reached, next && isFinal(next) ? this.keptMs : '']
       const written = await this.redis.eval(
         UPDATE_CARD,
         keys.length,

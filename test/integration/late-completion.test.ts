@@ -108,10 +108,44 @@ describe('a job that has ended', () => {
     const { jobId, done } = await waitingJob(stack)
     await done()
     const { board, redis, store } = stack.ports
-    await redis.hset(`nightscribe:job:${jobId}`, { status: '"running"' })
+    const told = await board.get(jobId)
+    const before = { status: '"running"', audioMsDone: '40', attempts: '0', fence: 'null' }
+    await redis.hset(`nightscribe:job:${jobId}`, before)
     await writeEnd(stack.ports, jobId, { kind: 'canceled' }, await board.get(jobId), { signal })
     await expectDoneOnce(stack, jobId)
+    expect(await board.get(jobId)).toEqual({ ...told, updatedAtMs: expect.any(Number) })
     expect(await readFailure(store, jobId, { signal })).toBeNull()
+  })
+
+  it('is told to have by whoever cancels it where Redis has forgotten that', async () => {
+    await using stack = await startDevStack()
+    const { jobId, done } = await waitingJob(stack)
+    await done()
+    await stack.ports.redis.hset(`nightscribe:job:${jobId}`, { status: '"running"' })
+    expect(await cancelJob(stack.ports, jobId, { signal })).toBe('ended')
+    await expectDoneOnce(stack, jobId)
+  })
+
+  it('is not ended again by whoever read its card before a new start', async () => {
+    await using stack = await startDevStack()
+    const { board, redis, queue } = stack.ports
+    const jobId = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
+    const worker = await stack.startWorker()
+    await stack.ended([jobId])
+    while (await queue.has(jobId)) await turn()
+    await worker.drain()
+    await redis.hset(`nightscribe:job:${jobId}`, { status: '"probing"' })
+    // It is started again between the two looks of whoever compares cards with storage.
+    const { store } = stack.ports
+    const get: typeof store.get = async (key, options) => {
+      const found = await store.get(key, options)
+      if (key.endsWith('/failure.json')) await retryJob(stack.ports, jobId, { signal })
+      return found
+    }
+    const ports = { ...stack.ports, store: Object.assign(Object.create(store), { get }) }
+    await reconcileJobs(ports, { signal })
+    expect(await board.get(jobId)).toMatchObject({ status: 'created', error: null })
+    expect(await queue.has(jobId)).toBe(true)
   })
 
   it('is told to have, also when Redis has forgotten the last that was written', async () => {

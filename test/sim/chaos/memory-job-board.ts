@@ -24,8 +24,13 @@ export class MemoryJobBoard implements JobBoard {
     this.cards.set(card.jobId, card)
   }
 
-  async update(jobId: string, changes: CardChanges): Promise<void> {
+  async update(
+    jobId: string,
+    changes: CardChanges,
+    condition?: { ifUpdatedAtMs: number },
+  ): Promise<void> {
     const card = this.cards.get(jobId)
+    if (condition && card?.updatedAtMs !== condition.ifUpdatedAtMs) return
     if (!card || (changes.status && !mayFollow(card.status, changes.status))) return
     const waiting = changes.waiting ?? (changes.status === undefined ? card.waiting : null)
     this.cards.set(jobId, { ...card, ...changes, waiting, updatedAtMs: this.clock.wallMs() })
