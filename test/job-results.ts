@@ -41,6 +41,21 @@ export async function submitKey(
   return (await submitRecording(stack.ports, submission, { signal: never })).jobId
 }
 
+/** Submits recordings, and has them analysed; none is transcribed before `letGo`. */
+export async function submitHeld(
+  stack: DevStack,
+  all: readonly Pick<ToneRecording, 'bytes'>[],
+  changes: Partial<Submission> = {},
+): Promise<{ jobIds: string[]; letGo: () => Promise<void> }> {
+  const letGo = await stack.holdTranscriptions()
+  const jobIds: string[] = []
+  for (const [at, { bytes }] of all.entries()) {
+    jobIds.push(await submitTo(stack, `${at}-${bytes.length}.wav`, bytes, changes))
+  }
+  for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+  return { jobIds, letGo }
+}
+
 /** One file of a job's result. */
 export async function outputOf(stack: DevStack, jobId: string, name: string): Promise<string> {
   const manifest = await readManifest(stack.ports.store, jobId, { signal: never })

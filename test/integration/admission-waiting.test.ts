@@ -6,7 +6,7 @@ import { ownSpoolName } from '../../src/media/spool-folders.js'
 import { cancelJob } from '../../src/pipeline/end-job.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, toneRecording } from '../fakes/tone-recording.js'
-import { expectWords, submitTo, transcriptOf } from '../job-results.js'
+import { expectWords, submitHeld, submitTo, transcriptOf } from '../job-results.js'
 
 const signal = new AbortController().signal
 let folder: string
@@ -91,12 +91,8 @@ describe.concurrent('a job for which there is no room', () => {
     await using stack = await startDevStack(ROOM_FOR_ONE.settings, ROOM_FOR_ONE.standin)
     await stack.startWorker()
     while (stack.standin.stats.finished === 0) await new Promise((wake) => setTimeout(wake, 20))
-    const letGo = await stack.holdTranscriptions()
-    const jobIds: string[] = []
-    for (const [at, { bytes }] of [await speech(10, 20), await speech(11, 20)].entries()) {
-      jobIds.push(await submitTo(stack, `${at}.wav`, bytes, { pace: 2 }))
-    }
-    for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+    const both = [await speech(10, 20), await speech(11, 20)]
+    const { jobIds, letGo } = await submitHeld(stack, both, { pace: 2 })
     await letGo()
     // Both at once, and either may be the one there is room for.
     const turnedAway = jobIds.map(async (jobId) => {

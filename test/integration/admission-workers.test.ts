@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningChild } from '../../src/cli/child-process.js'
 import { carrierOf, type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
-import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+import {
+  expectContiguous,
+  expectWords,
+  submitHeld,
+  submitTo,
+  transcriptOf,
+} from '../job-results.js'
 
 let folder: string
 
@@ -28,20 +34,9 @@ async function recordings(count: number, firstSeed: number): Promise<ToneRecordi
   )
 }
 
-/** Submits recordings, and has them analysed; none is transcribed before `letGo`. */
-async function submitHeld(stack: DevStack, all: readonly ToneRecording[], pace: number) {
-  const letGo = await stack.holdTranscriptions()
-  const jobIds: string[] = []
-  for (const [index, { bytes }] of all.entries()) {
-    jobIds.push(await submitTo(stack, `${index}.wav`, bytes, { pace }))
-  }
-  for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
-  return { jobIds, letGo }
-}
-
 /** Submits recordings that all begin together: each alone would fit, and they are soon over. */
 async function submitAll(stack: DevStack, all: readonly ToneRecording[], pace: number) {
-  const { jobIds, letGo } = await submitHeld(stack, all, pace)
+  const { jobIds, letGo } = await submitHeld(stack, all, { pace })
   await letGo()
   return jobIds
 }
@@ -64,6 +59,7 @@ async function expectAllWords(
 async function untilLeasedBeside(stack: DevStack, { pid }: RunningChild): Promise<void> {
   const isThere = async () =>
     (await stack.ledger()).chains.some(({ worker }) => !worker.startsWith(`${pid}-`))
+  // Within 45 s, on any machine: the worker that stands still counts as dead after that.
   while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 100))
 }
 
@@ -92,7 +88,7 @@ describe.concurrent('an engine with few KV blocks', () => {
     // them could take all that come together.
     const carrier = await carrierOf(stack, firstId, workers)
     const jobIds = [firstId]
-    const { jobIds: otherIds, letGo } = await submitHeld(stack, others, 2)
+    const { jobIds: otherIds, letGo } = await submitHeld(stack, others, { pace: 2 })
     process.kill(carrier.pid, 'SIGSTOP')
     try {
       await letGo()

@@ -7,7 +7,13 @@ import { createTonesFactory } from '../../gpu/standin/tones-recognizer.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { freePort } from '../fakes/free-port.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
-import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+import {
+  expectContiguous,
+  expectWords,
+  submitHeld,
+  submitTo,
+  transcriptOf,
+} from '../job-results.js'
 
 let folder: string
 
@@ -87,10 +93,8 @@ async function expectAllWords(
  */
 async function expectBothUsed({ stack, first, second }: Two, firstSeed: number) {
   const finished = () => [first.stats.finished, second.stats.finished] as const
-  const letGo = await stack.holdTranscriptions()
   const more = await recordings(LANES_MAX + 1, firstSeed)
-  const jobIds = await submitAll(stack, more)
-  for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+  const { jobIds, letGo } = await submitHeld(stack, more, { pace: 4 })
   const before = finished()
   await letGo()
   await expectAllWords(stack, jobIds, more)
@@ -108,8 +112,7 @@ describe.concurrent('an engine of two', () => {
     await using pool = await startTwo()
     const { stack, second } = pool
     const all = await recordings(LANES_MAX + 1, 0) // one more than the first can take
-    const letGo = await stack.holdTranscriptions()
-    const jobIds = await submitAll(stack, all)
+    const { jobIds, letGo } = await submitHeld(stack, all, { pace: 4 })
     await until(() => second.stats.finished === 1) // it is warm
     await letGo()
     await until(() => second.stats.connectionsActive > 0 && second.stats.finished > 1)
@@ -150,8 +153,7 @@ describe.concurrent('an engine of two', () => {
     await using pool = await startTwo()
     const { stack, second } = pool
     const all = await recordings(LANES_MAX + 1, 40)
-    const letGo = await stack.holdTranscriptions()
-    const jobIds = await submitAll(stack, all)
+    const { jobIds, letGo } = await submitHeld(stack, all, { pace: 4 })
     await until(() => second.stats.finished === 1)
     await letGo()
     await until(() => second.stats.connectionsActive > 0)

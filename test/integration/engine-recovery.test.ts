@@ -9,7 +9,13 @@ import { deltasTotal } from '../../src/media/step-law.js'
 import { DialogueClient } from '../conformance/dialogue-client.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
-import { expectContiguous, expectWords, submitTo, transcriptOf } from '../job-results.js'
+import {
+  expectContiguous,
+  expectWords,
+  submitHeld,
+  submitTo,
+  transcriptOf,
+} from '../job-results.js'
 
 /** What befalls all sessions of an engine at once: every word still comes once. */
 const settings = {
@@ -107,7 +113,9 @@ describe.concurrent('the only engine', () => {
     const dies = { kind: 'engine_death', afterDeltas: 30, sessions: [3] } as const
     stack.standin.setFaults([{ ...dies, ...death, downMs: 6_000 }])
     const all = await recordings(3, firstSeed)
-    const jobIds = await submitAll(stack, all, 2)
+    // Together, so that none waits for room before it waits for the engine.
+    const { jobIds, letGo } = await submitHeld(stack, all, { pace: 2 })
+    await letGo()
     const reason = await whyItWaits(stack, jobIds[0] as string)
     expect(reason).toContain(`No engine is up. ${stack.standin.url}: `)
     await expectAllWords(stack, jobIds, all)
@@ -178,9 +186,7 @@ describe.concurrent('one engine of two', () => {
     await until(() => second.standin.stats.finished === 1 && stack.standin.stats.finished === 1)
     second.standin.setFaults([{ ...fault, sessions: FROM_SECOND_LEG }])
     const all = await recordings(sessionsMax + 1, firstSeed)
-    const letGo = await stack.holdTranscriptions()
-    const jobIds = await submitAll(stack, all)
-    for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'queued')
+    const { jobIds, letGo } = await submitHeld(stack, all, { pace: 4 })
     await letGo()
     await expectAllWords(stack, jobIds, all)
     for (const { attempts } of await stack.ended(jobIds)) expect(attempts).toBe(1)

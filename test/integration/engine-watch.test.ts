@@ -15,6 +15,7 @@ import type { EngineAddress } from '../../src/realtime/index.js'
 import { sessionRunner } from '../../src/realtime/run-session.js'
 import { warmUp } from '../../src/realtime/warm-up.js'
 import { wsTransportOpener } from '../../src/realtime/ws-transport.js'
+import { freePort } from '../fakes/free-port.js'
 import { createSilentFactory } from '../fakes/silent-recognizer.js'
 
 const MODEL = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
@@ -213,7 +214,8 @@ describe('a stand-in', () => {
   })
 
   it('that dies is taken out, and comes back with a warm-up', async () => {
-    const engine = await start()
+    const port = await freePort()
+    const engine = await start({ port })
     const watching = watch(engine, settings)
     await watching.until('up')
     expect(watching.seen).toEqual(['warming', 'up'])
@@ -222,7 +224,7 @@ describe('a stand-in', () => {
     await watching.until('out')
     expect(watching.watch.health.reason).toContain(engine.url)
     await standin?.close()
-    await start({ port: Number(new URL(engine.url).port) })
+    await start({ port })
     await watching.until('up')
     expect(watching.seen.slice(-2)).toEqual(['warming', 'up'])
     expect(watching.watch.facts?.description.model).toBe(MODEL)
