@@ -20,7 +20,10 @@ export interface CountedConnections {
 const KEPT_MS = 5_000
 /** Far more than a thousand sessions change in that time; of more the oldest are forgotten. */
 const COUNTS_MAX = 512
-/** Both ends of a connection see it begin and end within so much of each other, clocks included. */
+/**
+ * Both ends of a connection see it begin and end within so much of each other, clocks included.
+ * A process that stood still for longer tells of an end that much too late.
+ */
 const GUARD_MS = 250
 
 /** How many connections a process had to one engine in the last seconds, by its own clock. */
