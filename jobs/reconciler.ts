@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { eitherSignal, orAbort } from '../src/kernel/abort.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
-import type { WorkPorts } from '../src/pipeline/index.js'
+import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
 import type { WorkerEvents } from './events.js'
 import { takeTurn } from './shared-turn.js'
@@ -20,7 +20,7 @@ const SOON_MS = 15_000
  * workers don't begin at once: both would start the same job.
  */
 export async function keepReconciled(
-  work: WorkPorts,
+  work: IntakePorts & Pick<WorkPorts, 'random'>,
   options: { redis: Redis; prefix: string; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
   const { redis, events, signal } = options
