@@ -57,22 +57,27 @@ export async function cardOfJob(
   if (!document) return null
   const blank = newCard(document, Date.parse(document.created_at))
   if (manifest) {
-    return { card: endedCard(blank, 'completed', manifest.completed_at, manifest), manifest }
+    const { completed_at: endedAt } = manifest
+    return { card: endedCard(blank, 'completed', endedAt, completedBy(manifest, null)), manifest }
   }
   const failed = await readFailure(ports.store, jobId, options)
   if (!failed) return { card: blank, manifest }
-  const ended = endedCard(blank, failed.status, failed.failed_at, { fence: failed.fence })
-  return { card: { ...ended, error: errorOf(failed) }, manifest }
+  const { status, failed_at: endedAt, fence } = failed
+  const changes = { status, fence, attempts: fence, error: errorOf(failed) }
+  return { card: endedCard(blank, status, endedAt, changes), manifest }
 }
 
 function endedCard(
   card: JobCard,
   status: JobStatus,
   endedAt: string,
-  { fence, warnings = [] }: { fence: number; warnings?: string[] },
+  changes: CardChanges,
 ): JobCard {
-  const reachedAtMs = { ...card.reachedAtMs, [status]: Date.parse(endedAt) }
-  return { ...card, status, fence, attempts: fence, warnings, reachedAtMs }
+  return {
+    ...card,
+    ...changes,
+    reachedAtMs: { ...card.reachedAtMs, [status]: Date.parse(endedAt) },
+  }
 }
 
 /** What the card of a job that is done is told, whatever it has come to hear of it. */

@@ -8,7 +8,7 @@ import type { JobDocument } from '../storage/job-document.js'
 import { jobKey } from '../storage/keys.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
 import { writeJson } from '../storage/stored-json.js'
-import { blankCard, newCard } from './card-of-job.js'
+import { blankCard, completedBy, newCard } from './card-of-job.js'
 import { readManifest } from './commit-result.js'
 import { clearFailures } from './failure-record.js'
 import type { IntakePorts } from './index.js'
@@ -165,10 +165,7 @@ async function completedCard(
   const origin = { jobId, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
   await ports.board.create({
     ...blankCard(origin, ports.clock.wallMs()),
-    status: 'completed',
-    fence: manifest.fence,
-    attempts: manifest.fence,
-    warnings: manifest.warnings,
+    ...completedBy(manifest, null),
     reachedAtMs: { completed: completedAtMs },
   })
 }
