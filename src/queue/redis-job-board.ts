@@ -21,7 +21,11 @@ import { openIds, removeForgotten } from './listed-jobs.js'
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000
 
-/** Only the status that was read: another worker may have ended the job since. */
+/**
+ * Only the status that was read: another worker may have ended the job since. ARGV: that status;
+ * when the card must have been changed last, or ''; the field of when the new status was reached,
+ * or '', and its time; for how long (ms) the card is kept, or '' for ever; fields and values.
+ */
 const UPDATE_CARD = `
 if redis.call('HGET', KEYS[1], 'status') ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'updatedAtMs') ~= ARGV[2] then return 0 end
