@@ -38,6 +38,7 @@ const LOOK_INTERVAL_MS = 1_000
 const FAREWELL_MS_MAX = 1_000
 /** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
 const JOBS_MAX = 1_000
+
 /** A worker that takes jobs of both stages. Disposing of it closes what it opened. */
 export interface RunningWorker extends AsyncDisposable {
   /** See `JobWorker`. */
