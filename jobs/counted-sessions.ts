@@ -1,6 +1,6 @@
 import type { Clock } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
-import { STEP_MS } from '../src/media/pcm.js'
+import { STEP_MS } from '../src/model/pcm.js'
 import type { SendPermission } from '../src/realtime/index.js'
 import type { SessionMeter, SessionRunner } from '../src/realtime/run-session.js'
 import { codeOf, engineLabel, NO_CODE } from './counted-events.js'

@@ -1,4 +1,4 @@
-import { SAMPLE_BYTES } from '../../src/media/pcm.js'
+import { SAMPLE_BYTES } from '../../src/model/pcm.js'
 import type { Generation } from './generation.js'
 
 /** The audio after it belongs to the next utterance. */

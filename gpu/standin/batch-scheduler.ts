@@ -1,4 +1,4 @@
-import { type KvModel, kvBlocksHeld } from '../../src/admission/kv-model.js'
+import { type KvModel, kvBlocksHeld } from '../../src/model/kv-model.js'
 
 /** An utterance as the scheduler sees it. */
 export interface Sequence {

@@ -1,4 +1,4 @@
-import { SAMPLE_BYTES, SAMPLE_RATE } from '../../src/media/pcm.js'
+import { SAMPLE_BYTES, SAMPLE_RATE } from '../../src/model/pcm.js'
 import { decodeBase64Loosely } from './loose-base64.js'
 import { readBooleanLoosely } from './loose-boolean.js'
 import { pythonRepr, pythonStr, pythonTypeName, sanitizeMessage } from './python-text.js'

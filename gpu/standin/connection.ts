@@ -1,6 +1,6 @@
 import { reasonOf } from '../../src/kernel/errors.js'
-import { SAMPLE_BYTES } from '../../src/media/pcm.js'
-import { PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { SAMPLE_BYTES } from '../../src/model/pcm.js'
+import { PROMPT_TOKENS } from '../../src/model/step-law.js'
 import { Alarm } from './alarm.js'
 import { AudioQueue } from './audio-queue.js'
 import {

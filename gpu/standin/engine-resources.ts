@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type KvModel, kvBlocksHeld } from '../../src/admission/kv-model.js'
-import type { StepModel } from '../../src/admission/step-model.js'
 import { versionAtLeast } from '../../src/config/engine-version.js'
 import { loadGpuProfile } from '../../src/config/gpu-profile.js'
 import { loadKvModel } from '../../src/config/model-file.js'
 import { ConfigError } from '../../src/kernel/errors.js'
+import { type KvModel, kvBlocksHeld } from '../../src/model/kv-model.js'
+import type { StepModel } from '../../src/model/step-model.js'
 
 /** The model that a stand-in says it serves, and whose sessions it counts. */
 export const DEFAULT_MODEL_ID = 'mistralai/Voxtral-Mini-4B-Realtime-2602'

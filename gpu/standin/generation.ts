@@ -1,5 +1,5 @@
-import { STEP_MS } from '../../src/media/pcm.js'
-import { deltasDue, deltasTotal, PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { STEP_MS } from '../../src/model/pcm.js'
+import { deltasDue, deltasTotal, PROMPT_TOKENS } from '../../src/model/step-law.js'
 import type { Recognizer, RecognizerFactory } from './recognizer.js'
 import { subwords, TextPlacement, wholeWords } from './text-placement.js'
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
-import { PROMPT_TOKENS } from '../../src/media/step-law.js'
+import { PROMPT_TOKENS } from '../../src/model/step-law.js'
 import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine-resources.js'
 import { type Fault, parseFault } from './faults.js'
 import { createPocketsphinxFactory } from './pocketsphinx-recognizer.js'

@@ -1,4 +1,4 @@
-import { STEP_MS, samplesToMs } from '../../src/media/pcm.js'
+import { STEP_MS, samplesToMs } from '../../src/model/pcm.js'
 import type { RecognizedWord, Recognizer, RecognizerFactory } from './recognizer.js'
 
 /**

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { StopRequested } from '../../src/kernel/errors.js'
-import { samplesToMs } from '../../src/media/pcm.js'
+import { samplesToMs } from '../../src/model/pcm.js'
 import { SessionTurns, type WaitingWork } from './pocketsphinx-queue.js'
 import { type PocketsphinxInstall, PocketsphinxWorker } from './pocketsphinx-worker.js'
 import type { RecognizedWord } from './recognizer.js'

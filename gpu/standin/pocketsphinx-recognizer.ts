@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { samplesToMs } from '../../src/media/pcm.js'
+import { samplesToMs } from '../../src/model/pcm.js'
 import { type LostUtterance, PocketsphinxPool } from './pocketsphinx-pool.js'
 import {
   DEBIAN_INSTALL,

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { orAbort, withTimeout } from '../../src/kernel/abort.js'
 import { ConfigError, reasonOf, systemCode, UpstreamError } from '../../src/kernel/errors.js'
-import { samplesToMs } from '../../src/media/pcm.js'
+import { samplesToMs } from '../../src/model/pcm.js'
 import { PocketsphinxLog } from './pocketsphinx-log.js'
 import type { RecognizedWord } from './recognizer.js'
 

@@ -1,6 +1,6 @@
-import { type StepModel, stepCostMs } from '../../src/admission/step-model.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import { StopRequested } from '../../src/kernel/errors.js'
+import { type StepModel, stepCostMs } from '../../src/model/step-model.js'
 import type { BatchScheduler, Sequence } from './batch-scheduler.js'
 
 /** A session as the loop drives it. */

@@ -1,4 +1,4 @@
-import { STEP_MS } from '../../src/media/pcm.js'
+import { STEP_MS } from '../../src/model/pcm.js'
 import type { RecognizedWord } from './recognizer.js'
 
 /** The pieces of one word's text, at least one; joined they are the word. */

@@ -1,4 +1,4 @@
-import { SAMPLE_RATE } from '../../src/media/pcm.js'
+import { SAMPLE_RATE } from '../../src/model/pcm.js'
 
 /**
  * How a word's 16 bits sound: one chord of five pure tones, all at once and equally loud. Four

@@ -1,4 +1,4 @@
-import { samplesToMs } from '../../src/media/pcm.js'
+import { samplesToMs } from '../../src/model/pcm.js'
 import { wordOfCode } from './proquint.js'
 import type { RecognizedWord } from './recognizer.js'
 import { WINDOW_SAMPLES } from './tones-alphabet.js'

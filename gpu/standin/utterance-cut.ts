@@ -1,4 +1,4 @@
-import { msToSamples, samplesToMs } from '../../src/media/pcm.js'
+import { msToSamples, samplesToMs } from '../../src/model/pcm.js'
 
 /** A piece of speech between two pauses, with a little of them on both sides. */
 export interface Utterance {

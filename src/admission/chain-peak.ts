@@ -1,7 +1,7 @@
+import { type StepModel, stepCostMs } from '../model/step-model.js'
 import { type EnginePlan, frameMsOf, heldMs } from './engine-plan.js'
 import { isOverdue, lateMs, releaseMs } from './lease-times.js'
 import type { Chain, PlannedLeg } from './ledger.js'
-import { type StepModel, stepCostMs } from './step-model.js'
 
 /** The most that one chain asks of its engine at any moment from now on. */
 export interface ChainPeak {

@@ -1,3 +1,4 @@
+import { stepCostMs } from '../model/step-model.js'
 import { type Crowd, type EnginePlan, frameMsOf, legFramesFor } from './engine-plan.js'
 import { heldFits } from './held-load.js'
 import { type LaneRequest, type LegPlan, planLegs } from './lane-plan.js'
@@ -5,7 +6,6 @@ import { type Chain, EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { crowdWith, lanesCarried, withChain } from './ledger-changes.js'
 import { restStartMs } from './ledger-load.js'
 import { type CutOption, FILL_SHARE } from './leg-planner.js'
-import { stepCostMs } from './step-model.js'
 
 /** Why a job waits. */
 export type WaitReason =

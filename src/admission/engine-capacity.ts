@@ -1,6 +1,6 @@
 import { ConfigError } from '../kernel/errors.js'
-import { TOKENS_BEFORE_FIRST_DELTA } from './kv-model.js'
-import { FRAME_MS, type LegCurve } from './leg-curve.js'
+import { TOKENS_BEFORE_FIRST_DELTA } from '../model/kv-model.js'
+import { FRAME_MS, type LegCurve } from '../model/leg-curve.js'
 
 /** Prompt tokens of a session: they come with its first step. */
 const PROMPT_TOKENS = TOKENS_BEFORE_FIRST_DELTA + 1

@@ -1,3 +1,4 @@
+import { FRAME_MS } from '../model/leg-curve.js'
 import { areAllKnown, type ConnectionReading, freshReadings } from './connection-count.js'
 import type { EngineDesk } from './engine-desk.js'
 import {
@@ -15,7 +16,6 @@ import { type KvCorrection, NO_CORRECTION, nextCorrection } from './kv-correctio
 import type { Chain, Ledger } from './ledger.js'
 import { lanesHolding, leasesOf, withoutWorkers } from './ledger-changes.js'
 import type { EnginePulse, EnginePulses, SignsOfLife } from './ledger-store.js'
-import { FRAME_MS } from './leg-curve.js'
 import type { OwnChains } from './own-chains.js'
 import type { SessionPulses } from './session-pulses.js'
 

@@ -1,5 +1,5 @@
-import { FRAME_MS, type LegCurve } from './leg-curve.js'
-import type { StepModel } from './step-model.js'
+import { FRAME_MS, type LegCurve } from '../model/leg-curve.js'
+import type { StepModel } from '../model/step-model.js'
 
 /** How the sessions of an engine are planned and counted. */
 export type Policy = 'fixed' | 'reserve' | 'profile' | 'elastic'

@@ -1,6 +1,6 @@
+import { FRAME_MS } from '../model/leg-curve.js'
 import { type EnginePlan, frameMsOf, RELEASE_GRACE_MS } from './engine-plan.js'
 import type { PlannedLeg } from './ledger.js'
-import { FRAME_MS } from './leg-curve.js'
 
 /** A leg as it is added to a profile. */
 export type LegTimes = Pick<PlannedLeg, 'openMs' | 'startMs' | 'frames'>

@@ -3,9 +3,9 @@ import {
   legFramesByContext,
   requireContext,
 } from '../admission/engine-capacity.js'
-import { FRAME_MS, LegCurve } from '../admission/leg-curve.js'
 import { versionAtLeast } from '../config/engine-version.js'
 import { ConfigError } from '../kernel/errors.js'
+import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
 import { capacityOf, type EngineFacts, type EngineSettings } from './examine-engine.js'
 
 /** One thing that was found out; `detail` is a sentence that says what to do about it. */

@@ -1,9 +1,9 @@
 import { legFramesByContext, requireContext } from '../admission/engine-capacity.js'
 import type { EnginePlan } from '../admission/engine-plan.js'
-import { FRAME_MS, LegCurve } from '../admission/leg-curve.js'
-import { STEP_BUDGET_MS } from '../admission/step-model.js'
 import type { Settings } from '../config/schema.js'
-import { TAIL_STEPS } from '../media/step-law.js'
+import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
+import { TAIL_STEPS } from '../model/step-law.js'
+import { STEP_BUDGET_MS } from '../model/step-model.js'
 import { type EngineFacts, requireUsable } from './examine-engine.js'
 
 /** Lanes at a time with the policy `fixed`, where no setting says. */

@@ -3,10 +3,10 @@ import {
   engineCapacity,
   requireContext,
 } from '../admission/engine-capacity.js'
-import type { KvModel } from '../admission/kv-model.js'
 import { type GpuProfile, loadGpuProfile } from '../config/gpu-profile.js'
 import { loadKvModel } from '../config/model-file.js'
 import type { Settings } from '../config/schema.js'
+import type { KvModel } from '../model/kv-model.js'
 import { type EngineGauges, readEngineGauges } from '../realtime/engine-metrics.js'
 import { describeEngine } from '../realtime/engine-probe.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'

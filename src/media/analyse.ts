@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { UpstreamError } from '../kernel/errors.js'
+import { SAMPLE_BYTES, SAMPLE_RATE, samplesToMs } from '../model/pcm.js'
 import {
   type DecodedRecording,
   decodeRecording,
@@ -18,7 +19,6 @@ import type {
   MediaSource,
 } from './index.js'
 import type { MediaTools } from './media-tools.js'
-import { SAMPLE_BYTES, SAMPLE_RATE, samplesToMs } from './pcm.js'
 import { PcmLanes } from './pcm-lanes.js'
 import { PcmMeter } from './pcm-meter.js'
 import { type SpeechBounds, speechMap } from './speech-map.js'

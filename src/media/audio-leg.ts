@@ -1,11 +1,11 @@
 import { withTimeout } from '../kernel/abort.js'
 import { UpstreamError } from '../kernel/errors.js'
+import { SAMPLE_BYTES } from '../model/pcm.js'
 import { laneGraph } from './decode-graph.js'
 import { decodeAudio, type PcmSink } from './ffmpeg-decoder.js'
 import { type FlacIndex, flacPart, readFlacIndex } from './flac-index.js'
 import type { LegRange, MediaSource } from './index.js'
 import type { MediaTools } from './media-tools.js'
-import { SAMPLE_BYTES } from './pcm.js'
 import { PinnedReader } from './pinned-reader.js'
 
 /**

@@ -1,5 +1,5 @@
+import { STEP_MS } from '../model/pcm.js'
 import { type MsRange, PEAKS_PER_SECOND } from './index.js'
-import { STEP_MS } from './pcm.js'
 
 /** A place where a lane may be cut into legs. */
 export interface CutCandidate {

@@ -1,4 +1,4 @@
-import { SAMPLE_RATE } from './pcm.js'
+import { SAMPLE_RATE } from '../model/pcm.js'
 
 /** Output labels of the graphs below. */
 export const PCM_LABEL = '[pcm]'

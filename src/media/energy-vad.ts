@@ -1,4 +1,4 @@
-import { SAMPLE_RATE } from './pcm.js'
+import { SAMPLE_RATE } from '../model/pcm.js'
 import { VAD_WINDOW_SAMPLES } from './speech-map.js'
 
 /** Steps of half a dB above -127.5 dBFS: 0 is silence, 255 full scale. */

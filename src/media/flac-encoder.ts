@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { UpstreamError } from '../kernel/errors.js'
+import { SAMPLE_RATE } from '../model/pcm.js'
 import type { PcmSink } from './ffmpeg-decoder.js'
-import { SAMPLE_RATE } from './pcm.js'
 
 /** FLAC in the making. Disposing it ends the process; what it wrote so far is the caller's. */
 export interface FlacEncoder extends AsyncDisposable {

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { UpstreamError } from '../kernel/errors.js'
+import { SAMPLE_RATE } from '../model/pcm.js'
 import {
   BLOCK_STREAMINFO,
   FLAC_PREFIX_BYTES,
@@ -12,7 +13,6 @@ import {
 } from './flac-format.js'
 import { FlacSeekTable } from './flac-seek-table.js'
 import type { SpooledFlac } from './index.js'
-import { SAMPLE_RATE } from './pcm.js'
 
 /** A seek point every 5 s: a leg reads at most that much too much at either end. */
 const SEEK_POINT_SAMPLES = 5 * SAMPLE_RATE

@@ -1,6 +1,6 @@
 import { orAbort } from '../kernel/abort.js'
+import { STEP_SAMPLES } from '../model/pcm.js'
 import type { LegReader, MediaSource, SpooledLeg } from './index.js'
-import { STEP_SAMPLES } from './pcm.js'
 
 /**
  * Frames that are decoded at a time: 2 min, 3.8 MB of PCM. Starting ffmpeg and finding the place

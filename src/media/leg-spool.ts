@@ -3,10 +3,10 @@ import path from 'node:path'
 import pLimit from 'p-limit'
 import { orAbort } from '../kernel/abort.js'
 import { reasonOf, systemCode, UpstreamError } from '../kernel/errors.js'
+import { FRAME_BYTES, SAMPLE_BYTES } from '../model/pcm.js'
 import { decodeLeg } from './audio-leg.js'
 import type { LegRange, LegReader, MediaSource, SpooledLeg } from './index.js'
 import type { MediaTools } from './media-tools.js'
-import { FRAME_BYTES, SAMPLE_BYTES } from './pcm.js'
 import { SpoolBudget } from './spool-budget.js'
 
 /** What a spool shares between its legs. */

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os'
-import { SAMPLE_BYTES } from './pcm.js'
+import { SAMPLE_BYTES } from '../model/pcm.js'
 
 const LITTLE_ENDIAN = endianness() === 'LE'
 

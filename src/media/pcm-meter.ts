@@ -1,5 +1,5 @@
+import { SAMPLE_RATE } from '../model/pcm.js'
 import { PEAKS_PER_SECOND } from './index.js'
-import { SAMPLE_RATE } from './pcm.js'
 
 const PEAK_SAMPLES = SAMPLE_RATE / PEAKS_PER_SECOND
 const FULL_SCALE = 32_768

@@ -1,4 +1,4 @@
-import { STEP_MS } from './pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 
 /** A multiple of real time, or as fast as the engine keeps up. */
 export type Pace = number | 'max'

@@ -1,5 +1,5 @@
 import type { CutOption } from '../admission/leg-planner.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import { heardLane } from '../transcript/assemble.js'
 import type { LaneHole } from '../transcript/coverage.js'
 import { type AuditWindow, auditWindows } from './audit-windows.js'

@@ -1,6 +1,6 @@
 import { LaneCourse } from '../admission/lane-course.js'
 import type { CutOption } from '../admission/leg-planner.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import type { LaneHole, MsRange } from '../transcript/coverage.js'
 
 /** A lane as far as it can be carried once more. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../kernel/clock.js'
 import { isStop } from '../kernel/errors.js'
 import { Pulse } from '../kernel/pulse.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import type { Attempt } from '../queue/index.js'
 import type { ObjectStore } from '../storage/index.js'
 import { checkpointKey } from '../storage/keys.js'

@@ -1,6 +1,6 @@
 import { isoTime } from '../kernel/clock.js'
-import { STEP_MS } from '../media/pcm.js'
-import { DELAY_STEPS } from '../media/step-law.js'
+import { STEP_MS } from '../model/pcm.js'
+import { DELAY_STEPS } from '../model/step-law.js'
 import type { CheckpointDocument } from '../storage/checkpoint-document.js'
 import type { WordGroup } from '../transcript/align.js'
 import type { CarriedLane, CarriedLeg } from './carried-leg.js'

@@ -1,8 +1,8 @@
 import type { CutOption } from '../admission/leg-planner.js'
 import { type CutCandidate, cutCandidates } from '../media/cut-candidates.js'
 import type { MsRange } from '../media/index.js'
-import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { skippableFrames } from '../media/silence.js'
+import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../model/pcm.js'
 
 /** What is known of a lane before it is replayed. */
 export interface LaneMap {

@@ -1,7 +1,7 @@
 import { LaneCourse } from '../admission/lane-course.js'
 import type { CutOption } from '../admission/leg-planner.js'
 import { InputError } from '../kernel/errors.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import type { AnalysisDocument } from '../storage/analysis-document.js'
 import type { CarriedLane } from './carried-leg.js'
 import { isComplete, lanesOfCheckpoint, nextFrameOf } from './checkpoint.js'

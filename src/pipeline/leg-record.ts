@@ -1,5 +1,5 @@
 import type { CutOption } from '../admission/leg-planner.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import type { SessionProgress } from '../realtime/run-session.js'
 import { lastStepOf, type WordGroup } from '../transcript/align.js'
 import { groupsBefore, isWithinRun } from '../transcript/part-of-leg.js'

@@ -1,6 +1,6 @@
 import type { WaitReason } from '../admission/decide.js'
 import { CapacityError } from '../kernel/errors.js'
-import { STEP_MS } from '../media/pcm.js'
+import { STEP_MS } from '../model/pcm.js'
 import type { JobDocument } from '../storage/job-document.js'
 import type { LaneToCarry } from './carry-lanes.js'
 import type { WorkPorts } from './index.js'

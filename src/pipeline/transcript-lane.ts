@@ -1,4 +1,4 @@
-import { STEP_MS, samplesToMs } from '../media/pcm.js'
+import { STEP_MS, samplesToMs } from '../model/pcm.js'
 import type { AnalysisDocument } from '../storage/analysis-document.js'
 import type { TranscriptLane, TranscriptLeg } from '../transcript/assemble.js'
 import type { CarriedLane, CarriedLeg } from './carried-leg.js'

@@ -8,12 +8,12 @@ import {
 } from '../admission/engine-plan.js'
 import type { LaneChain } from '../admission/lane-chain.js'
 import type { Waiter } from '../admission/ledger-store.js'
-import { FRAME_MS } from '../admission/leg-curve.js'
 import { FILL_SHARE } from '../admission/leg-planner.js'
 import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
 import { InputError } from '../kernel/errors.js'
 import { seededRandom } from '../kernel/seeded-random.js'
 import { SimulatedClock } from '../kernel/simulated-clock.js'
+import { FRAME_MS } from '../model/leg-curve.js'
 import { NightLedgers } from './night-ledgers.js'
 import { NightLine } from './night-line.js'
 

@@ -1,5 +1,5 @@
-import { STEP_SAMPLES } from '../media/pcm.js'
-import { deltasDue, deltasTotal, TAIL_STEPS } from '../media/step-law.js'
+import { STEP_SAMPLES } from '../model/pcm.js'
+import { deltasDue, deltasTotal, TAIL_STEPS } from '../model/step-law.js'
 
 /** Zeros that stand in for an engine's own right padding: 1.36 s. */
 export const PAD_SAMPLES = TAIL_STEPS * STEP_SAMPLES

@@ -1,9 +1,9 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { StopRequested } from '../kernel/errors.js'
 import { Pulse } from '../kernel/pulse.js'
-import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../media/pcm.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
-import { lagMs } from '../media/step-law.js'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../model/pcm.js'
+import { lagMs } from '../model/step-law.js'
 import { GroupAligner, type WordGroup } from '../transcript/align.js'
 import { EnginePadding, PAD_SAMPLES } from './engine-padding.js'
 import type {

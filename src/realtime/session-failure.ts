@@ -1,5 +1,5 @@
 import { ConfigError, NightscribeError, UpstreamError } from '../kernel/errors.js'
-import { DELAY_STEPS } from '../media/step-law.js'
+import { DELAY_STEPS } from '../model/step-law.js'
 
 /** Frames that an engine must have heard before its first delta, less one. */
 const FRAMES_BEFORE_DELTA = DELAY_STEPS + 1

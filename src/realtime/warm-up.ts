@@ -1,4 +1,4 @@
-import { SAMPLE_BYTES, SAMPLE_RATE, STEP_SAMPLES } from '../media/pcm.js'
+import { SAMPLE_BYTES, SAMPLE_RATE, STEP_SAMPLES } from '../model/pcm.js'
 import type { EngineAddress, SessionAudio } from './index.js'
 import type { SessionMeter, SessionRunner } from './run-session.js'
 

@@ -1,5 +1,5 @@
 import type { Recognizer, RecognizerFactory } from '../../gpu/standin/recognizer.js'
-import { SAMPLE_RATE } from '../../src/media/pcm.js'
+import { SAMPLE_RATE } from '../../src/model/pcm.js'
 import type { WordPlaces } from './night-recordings.js'
 
 /** What one session of an engine was sent: the truth about what was done, and done again. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { KvModel } from '../../src/admission/kv-model.js'
+import type { KvModel } from '../../src/model/kv-model.js'
 import { judgeLook } from './engine/kv-law.js'
 
 const model: KvModel = {

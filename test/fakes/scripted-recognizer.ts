@@ -1,5 +1,5 @@
 import type { RecognizedWord, Recognizer, RecognizerFactory } from '../../gpu/standin/recognizer.js'
-import { samplesToMs } from '../../src/media/pcm.js'
+import { samplesToMs } from '../../src/model/pcm.js'
 
 /**
  * Hears the same words in any audio that is long enough, each as soon as audio up to its end and

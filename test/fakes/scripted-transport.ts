@@ -1,5 +1,5 @@
 import { Mailbox } from '../../src/kernel/mailbox.js'
-import { SAMPLE_BYTES } from '../../src/media/pcm.js'
+import { SAMPLE_BYTES } from '../../src/model/pcm.js'
 import type { Transport, TransportEvent, TransportOpener } from '../../src/realtime/index.js'
 
 /** A socket whose other end is the test: it sees what was sent and says what is received. */

@@ -6,7 +6,7 @@ import {
   CHORD_TONES,
   frequenciesOfCode,
 } from '../../gpu/standin/tones-alphabet.js'
-import { SAMPLE_RATE } from '../../src/media/pcm.js'
+import { SAMPLE_RATE } from '../../src/model/pcm.js'
 
 /** One word of a fixture; `endMs` is when its sound is over, from the start of the audio. */
 export interface ToneWord {

@@ -3,7 +3,7 @@ import { analyseMedia } from '../../src/media/analyse.js'
 import type { MediaSource } from '../../src/media/index.js'
 import { openLane, STRETCH_FRAMES } from '../../src/media/lane-reader.js'
 import { LegSpool } from '../../src/media/leg-spool.js'
-import { FRAME_BYTES } from '../../src/media/pcm.js'
+import { FRAME_BYTES } from '../../src/model/pcm.js'
 import { fileSource } from '../fakes/media-sources.js'
 import {
   DEFAULT_BOUNDS,

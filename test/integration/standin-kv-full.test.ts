@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { createMetronomeFactory } from '../../gpu/standin/metronome-recognizer.js'
 import { type Standin, startStandin } from '../../gpu/standin/server.js'
-import { kvBlocksHeld } from '../../src/admission/kv-model.js'
-import { FRAME_BYTES, STEP_MS } from '../../src/media/pcm.js'
+import { kvBlocksHeld } from '../../src/model/kv-model.js'
+import { FRAME_BYTES, STEP_MS } from '../../src/model/pcm.js'
 
 /**
  * What vLLM 0.32 did when its cache was full (`test/conformance/tables/kv-full.table.ndjson`), done

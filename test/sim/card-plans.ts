@@ -1,6 +1,6 @@
 import type { EnginePlan, Policy } from '../../src/admission/engine-plan.js'
-import { FRAME_MS, LegCurve } from '../../src/admission/leg-curve.js'
-import { STEP_BUDGET_MS, type StepModel } from '../../src/admission/step-model.js'
+import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
+import { STEP_BUDGET_MS, type StepModel } from '../../src/model/step-model.js'
 import type { NightEngine } from './night-run.js'
 
 /** A card by what its engine's sessions can hold. */

@@ -1,5 +1,5 @@
 import type { EnginePlan } from '../../src/admission/engine-plan.js'
-import { stepCostMs } from '../../src/admission/step-model.js'
+import { stepCostMs } from '../../src/model/step-model.js'
 import type { SimulatedSession } from '../../src/planning/simulated-leg.js'
 
 /** What one session holds, as the engine itself sees it. */

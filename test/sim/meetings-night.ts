@@ -1,5 +1,5 @@
-import { FRAME_MS } from '../../src/admission/leg-curve.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
+import { FRAME_MS } from '../../src/model/leg-curve.js'
 import type { NightJob } from '../../src/planning/simulated-night.js'
 import { CARDS, type Card, CURVE, engineOf } from './card-plans.js'
 import { runNight } from './night-run.js'

@@ -1,6 +1,6 @@
-import { FRAME_MS } from '../../src/admission/leg-curve.js'
 import type { SessionDemand } from '../../src/admission/session-pool.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
+import { FRAME_MS } from '../../src/model/leg-curve.js'
 import { forecastNight } from '../../src/planning/night-forecast.js'
 import { LaneMeasurements } from '../../src/planning/night-lanes.js'
 import { type NightEngine, runNight } from './night-run.js'

@@ -2,14 +2,14 @@ import type { Fault } from '../../gpu/standin/faults.js'
 import { type InProcessEngine, inProcessEngine } from '../../gpu/standin/in-process-engine.js'
 import { createMetronomeFactory } from '../../gpu/standin/metronome-recognizer.js'
 import { type EnginePlan, frameMsOf, type Policy } from '../../src/admission/engine-plan.js'
-import type { KvModel } from '../../src/admission/kv-model.js'
-import { FRAME_MS, LegCurve } from '../../src/admission/leg-curve.js'
 import type { LegLease } from '../../src/admission/leg-lease.js'
-import { STEP_BUDGET_MS } from '../../src/admission/step-model.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import type { Random } from '../../src/kernel/random.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
-import { FRAME_BYTES } from '../../src/media/pcm.js'
+import type { KvModel } from '../../src/model/kv-model.js'
+import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
+import { FRAME_BYTES } from '../../src/model/pcm.js'
+import { STEP_BUDGET_MS } from '../../src/model/step-model.js'
 import {
   type SessionMeter,
   type SessionRequest,

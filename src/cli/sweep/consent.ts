@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
-import { kvBlocksPlanned } from '../../admission/kv-model.js'
 import { ConfigError, StopRequested } from '../../kernel/errors.js'
-import { STEP_MS } from '../../media/pcm.js'
+import { kvBlocksPlanned } from '../../model/kv-model.js'
+import { STEP_MS } from '../../model/pcm.js'
 import type { SweptEngine } from '../../planning/sweep/report.js'
 import { stepAudioMs } from './step-ports.js'
 

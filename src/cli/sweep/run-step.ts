@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { withTimeout } from '../../kernel/abort.js'
 import { NightscribeError, reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
-import { STEP_MS } from '../../media/pcm.js'
+import { STEP_MS } from '../../model/pcm.js'
 import type { SessionEnded, StepEnding } from '../../planning/sweep/events.js'
 import { StallWatch } from '../../planning/sweep/stall-watch.js'
 import type { EngineGauges } from '../../realtime/engine-metrics.js'

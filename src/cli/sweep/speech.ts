@@ -5,15 +5,15 @@ import { decodeRecording } from '../../media/decode-recording.js'
 import { hearing } from '../../media/hearing.js'
 import type { MediaSource } from '../../media/index.js'
 import { type MediaTools, openMediaTools } from '../../media/media-tools.js'
+import { PcmLanes } from '../../media/pcm-lanes.js'
+import { speechMap } from '../../media/speech-map.js'
 import {
   FRAME_BYTES,
   msToSamples,
   PCM_BYTES_PER_SECOND,
   SAMPLE_BYTES,
   samplesToMs,
-} from '../../media/pcm.js'
-import { PcmLanes } from '../../media/pcm-lanes.js'
-import { speechMap } from '../../media/speech-map.js'
+} from '../../model/pcm.js'
 import type { SessionAudio } from '../../realtime/index.js'
 import type { CommandContext } from '../command-context.js'
 

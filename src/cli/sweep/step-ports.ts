@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.js'
 import type { Random } from '../../kernel/random.js'
-import { STEP_MS } from '../../media/pcm.js'
+import { STEP_MS } from '../../model/pcm.js'
 import type { SweepEvent } from '../../planning/sweep/events.js'
 import type { SweptEngine } from '../../planning/sweep/report.js'
 import type { EngineGauges } from '../../realtime/engine-metrics.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { KvModel } from '../../admission/kv-model.js'
 import { tenths } from '../../latency/latency-histogram.js'
+import type { KvModel } from '../../model/kv-model.js'
 
 /** Named in the first line of `events.ndjson`. */
 export const EVENTS_SCHEMA = 'nightscribe.sweep-events/1'

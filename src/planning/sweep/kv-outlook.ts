@@ -1,6 +1,6 @@
-import { type KvModel, kvBlocksPlanned } from '../../admission/kv-model.js'
-import { STEP_MS } from '../../media/pcm.js'
-import { DELAY_STEPS } from '../../media/step-law.js'
+import { type KvModel, kvBlocksPlanned } from '../../model/kv-model.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { DELAY_STEPS } from '../../model/step-law.js'
 
 /** What the KV law says of so many sessions that are never rotated. */
 export interface KvOutlook {

@@ -1,4 +1,4 @@
-import { type KvModel, kvBlocksHeld } from '../../admission/kv-model.js'
+import { type KvModel, kvBlocksHeld } from '../../model/kv-model.js'
 
 /** A sample is compared with the law at every moment from so long before the request … */
 const SLACK_MS = 100

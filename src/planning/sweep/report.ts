@@ -1,5 +1,5 @@
-import type { KvModel } from '../../admission/kv-model.js'
-import { STEP_MS } from '../../media/pcm.js'
+import type { KvModel } from '../../model/kv-model.js'
+import { STEP_MS } from '../../model/pcm.js'
 import { DEFINITIONS } from './definitions.js'
 import type { StepFigures } from './step-figures.js'
 import { type StepVerdict, spanText, stepVerdict } from './verdict.js'

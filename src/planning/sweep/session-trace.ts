@@ -1,6 +1,6 @@
 import { LatencyHistogram } from '../../latency/latency-histogram.js'
-import { STEP_MS } from '../../media/pcm.js'
-import { DELAY_STEPS } from '../../media/step-law.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { DELAY_STEPS } from '../../model/step-law.js'
 import type { SessionEnded } from './events.js'
 
 /** What the events of one session say, in order. Times are ms since the start of the sweep. */

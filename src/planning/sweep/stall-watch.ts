@@ -1,5 +1,5 @@
-import { STEP_SAMPLES } from '../../media/pcm.js'
-import { deltasDue, deltasTotal } from '../../media/step-law.js'
+import { STEP_SAMPLES } from '../../model/pcm.js'
+import { deltasDue, deltasTotal } from '../../model/step-law.js'
 
 interface WatchedSession {
   samples: number

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { STEP_MS } from '../../../src/media/pcm.js'
+import { STEP_MS } from '../../../src/model/pcm.js'
 import { isFinal } from '../../../src/queue/index.js'
 import { outputOf } from '../../job-results.js'
 import { requireEngineKit } from './engine-kit.js'

@@ -1,4 +1,4 @@
-import { type KvModel, kvBlocksHeld } from '../../../src/admission/kv-model.js'
+import { type KvModel, kvBlocksHeld } from '../../../src/model/kv-model.js'
 import type { LoggedSession } from './session-log.js'
 
 /** What of a session's log the law is about. */

@@ -1,4 +1,4 @@
-import { FRAME_BYTES } from '../../../src/media/pcm.js'
+import { FRAME_BYTES } from '../../../src/model/pcm.js'
 import { frameName, type LoggedSession } from './session-log.js'
 
 /** A frame of one of several recordings. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { SAMPLE_RATE, STEP_MS, STEP_SAMPLES } from '../../../src/media/pcm.js'
-import { deltasTotal } from '../../../src/media/step-law.js'
+import { SAMPLE_RATE, STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
+import { deltasTotal } from '../../../src/model/step-law.js'
 import type { SentStretch } from './sent-stretch.js'
 
 /** What of `transcript.json` is looked at. */

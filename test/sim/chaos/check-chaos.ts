@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LaneCourse } from '../../../src/admission/lane-course.js'
-import { STEP_MS } from '../../../src/media/pcm.js'
+import { STEP_MS } from '../../../src/model/pcm.js'
 import { TAKEOVERS_MAX } from '../../../src/queue/run-attempt.js'
 import { manifestKey } from '../../../src/storage/keys.js'
 import type { ManifestDocument } from '../../../src/storage/manifest-document.js'

@@ -1,7 +1,7 @@
 import { type InProcessEngine, inProcessEngine } from '../../../gpu/standin/in-process-engine.js'
 import { createMetronomeFactory } from '../../../gpu/standin/metronome-recognizer.js'
-import type { KvModel } from '../../../src/admission/kv-model.js'
 import { LegLease } from '../../../src/admission/leg-lease.js'
+import type { KvModel } from '../../../src/model/kv-model.js'
 import type { Transport, TransportEvent } from '../../../src/realtime/index.js'
 import {
   type SessionRequest,

@@ -1,7 +1,7 @@
 import { frameMsOf } from '../../../src/admission/engine-plan.js'
-import type { KvModel } from '../../../src/admission/kv-model.js'
 import { LegLease } from '../../../src/admission/leg-lease.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
+import type { KvModel } from '../../../src/model/kv-model.js'
 import type { LegTrouble, SimulatedSession } from '../../../src/planning/simulated-leg.js'
 import type { SessionRequest, SessionRunner } from '../../../src/realtime/run-session.js'
 import { EngineTruth } from '../engine-truth.js'

@@ -2,8 +2,8 @@ import type { LegLease } from '../../../src/admission/leg-lease.js'
 import { sleepFor } from '../../../src/kernel/clock.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import type { Random } from '../../../src/kernel/random.js'
-import { STEP_MS, STEP_SAMPLES } from '../../../src/media/pcm.js'
-import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
+import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
+import { deltasDue, deltasTotal } from '../../../src/model/step-law.js'
 import type { LegTrouble } from '../../../src/planning/simulated-leg.js'
 import type {
   SessionProgress,

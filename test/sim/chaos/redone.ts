@@ -1,6 +1,6 @@
 import type { LegLease } from '../../../src/admission/leg-lease.js'
 import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
-import { STEP_MS } from '../../../src/media/pcm.js'
+import { STEP_MS } from '../../../src/model/pcm.js'
 import type { Outage } from '../watched-store.js'
 import type { ChaosJob } from './chaos-recording.js'
 import type { SimulatedProcess } from './simulated-process.js'

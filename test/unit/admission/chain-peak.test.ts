@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { chainPeak } from '../../../src/admission/chain-peak.js'
-import { stepCostMs } from '../../../src/admission/step-model.js'
+import { stepCostMs } from '../../../src/model/step-model.js'
 import { chainOf, GRID_MS, heldAt, legOf, planOf, releasedMs, STEPS } from './plans.js'
 
 const plan = planOf({ stepModel: STEPS, limits: { stepMs: 50 } })

@@ -6,9 +6,9 @@ import {
   legFramesByContext,
   requireContext,
 } from '../../../src/admission/engine-capacity.js'
-import type { KvModel } from '../../../src/admission/kv-model.js'
-import { LegCurve } from '../../../src/admission/leg-curve.js'
 import { ConfigError } from '../../../src/kernel/errors.js'
+import type { KvModel } from '../../../src/model/kv-model.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
 
 const facts = (changes: Partial<CapacityFacts> = {}): CapacityFacts => ({
   engine: 'ws://gpu:8000/v1/realtime',

@@ -11,7 +11,7 @@ import {
   meanStepMs,
   withMore,
 } from '../../../src/admission/engine-plan.js'
-import { stepCostMs } from '../../../src/admission/step-model.js'
+import { stepCostMs } from '../../../src/model/step-model.js'
 import { GRID_MS, heldAt, legOf, planOf, releasedMs, STEPS } from './plans.js'
 
 const withSteps = planOf({ stepModel: STEPS, limits: { stepMs: 50 } })

@@ -6,13 +6,13 @@ import {
 } from '../../../src/admission/engine-keeper.js'
 import type { EnginePlan } from '../../../src/admission/engine-plan.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
-import { LegCurve } from '../../../src/admission/leg-curve.js'
 import { MemoryEnginePulses } from '../../../src/admission/memory-engine-pulses.js'
 import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
 import { MemorySignsOfLife } from '../../../src/admission/memory-signs-of-life.js'
 import { SessionPulses } from '../../../src/admission/session-pulses.js'
 import { loadKvModel } from '../../../src/config/model-file.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
 import { StepClock } from '../../fakes/step-clock.js'
 
 const signal = new AbortController().signal

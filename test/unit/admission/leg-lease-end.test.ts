@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { EngineDesk } from '../../../src/admission/engine-desk.js'
 import type { EnginePlan } from '../../../src/admission/engine-plan.js'
-import { LegCurve } from '../../../src/admission/leg-curve.js'
 import { LegLease } from '../../../src/admission/leg-lease.js'
 import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
 
 const { signal } = new AbortController()
 const FRAMES = 150

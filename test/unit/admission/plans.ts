@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import type { EngineLimits, EnginePlan } from '../../../src/admission/engine-plan.js'
 import { RELEASE_GRACE_MS } from '../../../src/admission/engine-plan.js'
-import { type KvModel, kvBlocksPlanned } from '../../../src/admission/kv-model.js'
 import type { PlannedLeg } from '../../../src/admission/ledger.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
 import type { CutOption } from '../../../src/admission/leg-planner.js'
-import type { StepModel } from '../../../src/admission/step-model.js'
+import { type KvModel, kvBlocksPlanned } from '../../../src/model/kv-model.js'
+import type { StepModel } from '../../../src/model/step-model.js'
 import { enginePlan } from '../planning/night-nights.js'
 
 /** What the curve of `planOf` is made of. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { kvBlocksHeld } from '../../../src/admission/kv-model.js'
 import { SESSION_FREED, SessionPulses } from '../../../src/admission/session-pulses.js'
+import { kvBlocksHeld } from '../../../src/model/kv-model.js'
 
 const kv = {
   ...{ blockTokens: 16, encoderWindowTokens: 189, decoderWindowTokens: 8192 },

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LegRange, LegReader, MediaSource, SpooledLeg } from '../../../src/media/index.js'
 import { openLane, STEP_BACK_FRAMES, STRETCH_FRAMES } from '../../../src/media/lane-reader.js'
-import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/media/pcm.js'
 import { SpoolBudget } from '../../../src/media/spool-budget.js'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/model/pcm.js'
 
 const never = { signal: new AbortController().signal }
 const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { settingsSchema } from '../../../src/config/schema.js'
 import { ConfigError } from '../../../src/kernel/errors.js'
 import { STRETCH_FRAMES } from '../../../src/media/lane-reader.js'
-import { FRAME_BYTES } from '../../../src/media/pcm.js'
 import { SpoolBudget } from '../../../src/media/spool-budget.js'
+import { FRAME_BYTES } from '../../../src/model/pcm.js'
 
 const never = new AbortController().signal
 

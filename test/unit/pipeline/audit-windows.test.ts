@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { MsRange } from '../../../src/media/index.js'
-import { STEP_MS, STEP_SAMPLES } from '../../../src/media/pcm.js'
+import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
 import { auditWindows } from '../../../src/pipeline/audit-windows.js'
 import { laneCuts } from '../../../src/pipeline/lane-cuts.js'
 

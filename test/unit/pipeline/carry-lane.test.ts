@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { CapacityError, StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
-import { STEP_MS } from '../../../src/media/pcm.js'
+import { STEP_MS } from '../../../src/model/pcm.js'
 import { carryLane } from '../../../src/pipeline/carry-lane.js'
 import { LiveReport } from '../../../src/pipeline/live-report.js'
 import { textLeftOut } from '../../../src/realtime/session-failure.js'

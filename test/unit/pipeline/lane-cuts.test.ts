@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { MsRange } from '../../../src/media/index.js'
-import { STEP_SAMPLES } from '../../../src/media/pcm.js'
+import { STEP_SAMPLES } from '../../../src/model/pcm.js'
 import { type CutSettings, laneCuts } from '../../../src/pipeline/lane-cuts.js'
 
 const settings: CutSettings = { pauseMinMs: 400, overlapMs: 2_000, skipSilenceMs: null }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CutOption } from '../../../src/admission/leg-planner.js'
-import { STEP_MS, STEP_SAMPLES } from '../../../src/media/pcm.js'
+import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
 import type { CarriedLane, CarriedLeg } from '../../../src/pipeline/carried-leg.js'
 import {
   asCheckpoint,

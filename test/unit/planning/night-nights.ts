@@ -1,7 +1,7 @@
 import type { EnginePlan, Policy } from '../../../src/admission/engine-plan.js'
-import { LegCurve } from '../../../src/admission/leg-curve.js'
 import type { SessionDemand } from '../../../src/admission/session-pool.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
 import { randomCuts } from '../../sim/recordings.js'
 
 const curve = new LegCurve({

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/media/step-law.js'
+import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/model/step-law.js'
 import {
   EnginePadding,
   isLawful,

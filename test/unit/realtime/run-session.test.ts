@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/media/pcm.js'
 import type { Pace } from '../../../src/media/replay-schedule.js'
-import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/model/pcm.js'
+import { deltasDue, deltasTotal } from '../../../src/model/step-law.js'
 import type { SessionAudio, TransportOpener } from '../../../src/realtime/index.js'
 import {
   type SessionMeter,

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { UpstreamError } from '../../../src/kernel/errors.js'
-import { deltasDue, deltasTotal, samplesForDelta, TAIL_STEPS } from '../../../src/media/step-law.js'
+import { deltasDue, deltasTotal, samplesForDelta, TAIL_STEPS } from '../../../src/model/step-law.js'
 import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
 

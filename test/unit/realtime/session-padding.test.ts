@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { Fault } from '../../../gpu/standin/faults.js'
 import { inProcessEngine } from '../../../gpu/standin/in-process-engine.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
-import { STEP_SAMPLES } from '../../../src/media/pcm.js'
-import { deltasTotal, TAIL_STEPS } from '../../../src/media/step-law.js'
+import { STEP_SAMPLES } from '../../../src/model/pcm.js'
+import { deltasTotal, TAIL_STEPS } from '../../../src/model/step-law.js'
 import {
   type SessionRequest,
   type SessionResult,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BatchScheduler } from '../../../gpu/standin/batch-scheduler.js'
-import { type KvModel, kvBlocksHeld } from '../../../src/admission/kv-model.js'
+import { type KvModel, kvBlocksHeld } from '../../../src/model/kv-model.js'
 
 const KV: KvModel = {
   blockTokens: 32,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Generation } from '../../../gpu/standin/generation.js'
 import type { RecognizerFactory } from '../../../gpu/standin/recognizer.js'
-import { deltasDue, deltasTotal, samplesForDelta } from '../../../src/media/step-law.js'
+import { deltasDue, deltasTotal, samplesForDelta } from '../../../src/model/step-law.js'
 import { createScriptedFactory } from '../../fakes/scripted-recognizer.js'
 import { createSilentFactory } from '../../fakes/silent-recognizer.js'
 

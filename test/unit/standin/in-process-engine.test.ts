@@ -6,8 +6,8 @@ import {
   inProcessEngine,
 } from '../../../gpu/standin/in-process-engine.js'
 import { createMetronomeFactory } from '../../../gpu/standin/metronome-recognizer.js'
-import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/media/pcm.js'
-import { deltasTotal } from '../../../src/media/step-law.js'
+import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/model/pcm.js'
+import { deltasTotal } from '../../../src/model/step-law.js'
 import type { SessionAudio } from '../../../src/realtime/index.js'
 import { type SessionRequest, sessionRunner } from '../../../src/realtime/run-session.js'
 import { encodeAppend } from '../../../src/realtime/wire-codec.js'

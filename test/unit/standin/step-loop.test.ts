@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { BatchScheduler } from '../../../gpu/standin/batch-scheduler.js'
 import { scaledClock } from '../../../gpu/standin/scaled-clock.js'
 import { StepLoop, type Stepper } from '../../../gpu/standin/step-loop.js'
-import type { StepModel } from '../../../src/admission/step-model.js'
+import type { StepModel } from '../../../src/model/step-model.js'
 import { StepClock, settle } from '../../fakes/step-clock.js'
 
 const KV = {

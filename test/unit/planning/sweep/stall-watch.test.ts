@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TAIL_STEPS } from '../../../../src/media/step-law.js'
+import { TAIL_STEPS } from '../../../../src/model/step-law.js'
 import { StallWatch } from '../../../../src/planning/sweep/stall-watch.js'
 
 /** Sends so many frames of 80 ms to a session, the last at `nowMs`. */

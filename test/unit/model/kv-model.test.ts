@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type KvModel, kvBlocksHeld, kvBlocksPlanned } from '../../../src/admission/kv-model.js'
-import { deltasDue } from '../../../src/media/step-law.js'
+import { type KvModel, kvBlocksHeld, kvBlocksPlanned } from '../../../src/model/kv-model.js'
+import { deltasDue } from '../../../src/model/step-law.js'
 
 const NEW: KvModel = {
   blockTokens: 16,

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { kvBlocksHeld, kvBlocksPlanned } from '../../../src/admission/kv-model.js'
-import { LegCurve } from '../../../src/admission/leg-curve.js'
-import { deltasDue, deltasTotal } from '../../../src/media/step-law.js'
-import { MODEL } from './plans.js'
+import { kvBlocksHeld, kvBlocksPlanned } from '../../../src/model/kv-model.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
+import { deltasDue, deltasTotal } from '../../../src/model/step-law.js'
+import { MODEL } from '../admission/plans.js'
 
 const FRAME_SAMPLES = 1_280
 const models = fc.record({
