@@ -7,8 +7,8 @@ import type { Settings } from '../src/config/schema.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import { cleanUp } from '../src/pipeline/clean-up.js'
+import { takeTurn } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
-import { takeTurn } from './shared-turn.js'
 
 /** After the start, when a worker has better things to do. */
 const FIRST_LOOK_MS = 60_000

@@ -4,8 +4,8 @@ import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
+import { takeTurn } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
-import { takeTurn } from './shared-turn.js'
 
 /** How often storage is compared with the queue. */
 const INTERVAL_MS = 10 * 60_000

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis'
+import { answerOf, freshEntries, repliesOf } from '../redis/redis-command.js'
 import {
   type EnginePulse,
   type EnginePulses,
   PULSE_KEPT_MS,
   TOLD_TO_FREE_KEPT_MS,
 } from './ledger-store.js'
-import { answerOf, freshEntries, repliesOf } from './redis-entries.js'
 
 /**
  * Pulses in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a worker), key

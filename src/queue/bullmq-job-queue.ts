@@ -1,6 +1,6 @@
 import { ErrorCode, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { redisFailure } from '../kernel/redis-failure.js'
+import { redisFailure } from '../redis/redis-failure.js'
 import { type JobQueue, type QueueDepth, STAGES, type Stage } from './index.js'
 
 /** Highest `priority` a user may give. */

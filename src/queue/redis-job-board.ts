@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
-import { redisFailure } from '../kernel/redis-failure.js'
+import { redisFailure } from '../redis/redis-failure.js'
 import {
   type CardChanges,
   type DatedNote,

@@ -1,7 +1,7 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { abortedWithin, orAbort } from '../kernel/abort.js'
 import { StopRequested } from '../kernel/errors.js'
-import { redisFailure } from '../kernel/redis-failure.js'
+import { redisFailure } from '../redis/redis-failure.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
 import type { JobWorkerOptions } from './bullmq-job-worker.js'
 import type { AttemptEnd, JobError } from './index.js'

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis'
 import { embeddedRedisUrl, startEmbeddedRedis } from '../../src/cli/embedded-redis.js'
 import { readEnvironment } from '../../src/config/environment.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
-import { connectRedis } from '../../src/queue/redis-connection.js'
+import { connectRedis } from '../../src/redis/redis-connection.js'
 
 /** A real Redis of the test's own, on a socket in a temporary folder. */
 export interface TestRedis extends AsyncDisposable {

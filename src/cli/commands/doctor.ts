@@ -3,12 +3,12 @@ import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
-import { connectRedis, redactedRedisUrl } from '../../queue/redis-connection.js'
+import { connectRedis, redactedRedisUrl } from '../../redis/redis-connection.js'
 import {
   durabilityWarnings,
   readDurability,
   requireNoEviction,
-} from '../../queue/redis-durability.js'
+} from '../../redis/redis-durability.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { engineFindings } from '../engine-findings.js'

@@ -1,4 +1,4 @@
-import { reasonOf, UpstreamError } from './errors.js'
+import { reasonOf, UpstreamError } from '../kernel/errors.js'
 
 /** What Redis means by the first word of a refusal, and what to do about it. */
 const REFUSALS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import { orAbort, withTimeout } from '../kernel/abort.js'
 import { NightscribeError, UpstreamError } from '../kernel/errors.js'
-import { redisFailure } from '../kernel/redis-failure.js'
+import { redisFailure } from './redis-failure.js'
 
 /** Longest wait for an answer: a client without a connection keeps its commands for as long. */
 const ANSWER_TIMEOUT_MS = 5_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { redisFailure } from '../../../src/kernel/redis-failure.js'
-import { durabilityWarnings, requireNoEviction } from '../../../src/queue/redis-durability.js'
+import { durabilityWarnings, requireNoEviction } from '../../../src/redis/redis-durability.js'
+import { redisFailure } from '../../../src/redis/redis-failure.js'
 
 const durable = {
   evictionPolicy: 'noeviction',

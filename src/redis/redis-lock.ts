@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { answerOf } from '../src/admission/redis-entries.js'
+import { answerOf } from './redis-command.js'
 
 /**
  * True for one of all workers, until the turn is over by itself.
