@@ -1,24 +1,21 @@
 import type { Logger } from 'pino'
-import type { KeeperEvent } from '../src/admission/engine-keeper.js'
+import type { EngineEvents, KnownEngine } from '../src/engines/index.js'
 import { NightscribeError, systemCode } from '../src/kernel/errors.js'
 import { NO_TALLY } from '../src/latency/work-tally.js'
 import type { CleanReport } from '../src/pipeline/clean-up.js'
-import type { KnownEngine, WorkNotes } from '../src/pipeline/index.js'
+import type { WorkNotes } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 
 /**
  * Everything a worker logs, one function an event: ids and counts, never text, never a credential.
  */
-export interface WorkerEvents extends WorkNotes {
+export interface WorkerEvents extends WorkNotes, EngineEvents {
   ready(engines: readonly KnownEngine[]): void
   attemptStarted(stage: Stage, jobId: string, number: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
   /** An error that is nobody's but ours: its stack, and nothing of the recording. */
   bug(stage: Stage, jobId: string, thrown: unknown): void
-  /** A keeper saw or did something. */
-  engine(url: string, event: KeeperEvent): void
-  engineHealth(url: string, state: string, reason: string | null): void
   looksFailed(error: unknown): void
   reconciled(jobIds: readonly string[]): void
   reconcileFailed(error: unknown): void

@@ -1,11 +1,11 @@
 import type { Waiter } from '../src/admission/ledger-store.js'
 import { productVersion } from '../src/cli/product-version.js'
+import type { EngineReading } from '../src/engines/engine-registry.js'
 import { withTimeout } from '../src/kernel/abort.js'
 import type { Clock } from '../src/kernel/clock.js'
 import { UpstreamError } from '../src/kernel/errors.js'
 import type { JobQueue } from '../src/queue/index.js'
 import { engineLabel } from './counted-events.js'
-import type { EngineReading } from './engine-pool.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /** Whoever asks for the page waits no longer for Redis. */

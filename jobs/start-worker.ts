@@ -6,7 +6,9 @@ import { RedisLedgerStore } from '../src/admission/redis-ledger-store.js'
 import { RedisSignsOfLife } from '../src/admission/redis-signs-of-life.js'
 import { SessionPool } from '../src/admission/session-pool.js'
 import { type OpenPorts, openPorts } from '../src/cli/open-ports.js'
+import { projectRoot } from '../src/cli/project-root.js'
 import type { Settings } from '../src/config/schema.js'
+import { EnginePool } from '../src/engines/engine-registry.js'
 import { abortedWithin } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
@@ -22,7 +24,6 @@ import { heedCancels } from './cancel-watch.js'
 import { countedEvents } from './counted-events.js'
 import { countedSessions } from './counted-sessions.js'
 import { countedStorage } from './counted-storage.js'
-import { EnginePool } from './engine-pool.js'
 import type { WorkerEvents } from './events.js'
 import { keepHouse } from './housekeeper.js'
 import { measuredState } from './measured-state.js'
@@ -178,7 +179,7 @@ async function openEngines(settings: Settings, ports: OpenPorts, options: Worker
   const worker = `${process.pid}-${random.hexId(4)}`
   const chains = new OwnChains()
   const parts = { clock, random, runSession, store, pulses, signs, worker, chains, events }
-  const pool = await EnginePool.open({ settings, ...parts }, { signal })
+  const pool = await EnginePool.open({ settings, root: projectRoot(), ...parts }, { signal })
   const sessions = new SessionPool({
     ...{ desks: pool.desks, waiting, clock, random, worker, chains },
     agingMs: settings.admission.agingMs,

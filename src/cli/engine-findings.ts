@@ -4,9 +4,9 @@ import {
   requireContext,
 } from '../admission/engine-capacity.js'
 import { versionAtLeast } from '../config/engine-version.js'
+import { capacityOf, type EngineFacts, type EngineSettings } from '../engines/read-engine.js'
 import { ConfigError } from '../kernel/errors.js'
 import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
-import { capacityOf, type EngineFacts, type EngineSettings } from './examine-engine.js'
 
 /** One thing that was found out; `detail` is a sentence that says what to do about it. */
 export interface EngineFinding {

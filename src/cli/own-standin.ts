@@ -1,7 +1,7 @@
 import { loadKvModel } from '../config/model-file.js'
 import type { Settings } from '../config/schema.js'
-import { NO_GAUGES } from '../realtime/engine-metrics.js'
-import type { EngineFacts } from './examine-engine.js'
+import { NO_GAUGES } from '../engines/engine-metrics.js'
+import type { EngineFacts } from '../engines/read-engine.js'
 
 /** It recognizes on the CPU: more at a time would be late. */
 const SESSIONS_MAX = 4

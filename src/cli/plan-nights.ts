@@ -1,12 +1,12 @@
 import type { Policy } from '../admission/engine-plan.js'
 import type { SessionDemand } from '../admission/session-pool.js'
 import type { Settings } from '../config/schema.js'
+import type { EngineFacts } from '../engines/read-engine.js'
 import type { NightForecast } from '../planning/night-course.js'
 import { forecastNight } from '../planning/night-forecast.js'
 import { LaneMeasurements } from '../planning/night-lanes.js'
 import type { PlanChange } from '../planning/plan-changes.js'
 import { type NightCosts, nightCosts } from '../planning/plan-costs.js'
-import type { EngineFacts } from './examine-engine.js'
 import { forecastEngines, withEngines } from './plan-engines.js'
 import { demandsOf, type PlanRecording } from './plan-recording.js'
 

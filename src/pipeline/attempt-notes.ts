@@ -1,5 +1,5 @@
+import type { KnownEngine } from '../engines/index.js'
 import type { JobBoard } from '../queue/index.js'
-import type { KnownEngine } from './index.js'
 
 /** Writes into a job's history that a try has its sessions, and what of it is safe already. */
 export async function noteAdmitted(

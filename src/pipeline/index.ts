@@ -1,14 +1,11 @@
 import type { WaitingList } from '../admission/ledger-store.js'
-import type { LegLease } from '../admission/leg-lease.js'
 import type { SessionPool } from '../admission/session-pool.js'
-import type { SessionPulse } from '../admission/session-pulses.js'
+import type { EngineRoster } from '../engines/index.js'
 import type { Clock } from '../kernel/clock.js'
-import type { NightscribeError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import type { WorkTally } from '../latency/work-tally.js'
 import type { AnalysedMedia, ChannelMode, LegReader, MediaSource } from '../media/index.js'
 import type { JobBoard, JobQueue } from '../queue/index.js'
-import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import type { SessionRunner } from '../realtime/run-session.js'
 import type { SessionLimits } from '../realtime/session-machine.js'
 import type { ObjectStore } from '../storage/index.js'
@@ -34,29 +31,6 @@ export interface MediaPort extends LegReader {
     source: MediaSource,
     options: { channels: ChannelMode; signal: AbortSignal },
   ): Promise<AnalysedMedia>
-}
-
-/** An engine that answered when the worker started. */
-export interface KnownEngine {
-  address: EngineAddress
-  description: EngineDescription
-}
-
-/** The engines and what is known of them, and the watch over their sessions. */
-export interface EngineRoster {
-  /** @param id as in the ledger */
-  engine(id: string): KnownEngine
-  /** A session of a lease begins. */
-  session(lease: LegLease): SessionPulse
-  /** Whether the whole engine is silent. */
-  isSilent(id: string): boolean
-  /**
-   * A session of the engine broke: it is looked at soon. Where it refused what it would refuse
-   * everybody (a key, a model), it is out at once; where it had enough audio, legs become shorter.
-   */
-  suspect(id: string, error: NightscribeError): void
-  /** Why no engine is up, as a sentence or more; null while one is. */
-  outage(): string | null
 }
 
 /** What happens beside a job's states, for logs and metrics. Must not throw or wait. */

@@ -6,11 +6,11 @@ import { type OpenPorts, openPorts } from '../../src/cli/open-ports.js'
 import { programPath } from '../../src/cli/project-root.js'
 import { childEnvironment } from '../../src/config/environment.js'
 import { type Settings, settingsSchema } from '../../src/config/schema.js'
+import { type EngineGauges, readEngineGauges } from '../../src/engines/engine-metrics.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { sleepFor, systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { isFinal, type JobCard } from '../../src/queue/index.js'
-import { type EngineGauges, readEngineGauges } from '../../src/realtime/engine-metrics.js'
 import { startTestRedis } from '../fakes/test-redis.js'
 
 const GAUGES_TIMEOUT_MS = 5_000

@@ -1,16 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { engineFindings } from '../../../src/cli/engine-findings.js'
+import { loadGpuProfile } from '../../../src/config/gpu-profile.js'
+import { loadKvModel } from '../../../src/config/model-file.js'
+import { settingsSchema } from '../../../src/config/schema.js'
+import { type EngineGauges, NO_GAUGES } from '../../../src/engines/engine-metrics.js'
 import {
   type EngineFacts,
   type EngineSettings,
   requireUsable,
-} from '../../../src/cli/examine-engine.js'
-import { loadGpuProfile } from '../../../src/config/gpu-profile.js'
-import { loadKvModel } from '../../../src/config/model-file.js'
-import { settingsSchema } from '../../../src/config/schema.js'
+} from '../../../src/engines/read-engine.js'
 import { ConfigError } from '../../../src/kernel/errors.js'
-import { type EngineGauges, NO_GAUGES } from '../../../src/realtime/engine-metrics.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const MODEL = 'mistralai/Voxtral-Mini-4B-Realtime-2602'

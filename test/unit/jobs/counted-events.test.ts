@@ -4,8 +4,8 @@ import { countedEvents } from '../../../jobs/counted-events.js'
 import { workerEvents } from '../../../jobs/events.js'
 import { measuredState } from '../../../jobs/measured-state.js'
 import { workerMetrics } from '../../../jobs/worker-metrics.js'
+import { parsePrometheusText } from '../../../src/engines/prometheus-text.js'
 import { systemClock } from '../../../src/kernel/clock.js'
-import { parsePrometheusText } from '../../../src/realtime/prometheus-text.js'
 
 const { signal } = new AbortController()
 const error = { code: 'decode_failed', detail: '', retryable: false, stage: 'analyse' } as const

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { parsePrometheusText } from '../../../src/engines/prometheus-text.js'
 import { MetricRegistry, SERIES_MAX } from '../../../src/latency/metric-registry.js'
-import { parsePrometheusText } from '../../../src/realtime/prometheus-text.js'
 
 describe('a page of metrics', () => {
   it('stands as Prometheus writes it', () => {

@@ -1,25 +1,23 @@
-import { EngineDesk } from '../src/admission/engine-desk.js'
-import { EngineKeeper, type KeeperGauges } from '../src/admission/engine-keeper.js'
-import { lanesCarried } from '../src/admission/ledger-changes.js'
-import type { EnginePulses, LedgerStore, SignsOfLife } from '../src/admission/ledger-store.js'
-import type { OwnChains } from '../src/admission/own-chains.js'
-import { SessionPulses } from '../src/admission/session-pulses.js'
-import { planOf } from '../src/cli/engine-plan-of.js'
-import { type EngineFacts, readEngine } from '../src/cli/examine-engine.js'
-import { projectRoot } from '../src/cli/project-root.js'
-import type { Settings } from '../src/config/schema.js'
-import { type Clock, sleepFor } from '../src/kernel/clock.js'
-import { ConfigError, isStop, NightscribeError, UpstreamError } from '../src/kernel/errors.js'
-import type { Random } from '../src/kernel/random.js'
-import type { EngineRoster, KnownEngine } from '../src/pipeline/index.js'
-import { SILENT_OUT_MS } from '../src/realtime/engine-health.js'
-import { readEngineGauges } from '../src/realtime/engine-metrics.js'
-import { checkHealth } from '../src/realtime/engine-probe.js'
-import { EngineWatch } from '../src/realtime/engine-watch.js'
-import type { SessionRunner } from '../src/realtime/run-session.js'
-import { framesTaken, isRefusal } from '../src/realtime/session-failure.js'
-import { warmUp } from '../src/realtime/warm-up.js'
-import type { WorkerEvents } from './events.js'
+import { EngineDesk } from '../admission/engine-desk.js'
+import { EngineKeeper, type KeeperGauges } from '../admission/engine-keeper.js'
+import { lanesCarried } from '../admission/ledger-changes.js'
+import type { EnginePulses, LedgerStore, SignsOfLife } from '../admission/ledger-store.js'
+import type { OwnChains } from '../admission/own-chains.js'
+import { SessionPulses } from '../admission/session-pulses.js'
+import type { Settings } from '../config/schema.js'
+import { type Clock, sleepFor } from '../kernel/clock.js'
+import { ConfigError, isStop, NightscribeError, UpstreamError } from '../kernel/errors.js'
+import type { Random } from '../kernel/random.js'
+import type { SessionRunner } from '../realtime/run-session.js'
+import { framesTaken, isRefusal } from '../realtime/session-failure.js'
+import { SILENT_OUT_MS } from './engine-health.js'
+import { readEngineGauges } from './engine-metrics.js'
+import { EngineWatch } from './engine-monitor.js'
+import { planOf } from './engine-plan-of.js'
+import { checkHealth } from './engine-probe.js'
+import type { EngineEvents, EngineRoster, KnownEngine } from './index.js'
+import { type EngineFacts, readEngine } from './read-engine.js'
+import { warmUp } from './warm-up.js'
 
 /** An engine's page of figures must come within this, for one is asked for every second. */
 const GAUGES_TIMEOUT_MS = 900
@@ -29,6 +27,8 @@ const FIND_AGAIN_MS = 5_000
 /** What the engines of a worker are opened with. */
 export interface EnginePoolOptions {
   settings: Settings
+  /** The project's folder, see `readEngine`. */
+  root: string
   clock: Clock
   random: Random
   runSession: SessionRunner
@@ -38,7 +38,7 @@ export interface EnginePoolOptions {
   worker: string
   /** What this process carries. */
   chains: OwnChains
-  events: WorkerEvents
+  events: EngineEvents
 }
 
 /** One engine as it stands; null for what isn't known. */
@@ -97,14 +97,13 @@ export class EnginePool implements EngineRoster {
     options: EnginePoolOptions,
     { signal }: { signal: AbortSignal },
   ): Promise<EnginePool> {
-    const { settings } = options
+    const { settings, root } = options
     if (settings.engines.length === 0) {
       throw new ConfigError(
         'config_invalid',
         'No engine is named: set NIGHTSCRIBE_ENGINES, such as ws://gpu-node:8000/v1/realtime.',
       )
     }
-    const root = projectRoot()
     // A signal for each: up to 64 listen at a time.
     const read = (url: string) =>
       readEngine(settings, { url, root }, { signal: AbortSignal.any([signal]) })
@@ -227,11 +226,11 @@ export class EnginePool implements EngineRoster {
 
   /** Looks for an engine until it answers as the settings say. @throws the signal's reason; bugs */
   private async find(url: string, { signal }: { signal: AbortSignal }): Promise<PooledEngine> {
-    const { settings, clock, random } = this.options
+    const { settings, root, clock, random } = this.options
     for (;;) {
       await sleepFor(clock, FIND_AGAIN_MS * (1 + random.uniform()), { signal })
       try {
-        return this.join(await readEngine(settings, { url, root: projectRoot() }, { signal }))
+        return this.join(await readEngine(settings, { url, root }, { signal }))
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof NightscribeError)) throw error
@@ -248,7 +247,7 @@ export class EnginePool implements EngineRoster {
 }
 
 function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEngine {
-  const { settings, clock, random, store, pulses, signs, worker, events } = options
+  const { settings, root, clock, random, store, pulses, signs, worker, events } = options
   const { address, description, kvModel } = facts
   const { url } = address
   const { plan, liveBlocks } = planOf(settings, facts)
@@ -266,7 +265,7 @@ function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEng
   const watch: EngineWatch<EngineFacts> = new EngineWatch({
     looks: {
       examine: async ({ signal }) => {
-        const found = await readEngine(settings, { url, root: projectRoot() }, { signal })
+        const found = await readEngine(settings, { url, root }, { signal })
         // It may have been started again with another cache.
         desk.setPlan(planOf(settings, found).plan)
         return found

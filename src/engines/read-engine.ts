@@ -7,9 +7,9 @@ import { type GpuProfile, loadGpuProfile } from '../config/gpu-profile.js'
 import { loadKvModel } from '../config/model-file.js'
 import type { Settings } from '../config/schema.js'
 import type { KvModel } from '../model/kv-model.js'
-import { type EngineGauges, readEngineGauges } from '../realtime/engine-metrics.js'
-import { describeEngine } from '../realtime/engine-probe.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'
+import { type EngineGauges, readEngineGauges } from './engine-metrics.js'
+import { describeEngine } from './engine-probe.js'
 
 /** What an engine tells, and what our own files say of its model and its GPU. */
 export interface EngineFacts {

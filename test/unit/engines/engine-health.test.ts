@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EngineHealth } from '../../../src/realtime/engine-health.js'
+import { EngineHealth } from '../../../src/engines/engine-health.js'
 
 const CERTAIN = { certain: true }
 const DOUBTFUL = { certain: false }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { engineGauges, NO_GAUGES } from '../../../src/realtime/engine-metrics.js'
+import { engineGauges, NO_GAUGES } from '../../../src/engines/engine-metrics.js'
 
 const core = 'engine="0",model_name="m"'
 const page = (...lines: string[]) => lines.join('\n')

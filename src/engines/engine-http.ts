@@ -1,6 +1,6 @@
 import { withTimeout } from '../kernel/abort.js'
 import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
-import type { EngineAddress } from './index.js'
+import type { EngineAddress } from '../realtime/index.js'
 
 /** Bytes above which an answer is none of an engine's; `/metrics` of a busy one has 0.3 MB. */
 const BODY_BYTES_MAX = 8 * 2 ** 20

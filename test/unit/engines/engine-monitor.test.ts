@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { EngineWatch } from '../../../src/engines/engine-monitor.js'
 import { ConfigError, UpstreamError } from '../../../src/kernel/errors.js'
-import { EngineWatch } from '../../../src/realtime/engine-watch.js'
 import { StepClock } from '../../fakes/step-clock.js'
 
 const gone = () => new UpstreamError('engine_unavailable', 'It is gone.')

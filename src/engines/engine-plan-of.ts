@@ -4,7 +4,7 @@ import type { Settings } from '../config/schema.js'
 import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
 import { TAIL_STEPS } from '../model/step-law.js'
 import { STEP_BUDGET_MS } from '../model/step-model.js'
-import { type EngineFacts, requireUsable } from './examine-engine.js'
+import { type EngineFacts, requireUsable } from './read-engine.js'
 
 /** Lanes at a time with the policy `fixed`, where no setting says. */
 const FIXED_LANES = 8

@@ -1,6 +1,6 @@
 import { UpstreamError } from '../kernel/errors.js'
+import type { EngineAddress } from '../realtime/index.js'
 import { getFromEngine, refuseUnauthorized } from './engine-http.js'
-import type { EngineAddress } from './index.js'
 import { type PrometheusSample, parsePrometheusText } from './prometheus-text.js'
 
 /**

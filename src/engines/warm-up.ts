@@ -1,6 +1,6 @@
 import { SAMPLE_BYTES, SAMPLE_RATE, STEP_SAMPLES } from '../model/pcm.js'
-import type { EngineAddress, SessionAudio } from './index.js'
-import type { SessionMeter, SessionRunner } from './run-session.js'
+import type { EngineAddress, SessionAudio } from '../realtime/index.js'
+import type { SessionMeter, SessionRunner } from '../realtime/run-session.js'
 
 /** Audio of a warm-up: enough that an engine computes some thirty steps. */
 const WARM_UP_SAMPLES = SAMPLE_RATE

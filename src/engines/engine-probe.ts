@@ -1,7 +1,7 @@
 import { ConfigError, UpstreamError } from '../kernel/errors.js'
+import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import { parseModels, parseVersion } from './engine-codec.js'
 import { getFromEngine, jsonOf, refuseUnauthorized } from './engine-http.js'
-import type { EngineAddress, EngineDescription } from './index.js'
 
 /** Headers by which our stand-in says what it is; a real vLLM sends neither. */
 const STANDIN_HEADER = 'x-nightscribe-standin'

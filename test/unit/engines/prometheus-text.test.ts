@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parsePrometheusText } from '../../../src/realtime/prometheus-text.js'
+import { parsePrometheusText } from '../../../src/engines/prometheus-text.js'
 
 const one = (line: string) => parsePrometheusText(line)[0] ?? null
 

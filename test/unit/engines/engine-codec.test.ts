@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseModels, parseVersion } from '../../../src/realtime/engine-codec.js'
+import { parseModels, parseVersion } from '../../../src/engines/engine-codec.js'
 
 const model = fc.record({
   id: fc.string(),
