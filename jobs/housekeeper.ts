@@ -2,7 +2,7 @@ import {
   type HousekeepingPorts,
   sharedLeftovers,
   spoolLeftovers,
-} from '../src/cli/leftover-sources.js'
+} from '../src/app/leftover-sources.js'
 import type { Settings } from '../src/config/schema.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'

@@ -1,5 +1,5 @@
 import type { Waiter } from '../src/admission/ledger-store.js'
-import { productVersion } from '../src/cli/product-version.js'
+import { productVersion } from '../src/app/product-version.js'
 import type { EngineReading } from '../src/engines/engine-registry.js'
 import { withTimeout } from '../src/kernel/abort.js'
 import type { Clock } from '../src/kernel/clock.js'

@@ -1,21 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { EXIT } from '../app/exit-code.js'
+import { FAILED_EVENT } from '../app/failed-line.js'
 import { orAbort } from '../kernel/abort.js'
-import {
-  ConfigError,
-  type ErrorCode,
-  InputError,
-  NightscribeError,
-  reasonOf,
-  UpstreamError,
-} from '../kernel/errors.js'
-import { EXIT, exitCodeOf } from './exit-code.js'
+import { ConfigError, type ErrorCode, InputError, UpstreamError } from '../kernel/errors.js'
 
 /** Lines of a child's stderr that are kept to say why it died. */
 const STDERR_LINES_MAX = 20
 
-/** Says on stdout that a program of ours can't start, and why. */
-const FAILED_EVENT = 'failed'
 /** Time that a child has to end by itself once nobody needs it. */
 const KILL_AFTER_MS = 10_000
 
@@ -103,13 +95,6 @@ function startFailure(exitCode: number | null, code: ErrorCode, message: string)
   if (exitCode === EXIT.config) return new ConfigError(code, message)
   if (exitCode === EXIT.input) return new InputError(code, message)
   return new UpstreamError(code, message)
-}
-
-/** What a program of ours prints on stdout when it can't start. */
-export function failedLine(error: unknown): string {
-  const code = error instanceof NightscribeError ? error.code : 'internal'
-  const exit_code = exitCodeOf(error)
-  return JSON.stringify({ event: FAILED_EVENT, exit_code, code, message: reasonOf(error) })
 }
 
 function running(

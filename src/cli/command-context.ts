@@ -1,11 +1,10 @@
-import { isAbsolute, join } from 'node:path'
-import { configNameVariable, readEnvironment } from '../config/environment.js'
-import { loadSettings } from '../config/load-settings.js'
+import { projectRoot } from '../app/project-root.js'
+import { readSettings } from '../app/read-settings.js'
+import type { StopSignals } from '../app/stop-signals.js'
+import { configNameVariable } from '../config/environment.js'
 import type { Settings } from '../config/schema.js'
 import { type Clock, systemClock } from '../kernel/clock.js'
 import { type Random, systemRandom } from '../kernel/random.js'
-import { projectRoot } from './project-root.js'
-import type { StopSignals } from './stop-signals.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
 /** What every command is given. */
@@ -48,22 +47,4 @@ export function commandContext(stop: StopSignals, options: GlobalOptions): Comma
     terminal: processTerminal(),
     stop,
   }
-}
-
-/**
- * Settings with folders resolved against the checkout, so that every command means the same ones.
- */
-export function readSettings(
-  root: string,
-  configName: string | undefined,
-): { settings: Settings; sources: ReadonlyMap<string, string> } {
-  const loaded = loadSettings({ cwd: root, env: readEnvironment(), configName })
-  const absolute = (path: string) => (isAbsolute(path) ? path : join(root, path))
-  const { storage, stateDir } = loaded.settings
-  const settings = {
-    ...loaded.settings,
-    storage: storage.startsWith('s3://') ? storage : absolute(storage),
-    stateDir: absolute(stateDir),
-  }
-  return { settings, sources: loaded.sources }
 }

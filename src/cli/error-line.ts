@@ -1,4 +1,4 @@
-import { printable } from './terminal.js'
+import { printable } from '../app/printable.js'
 
 /** What went wrong with a recording, one line: its name, said once, the sentence and the code. */
 export function errorLine(name: string, error: { code: string; detail: string }): string {

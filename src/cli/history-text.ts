@@ -1,8 +1,9 @@
+import { printable } from '../app/printable.js'
 import type { ErrorCode } from '../kernel/errors.js'
 import { FAILURE_CODES } from '../queue/failure-codes.js'
 import type { DatedNote, JobNote, StreamedEvent } from '../queue/index.js'
 import { HISTORY_NOTES_MAX } from '../queue/job-history.js'
-import { clockText, printable } from './terminal.js'
+import { clockText } from './terminal.js'
 
 const DAY_MS = 24 * 3_600_000
 

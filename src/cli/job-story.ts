@@ -1,8 +1,9 @@
+import { printable } from '../app/printable.js'
 import { adviceOn, FAILURE_CODES } from '../queue/failure-codes.js'
 import { type DatedNote, isFinal, type JobCard, type JobWaiting } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
 import { audioText, historyLines, ordinal, stampText } from './history-text.js'
-import { clockText, printable } from './terminal.js'
+import { clockText } from './terminal.js'
 import { warningText } from './warning-text.js'
 
 const DAY_MS = 24 * 3_600_000

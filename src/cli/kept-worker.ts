@@ -1,7 +1,7 @@
+import { EXIT } from '../app/exit-code.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { UpstreamError } from '../kernel/errors.js'
 import type { RunningChild } from './child-process.js'
-import { EXIT } from './exit-code.js'
 
 /** One that lives for less is not worth its start. */
 const SHORT_LIFE_MS = 10_000

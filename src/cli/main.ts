@@ -1,4 +1,8 @@
 import { Command, CommanderError } from 'commander'
+import { EXIT, exitCodeOf, sentenceOf } from '../app/exit-code.js'
+import { watchOutputs } from '../app/output-pipes.js'
+import { productVersion } from '../app/product-version.js'
+import { stopSignals } from '../app/stop-signals.js'
 import { isStop } from '../kernel/errors.js'
 import { commandContext, type GlobalOptions, type RunCommand } from './command-context.js'
 import { addClean } from './commands/clean.js'
@@ -10,10 +14,6 @@ import { addSubmit } from './commands/submit.js'
 import { addSweep } from './commands/sweep.js'
 import { addTranscribe } from './commands/transcribe.js'
 import { addUp } from './commands/up.js'
-import { EXIT, exitCodeOf, sentenceOf } from './exit-code.js'
-import { watchOutputs } from './output-pipes.js'
-import { productVersion } from './product-version.js'
-import { stopSignals } from './stop-signals.js'
 
 /**
  * Runs one command line. Sets the exit code; errors become one sentence on stderr.

@@ -1,6 +1,6 @@
+import { type OpenPorts, openPorts } from '../app/open-ports.js'
 import { UpstreamError } from '../kernel/errors.js'
 import type { CommandContext } from './command-context.js'
-import { type OpenPorts, openPorts } from './open-ports.js'
 
 /**
  * Opens storage and queue of an installation that is expected to run.

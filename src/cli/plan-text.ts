@@ -1,8 +1,9 @@
+import { printable } from '../app/printable.js'
 import type { PlanChange } from '../planning/plan-changes.js'
 import { timeText } from './job-story.js'
 import type { DeadlineAnswer } from './plan-deadline.js'
 import type { PlannedNight } from './plan-nights.js'
-import { clockText, printable } from './terminal.js'
+import { clockText } from './terminal.js'
 
 /** `at pace 1.25`, as the end of a sentence about a night. */
 export function changeText(change: PlanChange): string {

@@ -1,8 +1,9 @@
+import { printable } from '../app/printable.js'
 import type { JobForecast } from '../planning/night-course.js'
 import { timeText } from './job-story.js'
 import type { PlanFindings } from './plan-report.js'
 import { deadlineSentences, nightSentences, policyRows, shortened } from './plan-text.js'
-import { clockText, printable, type Terminal, table } from './terminal.js'
+import { clockText, type Terminal, table } from './terminal.js'
 
 /** Recordings that are shown unless all are asked for. */
 const SHOWN_MAX = 20

@@ -1,7 +1,8 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
+import { printable } from '../app/printable.js'
 import type { JobCard } from '../queue/index.js'
 import { waitingText } from './job-story.js'
-import { clockText, printable, type Terminal } from './terminal.js'
+import { clockText, type Terminal } from './terminal.js'
 
 /** Widest name in a progress line. */
 const NAME_CHARS_MAX = 32

@@ -1,13 +1,13 @@
 import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, parse } from 'node:path'
+import { EXIT } from '../app/exit-code.js'
+import type { OpenPorts } from '../app/open-ports.js'
+import { printable } from '../app/printable.js'
 import { ConfigError, reasonOf } from '../kernel/errors.js'
 import { readManifest } from '../pipeline/commit-result.js'
 import type { JobCard, Stage } from '../queue/index.js'
 import type { ManifestDocument } from '../storage/manifest-document.js'
-import { EXIT } from './exit-code.js'
-import type { OpenPorts } from './open-ports.js'
 import type { Submitted } from './submit-sources.js'
-import { printable } from './terminal.js'
 
 /** What one recording came to in the end. */
 export interface RecordingResult {

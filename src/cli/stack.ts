@@ -1,16 +1,16 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { embeddedRedisUrl, startEmbeddedRedis } from '../app/embedded-redis.js'
+import { programPath } from '../app/project-root.js'
 import { childEnvironment, readEnvironment } from '../config/environment.js'
 import type { Settings } from '../config/schema.js'
 import { CleanupStack } from '../kernel/cleanup-stack.js'
 import type { Clock } from '../kernel/clock.js'
 import { InputError } from '../kernel/errors.js'
 import { type RunningChild, startChild } from './child-process.js'
-import { embeddedRedisUrl, startEmbeddedRedis } from './embedded-redis.js'
 import { KeptWorker } from './kept-worker.js'
 import { standinFlags, withStandin } from './own-standin.js'
-import { programPath } from './project-root.js'
 
 /** Everything one machine needs, running: Redis, engine, worker. Named parts are not started. */
 export interface Stack extends AsyncDisposable {

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
+import type { OpenPorts } from '../app/open-ports.js'
 import { ConfigError, InputError, type NightscribeError } from '../kernel/errors.js'
 import { type SubmitOutcome, submitRecording } from '../pipeline/submit-recording.js'
 import type { CommandContext } from './command-context.js'
 import { type ExpandedSource, expandSources } from './expand-sources.js'
-import type { OpenPorts } from './open-ports.js'
 import type { SubmitOptions } from './submit-options.js'
 
 /** One recording that was to be submitted, and what came of it. */

@@ -46,14 +46,6 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-/**
- * Control characters and line ends out of a name that came from outside: it must not steer the
- * terminal. Joiners stay, which emoji, Persian and the scripts of India are written with.
- */
-export function printable(text: string): string {
-  return text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '�')
-}
-
 /** `1.2 GB`, in powers of 1000; `?` for null. */
 export function bytesText(bytes: number | null): string {
   if (bytes === null) return '?'

@@ -1,5 +1,5 @@
-import { sharedLeftovers, spoolLeftovers } from '../../src/cli/leftover-sources.js'
-import type { OpenPorts } from '../../src/cli/open-ports.js'
+import { sharedLeftovers, spoolLeftovers } from '../../src/app/leftover-sources.js'
+import type { OpenPorts } from '../../src/app/open-ports.js'
 import { readOutput } from '../../src/cli/results.js'
 import type { Settings } from '../../src/config/schema.js'
 import type { Clock } from '../../src/kernel/clock.js'

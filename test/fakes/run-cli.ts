@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { projectRoot } from '../../src/cli/project-root.js'
+import { projectRoot } from '../../src/app/project-root.js'
 import { readEnvironment } from '../../src/config/environment.js'
 
 /** How a command ended, and what it said. */

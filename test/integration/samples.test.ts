@@ -5,7 +5,7 @@ import {
   createPocketsphinxFactory,
   recognizeWhole,
 } from '../../gpu/standin/pocketsphinx-recognizer.js'
-import { projectRoot } from '../../src/cli/project-root.js'
+import { projectRoot } from '../../src/app/project-root.js'
 import { readOutput } from '../../src/cli/results.js'
 import { readSamples } from '../../src/cli/samples.js'
 import { readManifest } from '../../src/pipeline/commit-result.js'

@@ -8,7 +8,8 @@ const kernelAndModel = ['src/kernel', 'src/model']
 const base = ['kernel', 'model', 'redis', 'transcript', 'latency', 'config']
 const core = [...base, 'media', 'admission', 'storage', 'queue']
 const belowPipeline = [...core, 'planning', 'realtime', 'engines'].map((name) => `src/${name}`)
-const belowCli = [...belowPipeline, 'src/pipeline', 'src/http', 'src/gateway', 'src/cli']
+const belowApp = [...belowPipeline, 'src/pipeline']
+const belowFaces = [...belowApp, 'src/app']
 
 /** What each folder may import besides itself; the table of the house style, section 5. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -27,12 +28,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'src/realtime': [...kernelAndModel, 'src/media', 'src/transcript'],
   'src/engines': [...kernelAndModel, 'src/realtime', 'src/admission', 'src/config'],
   'src/pipeline': belowPipeline,
-  'src/http': [...belowPipeline, 'src/pipeline'],
-  'src/gateway': [...belowPipeline, 'src/pipeline'],
-  'src/cli': belowCli,
+  'src/app': belowApp,
+  'src/http': belowFaces,
+  'src/gateway': belowFaces,
+  // It starts the others as processes of their own, or in its own.
+  'src/cli': [...belowFaces, 'src/http', 'src/gateway'],
   'src/web': ['src/http'],
   'gpu/standin': [...kernelAndModel, 'src/config', 'src/media', 'src/realtime', 'src/admission'],
-  jobs: belowCli,
+  jobs: belowFaces,
 }
 
 /** Files that speak to Redis, in folders that know nothing of it otherwise. */

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
+import { EXIT } from '../../app/exit-code.js'
+import { sharedLeftovers, spoolLeftovers } from '../../app/leftover-sources.js'
+import { printable } from '../../app/printable.js'
 import { InputError } from '../../kernel/errors.js'
 import { type CleanedLeftover, type CleanReport, cleanUp } from '../../pipeline/clean-up.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
-import { EXIT } from '../exit-code.js'
-import { sharedLeftovers, spoolLeftovers } from '../leftover-sources.js'
 import { openRunning } from '../open-running.js'
-import { ageText, bytesText, printable, table } from '../terminal.js'
+import { ageText, bytesText, table } from '../terminal.js'
 
 /** Leftovers that are shown one by one; the sums count all. */
 const SHOWN_MAX = 10_000

@@ -1,6 +1,7 @@
 import { access, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { EXIT } from '../../app/exit-code.js'
 import { readEngine } from '../../engines/read-engine.js'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
@@ -13,7 +14,6 @@ import {
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { engineFindings } from '../engine-findings.js'
-import { EXIT } from '../exit-code.js'
 import { stackOwner } from '../stack.js'
 import { table } from '../terminal.js'
 

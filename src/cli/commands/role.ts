@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
+import { EXIT } from '../../app/exit-code.js'
+import { programPath } from '../../app/project-root.js'
 import { childEnvironment } from '../../config/environment.js'
 import type { CommandContext } from '../command-context.js'
-import { EXIT } from '../exit-code.js'
-import { programPath } from '../project-root.js'
 
 /** Runs one of our programs as this command: same terminal, same signals, same exit code. */
 export async function runRole(

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
+import { EXIT } from '../../app/exit-code.js'
+import { printable } from '../../app/printable.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
-import { EXIT } from '../exit-code.js'
 import { openRunning } from '../open-running.js'
 import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
 import { type Submitted, submitSources } from '../submit-sources.js'
-import { printable } from '../terminal.js'
 
 interface Options extends RawSubmitOptions {
   json?: boolean

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { type OpenPorts, openPorts } from '../../app/open-ports.js'
+import { printable } from '../../app/printable.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
-import { type OpenPorts, openPorts } from '../open-ports.js'
 import { progressView } from '../progress-view.js'
 import {
   batchExitCode,
@@ -17,7 +18,6 @@ import {
 import { type Stack, stackOwner, startStack } from '../stack.js'
 import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
 import { submitSources } from '../submit-sources.js'
-import { printable } from '../terminal.js'
 import { warningText } from '../warning-text.js'
 import { watchJobs } from '../watch-jobs.js'
 

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
+import { EXIT } from '../../app/exit-code.js'
+import { printable } from '../../app/printable.js'
 import {
   compareSweeps,
   type FigureChange,
   type SweepComparison,
 } from '../../planning/sweep/compare.js'
 import type { CommandContext } from '../command-context.js'
-import { EXIT } from '../exit-code.js'
-import { printable, table } from '../terminal.js'
+import { table } from '../terminal.js'
 import { readSweepReport } from './report-codec.js'
 
 /** `sweep --compare A B`: two reports side by side. */

@@ -3,12 +3,12 @@ import { RedisLedgerStore } from '../../admission/redis-ledger-store.js'
 import { RedisSignsOfLife } from '../../admission/redis-signs-of-life.js'
 import { RedisWaitingList } from '../../admission/redis-waiting-list.js'
 import { SessionPool } from '../../admission/session-pool.js'
+import type { OpenPorts } from '../../app/open-ports.js'
 import { planOf } from '../../engines/engine-plan-of.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
 import { sleepFor } from '../../kernel/clock.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { CommandContext } from '../command-context.js'
-import type { OpenPorts } from '../open-ports.js'
 import type { LetIn } from './step-ports.js'
 
 /** How often a session that waits asks again, and this process says that it lives. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { projectRoot } from '../../../src/cli/project-root.js'
+import { projectRoot } from '../../../src/app/project-root.js'
 import { readOutput } from '../../../src/cli/results.js'
 import { readSamples } from '../../../src/cli/samples.js'
 import { deltasTotal } from '../../../src/model/step-law.js'

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { exitCodeOf } from '../../../src/cli/exit-code.js'
+import { exitCodeOf } from '../../../src/app/exit-code.js'
 import {
   CapacityError,
   ConfigError,

@@ -9,7 +9,7 @@ import {
   reasonOf,
   UpstreamError,
 } from '../kernel/errors.js'
-import { printable } from './terminal.js'
+import { printable } from './printable.js'
 
 /** Exit codes of the command line; fixed by the outside contract. */
 export const EXIT = { done: 0, input: 1, config: 2, bug: 70, tryLater: 75, stopped: 130 } as const

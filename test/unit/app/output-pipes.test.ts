@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { watchOutputs } from '../../../src/cli/output-pipes.js'
-import { stopSignals } from '../../../src/cli/stop-signals.js'
+import { watchOutputs } from '../../../src/app/output-pipes.js'
+import { stopSignals } from '../../../src/app/stop-signals.js'
 import { isStop, UpstreamError } from '../../../src/kernel/errors.js'
 
 /** A stream whose writes all fail. */

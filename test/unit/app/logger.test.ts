@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openLogger, readableLines } from '../../../src/cli/logger.js'
+import { openLogger, readableLines } from '../../../src/app/logger.js'
 import { secretTexts, withoutSecrets } from '../../../src/config/redact.js'
 import { settingsSchema } from '../../../src/config/schema.js'
 

@@ -1,0 +1,22 @@
+import { isAbsolute, join } from 'node:path'
+import { readEnvironment } from '../config/environment.js'
+import { loadSettings } from '../config/load-settings.js'
+import type { Settings } from '../config/schema.js'
+
+/**
+ * Settings with folders resolved against the checkout, so that every command means the same ones.
+ */
+export function readSettings(
+  root: string,
+  configName: string | undefined,
+): { settings: Settings; sources: ReadonlyMap<string, string> } {
+  const loaded = loadSettings({ cwd: root, env: readEnvironment(), configName })
+  const absolute = (path: string) => (isAbsolute(path) ? path : join(root, path))
+  const { storage, stateDir } = loaded.settings
+  const settings = {
+    ...loaded.settings,
+    storage: storage.startsWith('s3://') ? storage : absolute(storage),
+    stateDir: absolute(stateDir),
+  }
+  return { settings, sources: loaded.sources }
+}
