@@ -5,11 +5,16 @@ import { defineConfig } from 'vitest/config'
  * integration suites.
  */
 const PROVEN = [
-  'src/admission/!(redis-*).ts',
-  'src/realtime/!(ws-transport|engine-http|engine-probe).ts',
-  'src/transcript/*.ts',
-  'src/pipeline/{checkpoint*,leg-record,lane-progress,lane-starts,read-checkpoint}.ts',
-  'src/pipeline/{carry-lane,carry-lanes,attempt-fence}.ts',
+  'src/model/*.ts',
+  'src/admission/**/!(redis-*).ts',
+  'src/realtime/!(ws-transport).ts',
+  'src/engines/{engine-codec,engine-health,engine-metrics,engine-monitor}.ts',
+  'src/engines/{prometheus-text,warm-up}.ts',
+  'src/transcript/**/*.ts',
+  'src/pipeline/checkpoint/*.ts',
+  'src/pipeline/legs/{leg-record,lane-progress}.ts',
+  'src/pipeline/replay/{carry-lane,carry-lanes,lane-starts}.ts',
+  'src/pipeline/lifecycle/attempt-fence.ts',
 ]
 
 export default defineConfig({

@@ -1,5 +1,5 @@
-import { analyseRecording } from '../src/pipeline/analyse-recording.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
+import { analyseRecording } from '../src/pipeline/intake/analyse-recording.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
 import { runStage, type StageOptions } from './run-stage.js'
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { EngineEvents, KnownEngine } from '../src/engines/index.js'
 import { NightscribeError, systemCode } from '../src/kernel/errors.js'
 import { NO_TALLY } from '../src/latency/work-tally.js'
-import type { CleanReport } from '../src/pipeline/clean-up.js'
+import type { CleanReport } from '../src/pipeline/housekeeping/clean-up.js'
 import type { WorkNotes } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 

@@ -6,7 +6,7 @@ import {
 import type { Settings } from '../src/config/schema.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
-import { cleanUp } from '../src/pipeline/clean-up.js'
+import { cleanUp } from '../src/pipeline/housekeeping/clean-up.js'
 import { takeTurn } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 

@@ -4,10 +4,10 @@ import type { Settings } from '../src/config/schema.js'
 import type { Clock } from '../src/kernel/clock.js'
 import type { Random } from '../src/kernel/random.js'
 import { analyseMedia } from '../src/media/analyse.js'
-import { hearing } from '../src/media/hearing.js'
-import { LegSpool } from '../src/media/leg-spool.js'
 import { openMediaTools } from '../src/media/media-tools.js'
-import { ownSpoolName } from '../src/media/spool-folders.js'
+import { LegSpool } from '../src/media/spool/leg-spool.js'
+import { ownSpoolName } from '../src/media/spool/spool-folders.js'
+import { hearing } from '../src/media/vad/hearing.js'
 import type { MediaPort } from '../src/pipeline/index.js'
 
 /**

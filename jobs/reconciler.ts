@@ -3,7 +3,7 @@ import { eitherSignal, orAbort } from '../src/kernel/abort.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
-import { reconcileJobs } from '../src/pipeline/reconcile-jobs.js'
+import { reconcileJobs } from '../src/pipeline/lifecycle/reconcile-jobs.js'
 import { takeTurn } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 

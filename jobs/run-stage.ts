@@ -1,5 +1,5 @@
-import { writeEnd } from '../src/pipeline/end-job.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
+import { writeEnd } from '../src/pipeline/lifecycle/end-job.js'
 import {
   type JobWorker,
   type JobWorkerOptions,

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
-import { readOutput } from '../src/cli/results.js'
-import { readManifest } from '../src/pipeline/commit-result.js'
-import { sourceAddress } from '../src/pipeline/source-address.js'
-import { type Submission, submitRecording } from '../src/pipeline/submit-recording.js'
+import { readOutput } from '../src/cli/submit/results.js'
+import { sourceAddress } from '../src/pipeline/intake/source-address.js'
+import { type Submission, submitRecording } from '../src/pipeline/intake/submit-recording.js'
+import { readManifest } from '../src/pipeline/result/commit-result.js'
 import type { DevStack } from './dev-stack.js'
 import type { ToneRecording } from './fakes/tone-recording.js'
 

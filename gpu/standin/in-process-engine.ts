@@ -3,21 +3,25 @@ import { UpstreamError } from '../../src/kernel/errors.js'
 import { Mailbox } from '../../src/kernel/mailbox.js'
 import type { Random } from '../../src/kernel/random.js'
 import type { Transport, TransportEvent, TransportOpener } from '../../src/realtime/index.js'
-import { parseClientEvent, parseUnheard } from './client-event.js'
-import { Connection } from './connection.js'
-import { EngineLife } from './engine-life.js'
-import { DEFAULT_MODEL_ID, engineResources, type ResourceOptions } from './engine-resources.js'
-import type { Fault } from './faults.js'
-import { metricsText } from './metrics-text.js'
-import type { RecognizerFactory } from './recognizer.js'
+import { EngineLife } from './engine/engine-life.js'
+import {
+  DEFAULT_MODEL_ID,
+  engineResources,
+  type ResourceOptions,
+} from './engine/engine-resources.js'
 import {
   DEFAULT_MAX_MODEL_LEN,
   DEFAULT_MAX_NUM_SEQS,
   type EngineDeath,
   type EngineSettings,
   type EngineStats,
-} from './standin-engine.js'
-import type { Wire } from './wire.js'
+} from './engine/standin-engine.js'
+import type { Fault } from './faults/faults.js'
+import type { RecognizerFactory } from './recognizers/recognizer.js'
+import { parseClientEvent, parseUnheard } from './wire/client-event.js'
+import { Connection } from './wire/connection.js'
+import { metricsText } from './wire/metrics-text.js'
+import type { Wire } from './wire/wire.js'
 
 /** What a stand-in without sockets is made of. */
 export interface InProcessOptions extends ResourceOptions {

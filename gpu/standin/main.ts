@@ -1,13 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import { PROMPT_TOKENS } from '../../src/model/step-law.js'
-import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine-resources.js'
-import { type Fault, parseFault } from './faults.js'
-import { createPocketsphinxFactory } from './pocketsphinx-recognizer.js'
-import type { RecognizerFactory } from './recognizer.js'
+import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine/engine-resources.js'
+import { DEFAULT_MAX_MODEL_LEN, DEFAULT_MAX_NUM_SEQS } from './engine/standin-engine.js'
+import { type Fault, parseFault } from './faults/faults.js'
+import { createPocketsphinxFactory } from './recognizers/pocketsphinx-recognizer.js'
+import type { RecognizerFactory } from './recognizers/recognizer.js'
+import { createTonesFactory } from './recognizers/tones-recognizer.js'
 import { type Standin, startStandin } from './server.js'
-import { DEFAULT_MAX_MODEL_LEN, DEFAULT_MAX_NUM_SEQS } from './standin-engine.js'
-import { createTonesFactory } from './tones-recognizer.js'
 
 /** The stand-in as a process: one JSON line on stdout once it listens, and nothing after it. */
 

@@ -5,21 +5,25 @@ import WebSocket, { WebSocketServer } from 'ws'
 import { systemClock } from '../../src/kernel/clock.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { Connection } from './connection.js'
-import { EngineLife } from './engine-life.js'
-import { DEFAULT_MODEL_ID, engineResources, type ResourceOptions } from './engine-resources.js'
-import type { Fault } from './faults.js'
-import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './http-routes.js'
-import { Keepalive } from './keepalive.js'
-import type { RecognizerFactory } from './recognizer.js'
-import { scaledClock } from './scaled-clock.js'
-import { SocketWire } from './socket-wire.js'
+import { EngineLife } from './engine/engine-life.js'
+import {
+  DEFAULT_MODEL_ID,
+  engineResources,
+  type ResourceOptions,
+} from './engine/engine-resources.js'
+import { scaledClock } from './engine/scaled-clock.js'
 import {
   DEFAULT_MAX_MODEL_LEN,
   DEFAULT_MAX_NUM_SEQS,
   type EngineDeath,
   type EngineStats,
-} from './standin-engine.js'
+} from './engine/standin-engine.js'
+import type { Fault } from './faults/faults.js'
+import type { RecognizerFactory } from './recognizers/recognizer.js'
+import { Connection } from './wire/connection.js'
+import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './wire/http-routes.js'
+import { Keepalive } from './wire/keepalive.js'
+import { SocketWire } from './wire/socket-wire.js'
 
 /** How a stand-in is started. */
 export interface StandinOptions extends ResourceOptions {

@@ -1,6 +1,6 @@
-import type { ConnectionCount } from './connection-count.js'
-import type { WaitReason } from './decide.js'
-import type { Ledger } from './ledger.js'
+import type { ConnectionCount } from './engine/connection-count.js'
+import type { Ledger } from './ledger/ledger.js'
+import type { WaitReason } from './pool/decide.js'
 
 /** A ledger as it was read. */
 export interface LedgerReading {

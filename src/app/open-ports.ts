@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { RedisWaitingList } from '../admission/redis-waiting-list.js'
+import { RedisWaitingList } from '../admission/store/redis-waiting-list.js'
 import type { Settings } from '../config/schema.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'

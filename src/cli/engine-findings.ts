@@ -2,7 +2,7 @@ import {
   alwaysOnSessions,
   legFramesByContext,
   requireContext,
-} from '../admission/engine-capacity.js'
+} from '../admission/load/engine-capacity.js'
 import { versionAtLeast } from '../config/engine-version.js'
 import { capacityOf, type EngineFacts, type EngineSettings } from '../engines/read-engine.js'
 import { ConfigError } from '../kernel/errors.js'

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { PROJECT_DIR, reportSetupFailure, setUp } from './setup.mjs'
+import { PROJECT_DIR, reportSetupFailure, setUp } from './setup/setup.mjs'
 
 const args = process.argv.slice(2)
 

@@ -1,5 +1,5 @@
-import { legFramesByContext, requireContext } from '../admission/engine-capacity.js'
-import type { EnginePlan } from '../admission/engine-plan.js'
+import { legFramesByContext, requireContext } from '../admission/load/engine-capacity.js'
+import type { EnginePlan } from '../admission/load/engine-plan.js'
 import type { Settings } from '../config/schema.js'
 import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
 import { TAIL_STEPS } from '../model/step-law.js'

@@ -1,6 +1,6 @@
-import type { KeeperEvent } from '../admission/engine-keeper.js'
-import type { LegLease } from '../admission/leg-lease.js'
-import type { SessionPulse } from '../admission/session-pulses.js'
+import type { KeeperEvent } from '../admission/engine/engine-keeper.js'
+import type { SessionPulse } from '../admission/engine/session-pulses.js'
+import type { LegLease } from '../admission/lane/leg-lease.js'
 import type { NightscribeError } from '../kernel/errors.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 

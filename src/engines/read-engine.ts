@@ -2,7 +2,7 @@ import {
   type EngineCapacity,
   engineCapacity,
   requireContext,
-} from '../admission/engine-capacity.js'
+} from '../admission/load/engine-capacity.js'
 import { type GpuProfile, loadGpuProfile } from '../config/gpu-profile.js'
 import { loadKvModel } from '../config/model-file.js'
 import type { Settings } from '../config/schema.js'

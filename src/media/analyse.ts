@@ -7,10 +7,10 @@ import {
   decodeRecording,
   type MediaLimits,
   type RecordingFacts,
-} from './decode-recording.js'
-import type { PcmSink } from './ffmpeg-decoder.js'
-import { type FlacEncoder, startFlacEncoder } from './flac-encoder.js'
-import { spooledFlac } from './flac-spool.js'
+} from './ffmpeg/decode-recording.js'
+import type { PcmSink } from './ffmpeg/ffmpeg-decoder.js'
+import { type FlacEncoder, startFlacEncoder } from './flac/flac-encoder.js'
+import { spooledFlac } from './flac/flac-spool.js'
 import type {
   AnalysedMedia,
   AnalysisProgress,
@@ -21,8 +21,8 @@ import type {
 import type { MediaTools } from './media-tools.js'
 import { PcmLanes } from './pcm-lanes.js'
 import { PcmMeter } from './pcm-meter.js'
-import { type SpeechBounds, speechMap } from './speech-map.js'
-import type { VadLane } from './vad.js'
+import { type SpeechBounds, speechMap } from './vad/speech-map.js'
+import type { VadLane } from './vad/vad.js'
 
 /** How a recording is analysed. */
 export interface AnalyseOptions {

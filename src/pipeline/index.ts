@@ -1,5 +1,5 @@
 import type { WaitingList } from '../admission/ledger-store.js'
-import type { SessionPool } from '../admission/session-pool.js'
+import type { SessionPool } from '../admission/pool/session-pool.js'
 import type { EngineRoster } from '../engines/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
@@ -9,8 +9,8 @@ import type { JobBoard, JobQueue } from '../queue/index.js'
 import type { SessionRunner } from '../realtime/run-session.js'
 import type { SessionLimits } from '../realtime/session-machine.js'
 import type { ObjectStore } from '../storage/index.js'
-import type { SubtitleLimits } from '../transcript/subtitle-cues.js'
-import type { CutSettings } from './lane-cuts.js'
+import type { SubtitleLimits } from '../transcript/formats/subtitle-cues.js'
+import type { CutSettings } from './replay/lane-cuts.js'
 
 /** Storage and the queue: what submitting and looking at jobs needs. */
 export interface IntakePorts {

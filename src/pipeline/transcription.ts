@@ -1,7 +1,7 @@
 import type { JobMeter } from '../latency/job-meter.js'
 import type { Attempt } from '../queue/index.js'
-import type { AnalysisDocument } from '../storage/analysis-document.js'
-import type { JobDocument } from '../storage/job-document.js'
+import type { AnalysisDocument } from '../storage/documents/analysis-document.js'
+import type { JobDocument } from '../storage/documents/job-document.js'
 
 /** One try at a recording that has been analysed. */
 export interface Transcription {

@@ -1,15 +1,15 @@
-import { EngineDesk } from '../admission/engine-desk.js'
+import type { LaneChain } from '../admission/lane/lane-chain.js'
+import { EngineDesk } from '../admission/ledger/engine-desk.js'
+import type { Waiter } from '../admission/ledger-store.js'
+import { FILL_SHARE } from '../admission/legs/leg-planner.js'
 import {
   type Crowd,
   crowdOf,
   type EnginePlan,
   legFramesFor,
   type Policy,
-} from '../admission/engine-plan.js'
-import type { LaneChain } from '../admission/lane-chain.js'
-import type { Waiter } from '../admission/ledger-store.js'
-import { FILL_SHARE } from '../admission/leg-planner.js'
-import { type SessionDemand, SessionPool } from '../admission/session-pool.js'
+} from '../admission/load/engine-plan.js'
+import { type SessionDemand, SessionPool } from '../admission/pool/session-pool.js'
 import { InputError } from '../kernel/errors.js'
 import { seededRandom } from '../kernel/seeded-random.js'
 import { SimulatedClock } from '../kernel/simulated-clock.js'

@@ -1,5 +1,5 @@
-import type { EnginePlan } from '../admission/engine-plan.js'
-import { waitingOrder } from '../admission/waiting-order.js'
+import type { EnginePlan } from '../admission/load/engine-plan.js'
+import { waitingOrder } from '../admission/pool/waiting-order.js'
 import {
   engineForecasts,
   type ForecastEngine,

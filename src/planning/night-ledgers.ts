@@ -1,6 +1,6 @@
-import { type EnginePlan, frameMsOf, heldMs } from '../admission/engine-plan.js'
-import { type Chain, EMPTY_LEDGER, type Ledger } from '../admission/ledger.js'
+import { type Chain, EMPTY_LEDGER, type Ledger } from '../admission/ledger/ledger.js'
 import type { LedgerReading, LedgerStore } from '../admission/ledger-store.js'
+import { type EnginePlan, frameMsOf, heldMs } from '../admission/load/engine-plan.js'
 import type { Clock } from '../kernel/clock.js'
 
 interface StoredLedger {

@@ -1,5 +1,5 @@
 import type { Waiter, WaitingList } from '../admission/ledger-store.js'
-import { waitingOrder } from '../admission/waiting-order.js'
+import { waitingOrder } from '../admission/pool/waiting-order.js'
 
 /**
  * The line of a forecast: every job stands in it from the beginning and nobody has to renew his

@@ -1,4 +1,4 @@
-import type { Policy } from '../admission/engine-plan.js'
+import type { Policy } from '../admission/load/engine-plan.js'
 
 /** Something that could be changed so that a night ends earlier. */
 export type PlanChange =

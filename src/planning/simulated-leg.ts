@@ -1,4 +1,4 @@
-import type { LegLease } from '../admission/leg-lease.js'
+import type { LegLease } from '../admission/lane/leg-lease.js'
 import { eitherSignal } from '../kernel/abort.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'

@@ -4,7 +4,7 @@ import { Pulse } from '../kernel/pulse.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
 import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../model/pcm.js'
 import { lagMs } from '../model/step-law.js'
-import { GroupAligner, type WordGroup } from '../transcript/align.js'
+import { GroupAligner, type WordGroup } from '../transcript/words/align.js'
 import { EnginePadding, PAD_SAMPLES } from './engine-padding.js'
 import type {
   EngineAddress,

@@ -1,9 +1,9 @@
 import type { Clock } from '../kernel/clock.js'
 import { ConfigError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
-import { openFolderStore } from './folder-object-store.js'
+import { openFolderStore } from './folder/folder-object-store.js'
 import type { ObjectStore } from './index.js'
-import type { S3Access } from './s3-client.js'
+import type { S3Access } from './s3/s3-client.js'
 
 /** The settings that say where objects live. */
 export interface StorageSettings {
@@ -22,7 +22,7 @@ export async function openObjectStore(
 ): Promise<ObjectStore> {
   const { storage, s3 } = settings
   if (storage.startsWith('s3://')) {
-    const { openS3Store } = await import('./s3-object-store.js')
+    const { openS3Store } = await import('./s3/s3-object-store.js')
     return openS3Store({ ...s3, url: storage, clock, random, onRetry })
   }
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(storage)) {

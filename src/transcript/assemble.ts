@@ -1,11 +1,11 @@
-import type { WordGroup } from './align.js'
 import { laneCoverage, type MsRange } from './coverage.js'
 import { type AuditedHole, auditedHoles, type FailedRerun } from './coverage-report.js'
-import { joinText } from './line-breaking.js'
-import { type LaneRerun, repairLane } from './repair-lane.js'
-import { segmentWords } from './segmentation.js'
-import type { SubtitleLimits } from './subtitle-limits.js'
-import { type TranscriptWord, wordsOfGroups } from './words.js'
+import type { SubtitleLimits } from './formats/subtitle-limits.js'
+import { type LaneRerun, repairLane } from './legs/repair-lane.js'
+import type { WordGroup } from './words/align.js'
+import { joinText } from './words/line-breaking.js'
+import { segmentWords } from './words/segmentation.js'
+import { type TranscriptWord, wordsOfGroups } from './words/words.js'
 
 /** The stretch of a lane that one session carried, in ms from the start of the recording. */
 export interface TranscriptLeg {

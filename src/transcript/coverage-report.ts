@@ -1,5 +1,5 @@
 import type { CoverageHole, MsRange } from './coverage.js'
-import { TWIN_MS } from './leg-boundary.js'
+import { TWIN_MS } from './legs/leg-boundary.js'
 
 /** A hole and what became of it. */
 export interface AuditedHole extends CoverageHole {

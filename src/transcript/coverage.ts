@@ -1,5 +1,5 @@
-import type { WordGroup } from './align.js'
-import type { TranscriptWord } from './words.js'
+import type { WordGroup } from './words/align.js'
+import type { TranscriptWord } from './words/words.js'
 
 /** A stretch of time, in ms from the start of the recording. */
 export type MsRange = readonly [startMs: number, endMs: number]

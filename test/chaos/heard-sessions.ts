@@ -1,4 +1,4 @@
-import type { Recognizer, RecognizerFactory } from '../../gpu/standin/recognizer.js'
+import type { Recognizer, RecognizerFactory } from '../../gpu/standin/recognizers/recognizer.js'
 import { SAMPLE_RATE } from '../../src/model/pcm.js'
 import type { WordPlaces } from './night-recordings.js'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTonesFactory } from '../../gpu/standin/recognizers/tones-recognizer.js'
 import { type Standin, startStandin } from '../../gpu/standin/server.js'
-import { createTonesFactory } from '../../gpu/standin/tones-recognizer.js'
 import { readDialogues } from './dialogue.js'
 import { playDialogue } from './play-dialogue.js'
 

@@ -1,7 +1,7 @@
-import { MemoryEnginePulses } from '../../src/admission/memory-engine-pulses.js'
-import { MemoryLedgerStore } from '../../src/admission/memory-ledger-store.js'
-import { MemorySignsOfLife } from '../../src/admission/memory-signs-of-life.js'
-import { MemoryWaitingList } from '../../src/admission/memory-waiting-list.js'
+import { MemoryLedgerStore } from '../../src/admission/store/memory-ledger-store.js'
+import { MemoryWaitingList } from '../../src/admission/store/memory-waiting-list.js'
+import { MemoryEnginePulses } from '../fakes/memory-engine-pulses.js'
+import { MemorySignsOfLife } from '../fakes/memory-signs-of-life.js'
 import { StepClock } from '../fakes/step-clock.js'
 import { ledgerStoreContract } from './ledger-store.js'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger.js'
+import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import {
   type EnginePulse,
   type EnginePulses,

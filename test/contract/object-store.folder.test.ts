@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { openFolderStore } from '../../src/storage/folder-object-store.js'
+import { openFolderStore } from '../../src/storage/folder/folder-object-store.js'
 import type { ObjectStore, UnfinishedPut } from '../../src/storage/index.js'
 import { collect, keysOf, objectStoreContract } from './object-store.js'
 

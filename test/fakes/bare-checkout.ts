@@ -51,9 +51,8 @@ export class BareCheckout {
 
   constructor() {
     mkdirSync(this.bin)
-    mkdirSync(join(this.folder, 'src/cli'), { recursive: true })
-    for (const name of readdirSync(cliFolder)) {
-      if (name.endsWith('.mjs')) cpSync(join(cliFolder, name), join(this.folder, 'src/cli', name))
+    for (const path of readdirSync(cliFolder, { recursive: true, encoding: 'utf8' })) {
+      if (path.endsWith('.mjs')) cpSync(join(cliFolder, path), join(this.folder, 'src/cli', path))
     }
     this.write('src/cli/main.ts', '')
     this.write('tsconfig.json', '{}')

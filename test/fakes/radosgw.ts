@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 import { CreateBucketCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { createS3Client } from '../../src/storage/s3-client.js'
-import { patientClient } from '../../src/storage/s3-retry.js'
+import { createS3Client } from '../../src/storage/s3/s3-client.js'
+import { patientClient } from '../../src/storage/s3/s3-retry.js'
 import { freePort } from './free-port.js'
 
 const run = promisify(execFile)

@@ -1,4 +1,8 @@
-import type { RecognizedWord, Recognizer, RecognizerFactory } from '../../gpu/standin/recognizer.js'
+import type {
+  RecognizedWord,
+  Recognizer,
+  RecognizerFactory,
+} from '../../gpu/standin/recognizers/recognizer.js'
 import { samplesToMs } from '../../src/model/pcm.js'
 
 /**

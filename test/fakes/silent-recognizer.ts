@@ -1,4 +1,4 @@
-import type { RecognizerFactory } from '../../gpu/standin/recognizer.js'
+import type { RecognizerFactory } from '../../gpu/standin/recognizers/recognizer.js'
 
 /** Hears no word in anything, at once. */
 export function createSilentFactory(): RecognizerFactory {

@@ -1,11 +1,11 @@
-import { codeOfWord } from '../../gpu/standin/proquint.js'
+import { codeOfWord } from '../../gpu/standin/recognizers/proquint.js'
 import {
   CHORD_MS,
   CHORD_RAMP_MS,
   CHORD_SPACING_MS,
   CHORD_TONES,
   frequenciesOfCode,
-} from '../../gpu/standin/tones-alphabet.js'
+} from '../../gpu/standin/recognizers/tones-alphabet.js'
 import { SAMPLE_RATE } from '../../src/model/pcm.js'
 
 /** One word of a fixture; `endMs` is when its sound is over, from the start of the audio. */

@@ -1,5 +1,5 @@
-import { WORD_CODES, wordOfCode } from '../../gpu/standin/proquint.js'
-import { CHORD_MS, CHORD_SPACING_MS } from '../../gpu/standin/tones-alphabet.js'
+import { WORD_CODES, wordOfCode } from '../../gpu/standin/recognizers/proquint.js'
+import { CHORD_MS, CHORD_SPACING_MS } from '../../gpu/standin/recognizers/tones-alphabet.js'
 import type { ToneWord } from './tone-encoder.js'
 
 /** A word may come so much later than its turn, so that words don't stand on frame borders only. */

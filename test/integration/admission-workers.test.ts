@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RunningChild } from '../../src/cli/child-process.js'
+import type { RunningChild } from '../../src/cli/stack/child-process.js'
 import { carrierOf, type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { analyseMedia } from '../../src/media/analyse.js'
 import type { MediaSource } from '../../src/media/index.js'
-import { openLane, STRETCH_FRAMES } from '../../src/media/lane-reader.js'
-import { LegSpool } from '../../src/media/leg-spool.js'
+import { openLane, STRETCH_FRAMES } from '../../src/media/spool/lane-reader.js'
+import { LegSpool } from '../../src/media/spool/leg-spool.js'
 import { FRAME_BYTES } from '../../src/model/pcm.js'
 import { fileSource } from '../fakes/media-sources.js'
 import {

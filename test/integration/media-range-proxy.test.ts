@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { InputError } from '../../src/kernel/errors.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { RangeProxy } from '../../src/media/range-proxy.js'
+import { RangeProxy } from '../../src/media/ffmpeg/range-proxy.js'
 import { bufferSource, faultySource } from '../fakes/media-sources.js'
 
 const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 31) % 256))

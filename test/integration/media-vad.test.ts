@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConfigError } from '../../src/kernel/errors.js'
-import { speechMap } from '../../src/media/speech-map.js'
-import { openVad, type Vad } from '../../src/media/vad.js'
+import { speechMap } from '../../src/media/vad/speech-map.js'
+import { openVad, type Vad } from '../../src/media/vad/vad.js'
 import {
   DEFAULT_BOUNDS,
   type MediaWorkbench,

@@ -4,14 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   createPocketsphinxFactory,
   recognizeWhole,
-} from '../../gpu/standin/pocketsphinx-recognizer.js'
+} from '../../gpu/standin/recognizers/pocketsphinx-recognizer.js'
 import { projectRoot } from '../../src/app/project-root.js'
-import { readOutput } from '../../src/cli/results.js'
-import { readSamples } from '../../src/cli/samples.js'
-import { readManifest } from '../../src/pipeline/commit-result.js'
-import { submitRecording } from '../../src/pipeline/submit-recording.js'
+import { readSamples } from '../../src/cli/stack/samples.js'
+import { readOutput } from '../../src/cli/submit/results.js'
+import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
+import { readManifest } from '../../src/pipeline/result/commit-result.js'
 import type { JobCard } from '../../src/queue/index.js'
-import { comparableWords, wordErrorRate } from '../../src/transcript/word-error-rate.js'
+import { comparableWords, wordErrorRate } from '../../src/transcript/words/word-error-rate.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { referencePcm } from '../fakes/media-workbench.js'
 

@@ -121,7 +121,7 @@ describe('set-up later on', () => {
 
   it('runs once when two commands start together', async () => {
     using checkout = new BareCheckout()
-    const script = join(checkout.folder, 'src/cli/setup.mjs')
+    const script = join(checkout.folder, 'src/cli/setup/setup.mjs')
     const both = await Promise.all([
       checkout.run(script, ['build']),
       checkout.run(script, ['build']),
@@ -184,7 +184,7 @@ describe('the nightscribe command', () => {
 
   it('knows its purposes', async () => {
     using checkout = new BareCheckout()
-    const ended = await checkout.run(join(checkout.folder, 'src/cli/setup.mjs'), ['nonsense'])
+    const ended = await checkout.run(join(checkout.folder, 'src/cli/setup/setup.mjs'), ['nonsense'])
     expect(ended).toMatchObject({ exitCode: 2 })
     expect(ended.stderr).toContain('build, start, test, samples')
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import WebSocket, { WebSocketServer } from 'ws'
-import { Keepalive } from '../../gpu/standin/keepalive.js'
+import { Keepalive } from '../../gpu/standin/wire/keepalive.js'
 
 let server: WebSocketServer
 let keepalive: Keepalive

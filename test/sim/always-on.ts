@@ -1,4 +1,4 @@
-import type { Ledger } from '../../src/admission/ledger.js'
+import type { Ledger } from '../../src/admission/ledger/ledger.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import type { NightJob } from '../../src/planning/simulated-night.js'
 import { type NightEngine, type NightResult, runNight } from './night-run.js'

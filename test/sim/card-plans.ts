@@ -1,4 +1,4 @@
-import type { EnginePlan, Policy } from '../../src/admission/engine-plan.js'
+import type { EnginePlan, Policy } from '../../src/admission/load/engine-plan.js'
 import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
 import { STEP_BUDGET_MS, type StepModel } from '../../src/model/step-model.js'
 import type { NightEngine } from './night-run.js'

@@ -1,4 +1,4 @@
-import type { EnginePlan } from '../../src/admission/engine-plan.js'
+import type { EnginePlan } from '../../src/admission/load/engine-plan.js'
 import { stepCostMs } from '../../src/model/step-model.js'
 import type { SimulatedSession } from '../../src/planning/simulated-leg.js'
 

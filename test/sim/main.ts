@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import type { Policy } from '../../src/admission/engine-plan.js'
+import type { Policy } from '../../src/admission/load/engine-plan.js'
 import { runScenario, scenarioNames } from './scenarios.js'
 import { runSeed, type SeedOutcome, type SeedWish } from './seed-run.js'
 

@@ -1,4 +1,4 @@
-import type { SessionDemand } from '../../src/admission/session-pool.js'
+import type { SessionDemand } from '../../src/admission/pool/session-pool.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import { FRAME_MS } from '../../src/model/leg-curve.js'
 import { forecastNight } from '../../src/planning/night-forecast.js'

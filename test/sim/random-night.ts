@@ -1,5 +1,5 @@
-import type { EnginePlan, Policy } from '../../src/admission/engine-plan.js'
-import { frameMsOf } from '../../src/admission/engine-plan.js'
+import type { EnginePlan, Policy } from '../../src/admission/load/engine-plan.js'
+import { frameMsOf } from '../../src/admission/load/engine-plan.js'
 import type { Random } from '../../src/kernel/random.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import type { KvModel } from '../../src/model/kv-model.js'

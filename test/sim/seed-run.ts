@@ -1,4 +1,4 @@
-import type { Policy } from '../../src/admission/engine-plan.js'
+import type { Policy } from '../../src/admission/load/engine-plan.js'
 import { runChaosNight } from './chaos/chaos-night.js'
 import { randomChaos } from './chaos/random-chaos.js'
 import { checkNight } from './check-night.js'

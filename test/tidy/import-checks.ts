@@ -40,7 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that speak to Redis, in folders that know nothing of it otherwise. */
 const redisAdapter =
-  /^src\/(?:queue|admission(?:\/store)?)\/(?:redis|bullmq)-[\w-]+$|^src\/queue\/run-attempt$/
+  /^src\/(?:queue|admission\/store)\/(?:redis|bullmq)-[\w-]+$|^src\/queue\/run-attempt$/
 
 /** An import, of a file of ours or of a package. */
 interface Import {

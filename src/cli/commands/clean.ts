@@ -3,7 +3,11 @@ import { EXIT } from '../../app/exit-code.js'
 import { sharedLeftovers, spoolLeftovers } from '../../app/leftover-sources.js'
 import { printable } from '../../app/printable.js'
 import { InputError } from '../../kernel/errors.js'
-import { type CleanedLeftover, type CleanReport, cleanUp } from '../../pipeline/clean-up.js'
+import {
+  type CleanedLeftover,
+  type CleanReport,
+  cleanUp,
+} from '../../pipeline/housekeeping/clean-up.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { openRunning } from '../open-running.js'
 import { ageText, bytesText, table } from '../terminal.js'

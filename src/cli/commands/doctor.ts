@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
 import { readEngine } from '../../engines/read-engine.js'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
-import { checkFfmpeg } from '../../media/ffmpeg-binaries.js'
+import { checkFfmpeg } from '../../media/ffmpeg/ffmpeg-binaries.js'
 import { connectRedis, redactedRedisUrl } from '../../redis/redis-connection.js'
 import {
   durabilityWarnings,
@@ -14,7 +14,7 @@ import {
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { engineFindings } from '../engine-findings.js'
-import { stackOwner } from '../stack.js'
+import { stackOwner } from '../stack/stack.js'
 import { table } from '../terminal.js'
 
 /** Free bytes below which a night of spool files may not fit. */

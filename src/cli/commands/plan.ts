@@ -5,20 +5,20 @@ import type { Settings } from '../../config/schema.js'
 import { InputError } from '../../kernel/errors.js'
 import { ASSUMED_PAUSE_EVERY_MS } from '../../planning/plan-pauses.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
-import { answerDeadline } from '../plan-deadline.js'
-import { type PlanEngines, planEngines } from '../plan-engines.js'
-import { PlanNights, type PlannedNight } from '../plan-nights.js'
+import { answerDeadline } from '../plan/plan-deadline.js'
+import { type PlanEngines, planEngines } from '../plan/plan-engines.js'
+import { PlanNights, type PlannedNight } from '../plan/plan-nights.js'
 import {
   addPlanOptions,
   type PlanOptions,
   POLICIES,
   parsePlanOptions,
   type RawPlanOptions,
-} from '../plan-options.js'
-import { type PlanFindings, planJson } from '../plan-report.js'
-import { type PlanSources, planSources } from '../plan-sources.js'
-import { changeText } from '../plan-text.js'
-import { showPlan } from '../plan-view.js'
+} from '../plan/plan-options.js'
+import { type PlanFindings, planJson } from '../plan/plan-report.js'
+import { type PlanSources, planSources } from '../plan/plan-sources.js'
+import { changeText } from '../plan/plan-text.js'
+import { showPlan } from '../plan/plan-view.js'
 
 /** `plan`: when all is done, what it costs, and what would make a deadline. */
 export function addPlan(program: Command, run: RunCommand): void {

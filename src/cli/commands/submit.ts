@@ -4,8 +4,12 @@ import { printable } from '../../app/printable.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
 import { openRunning } from '../open-running.js'
-import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
-import { type Submitted, submitSources } from '../submit-sources.js'
+import {
+  addSubmitOptions,
+  parseSubmitOptions,
+  type RawSubmitOptions,
+} from '../submit/submit-options.js'
+import { type Submitted, submitSources } from '../submit/submit-sources.js'
 
 interface Options extends RawSubmitOptions {
   json?: boolean

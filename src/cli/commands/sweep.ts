@@ -18,11 +18,11 @@ import {
   type RawSweepOptions,
   type SweepOptions,
 } from '../sweep/options.js'
+import { sweepView } from '../sweep/report/sweep-view.js'
 import { runSweep } from '../sweep/run-sweep.js'
 import { readSpeech } from '../sweep/speech.js'
 import { letAllIn } from '../sweep/step-ports.js'
 import { openSweepFolder } from '../sweep/sweep-folder.js'
-import { sweepView } from '../sweep/sweep-view.js'
 import { findEngine, requireContextFor, sweptAddress } from '../sweep/swept-engine.js'
 
 /** `sweep`: how many sessions an engine carries. */

@@ -4,7 +4,10 @@ import { type OpenPorts, openPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
-import { progressView } from '../progress-view.js'
+import { progressView } from '../jobs/progress-view.js'
+import { warningText } from '../jobs/warning-text.js'
+import { watchJobs } from '../jobs/watch-jobs.js'
+import { type Stack, stackOwner, startStack } from '../stack/stack.js'
 import {
   batchExitCode,
   collectResults,
@@ -14,12 +17,13 @@ import {
   readOutput,
   resultJson,
   saveOutputs,
-} from '../results.js'
-import { type Stack, stackOwner, startStack } from '../stack.js'
-import { addSubmitOptions, parseSubmitOptions, type RawSubmitOptions } from '../submit-options.js'
-import { submitSources } from '../submit-sources.js'
-import { warningText } from '../warning-text.js'
-import { watchJobs } from '../watch-jobs.js'
+} from '../submit/results.js'
+import {
+  addSubmitOptions,
+  parseSubmitOptions,
+  type RawSubmitOptions,
+} from '../submit/submit-options.js'
+import { submitSources } from '../submit/submit-sources.js'
 
 interface TranscribeOptions extends RawSubmitOptions {
   out?: string

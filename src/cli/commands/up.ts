@@ -7,14 +7,19 @@ import { orAbort } from '../../kernel/abort.js'
 import { isFinal, type JobStatus } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
-import { watchInbox } from '../inbox.js'
-import { type ProgressView, progressView, shortName } from '../progress-view.js'
-import { batchExitCode, collectResults, outputKey, type RecordingResult } from '../results.js'
-import { readSamples } from '../samples.js'
-import { type Stack, startStack } from '../stack.js'
-import { type Submitted, submitOne } from '../submit-sources.js'
+import { type ProgressView, progressView, shortName } from '../jobs/progress-view.js'
+import { watchJobs } from '../jobs/watch-jobs.js'
+import { watchInbox } from '../stack/inbox.js'
+import { readSamples } from '../stack/samples.js'
+import { type Stack, startStack } from '../stack/stack.js'
+import {
+  batchExitCode,
+  collectResults,
+  outputKey,
+  type RecordingResult,
+} from '../submit/results.js'
+import { type Submitted, submitOne } from '../submit/submit-sources.js'
 import { table } from '../terminal.js'
-import { watchJobs } from '../watch-jobs.js'
 
 /** Statuses in which a worker is at a job. */
 const RUNNING: ReadonlySet<JobStatus> = new Set(['admitted', 'running', 'finalizing'])

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { InputError, reasonOf, systemCode } from '../../kernel/errors.js'
 import type { MediaSource } from '../../media/index.js'
-import { storedMedia } from '../../pipeline/stored-media.js'
+import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext } from '../command-context.js'
 

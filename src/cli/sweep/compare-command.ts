@@ -8,7 +8,7 @@ import {
 } from '../../planning/sweep/compare.js'
 import type { CommandContext } from '../command-context.js'
 import { table } from '../terminal.js'
-import { readSweepReport } from './report-codec.js'
+import { readSweepReport } from './report/report-codec.js'
 
 /** `sweep --compare A B`: two reports side by side. */
 export async function compareReports(

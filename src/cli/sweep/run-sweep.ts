@@ -19,10 +19,10 @@ import type { SessionLimits } from '../../realtime/session-machine.js'
 import { type Ask, overfillRisk, requireConsent } from './consent.js'
 import { EventLog, readEvents } from './event-log.js'
 import type { SweepOptions } from './options.js'
+import type { SweepView } from './report/sweep-view.js'
 import { runStep } from './run-step.js'
 import type { Speech } from './speech.js'
 import { type LetIn, STAGGER_MS, type StepPorts, stepAudioMs } from './step-ports.js'
-import type { SweepView } from './sweep-view.js'
 import type { FoundEngine } from './swept-engine.js'
 
 /** How long the sockets of a step may take to be gone from the engine's count. */

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError } from '../../kernel/errors.js'
-import { decodeRecording } from '../../media/decode-recording.js'
-import { hearing } from '../../media/hearing.js'
+import { decodeRecording } from '../../media/ffmpeg/decode-recording.js'
 import type { MediaSource } from '../../media/index.js'
 import { type MediaTools, openMediaTools } from '../../media/media-tools.js'
 import { PcmLanes } from '../../media/pcm-lanes.js'
-import { speechMap } from '../../media/speech-map.js'
+import { hearing } from '../../media/vad/hearing.js'
+import { speechMap } from '../../media/vad/speech-map.js'
 import {
   FRAME_BYTES,
   msToSamples,

@@ -6,7 +6,7 @@ import { sweepPrefix } from '../../storage/keys.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext } from '../command-context.js'
 import { writeFailure } from './event-log.js'
-import { reportHtml } from './report-html.js'
+import { reportHtml } from './report/report-html.js'
 
 /** The files of a sweep, in the folder and below the prefix of the outside contract. */
 const FILES = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SILENCE_MAX_MS } from '../../../src/admission/freeing-rule.js'
+import { SILENCE_MAX_MS } from '../../../src/admission/engine/freeing-rule.js'
 import { judgeLook, type LawVerdict } from './kv-law.js'
 import { type Night, type NightTranscript, smallCacheNight } from './small-cache-night.js'
 import { expectWhole } from './whole-transcript.js'

@@ -1,5 +1,5 @@
-import type { KeeperGauges } from '../../../src/admission/engine-keeper.js'
-import type { EnginePlan } from '../../../src/admission/engine-plan.js'
+import type { KeeperGauges } from '../../../src/admission/engine/engine-keeper.js'
+import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import type { KvModel } from '../../../src/model/kv-model.js'
 import type { SessionRunner } from '../../../src/realtime/run-session.js'
 import type { SimulatedProcess } from './simulated-process.js'

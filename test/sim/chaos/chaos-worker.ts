@@ -1,19 +1,19 @@
 import { setMaxListeners } from 'node:events'
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
-import { OwnChains } from '../../../src/admission/own-chains.js'
+import { OwnChains } from '../../../src/admission/lane/own-chains.js'
 import {
   type Admission,
   type SessionDemand,
   SessionPool,
-} from '../../../src/admission/session-pool.js'
+} from '../../../src/admission/pool/session-pool.js'
 import { sleepFor } from '../../../src/kernel/clock.js'
 import { isStop, StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
 import type { Random } from '../../../src/kernel/random.js'
 import { NO_TALLY } from '../../../src/latency/work-tally.js'
 import { FRAME_BYTES } from '../../../src/model/pcm.js'
-import { writeEnd } from '../../../src/pipeline/end-job.js'
 import type { WorkNotes, WorkPorts } from '../../../src/pipeline/index.js'
-import { reconcileJobs } from '../../../src/pipeline/reconcile-jobs.js'
+import { writeEnd } from '../../../src/pipeline/lifecycle/end-job.js'
+import { reconcileJobs } from '../../../src/pipeline/lifecycle/reconcile-jobs.js'
 import { transcribeRecording } from '../../../src/pipeline/transcribe-recording.js'
 import type { JobWorkerOptions } from '../../../src/queue/bullmq-job-worker.js'
 import type { Attempt, JobQueue } from '../../../src/queue/index.js'

@@ -1,6 +1,6 @@
 import { type InProcessEngine, inProcessEngine } from '../../../gpu/standin/in-process-engine.js'
-import { createMetronomeFactory } from '../../../gpu/standin/metronome-recognizer.js'
-import { LegLease } from '../../../src/admission/leg-lease.js'
+import { createMetronomeFactory } from '../../../gpu/standin/recognizers/metronome-recognizer.js'
+import { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import type { KvModel } from '../../../src/model/kv-model.js'
 import type { Transport, TransportEvent } from '../../../src/realtime/index.js'
 import {

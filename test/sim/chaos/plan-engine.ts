@@ -1,5 +1,5 @@
-import { frameMsOf } from '../../../src/admission/engine-plan.js'
-import { LegLease } from '../../../src/admission/leg-lease.js'
+import { LegLease } from '../../../src/admission/lane/leg-lease.js'
+import { frameMsOf } from '../../../src/admission/load/engine-plan.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import type { KvModel } from '../../../src/model/kv-model.js'
 import type { LegTrouble, SimulatedSession } from '../../../src/planning/simulated-leg.js'

@@ -1,4 +1,4 @@
-import type { LegLease } from '../../../src/admission/leg-lease.js'
+import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import { sleepFor } from '../../../src/kernel/clock.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import type { Random } from '../../../src/kernel/random.js'
@@ -10,7 +10,7 @@ import type {
   SessionRequest,
   SessionResult,
 } from '../../../src/realtime/run-session.js'
-import type { WordGroup } from '../../../src/transcript/align.js'
+import type { WordGroup } from '../../../src/transcript/words/align.js'
 import { WORD_FRAMES } from './plan-engine.js'
 import type { SimulatedProcess } from './simulated-process.js'
 

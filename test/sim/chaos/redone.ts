@@ -1,4 +1,4 @@
-import type { LegLease } from '../../../src/admission/leg-lease.js'
+import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import { STEP_MS } from '../../../src/model/pcm.js'
 import type { Outage } from '../watched-store.js'

@@ -1,18 +1,18 @@
-import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import type {
   EnginePulses,
   LedgerStore,
   SignsOfLife,
   WaitingList,
 } from '../../../src/admission/ledger-store.js'
-import { MemoryEnginePulses } from '../../../src/admission/memory-engine-pulses.js'
-import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
-import { MemorySignsOfLife } from '../../../src/admission/memory-signs-of-life.js'
-import { MemoryWaitingList } from '../../../src/admission/memory-waiting-list.js'
+import { MemoryLedgerStore } from '../../../src/admission/store/memory-ledger-store.js'
+import { MemoryWaitingList } from '../../../src/admission/store/memory-waiting-list.js'
 import type { Clock } from '../../../src/kernel/clock.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import type { JobBoard } from '../../../src/queue/index.js'
+import { MemoryEnginePulses } from '../../fakes/memory-engine-pulses.js'
+import { MemorySignsOfLife } from '../../fakes/memory-signs-of-life.js'
 import type { Outage } from '../watched-store.js'
 import { JobLine } from './job-line.js'
 import { MemoryJobBoard } from './memory-job-board.js'

@@ -1,18 +1,18 @@
-import { EngineDesk } from '../../../src/admission/engine-desk.js'
 import {
   EngineKeeper,
   type KeeperEvent,
   type KeeperGauges,
-} from '../../../src/admission/engine-keeper.js'
-import type { EnginePlan } from '../../../src/admission/engine-plan.js'
-import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger.js'
-import { MemoryEnginePulses } from '../../../src/admission/memory-engine-pulses.js'
-import { MemoryLedgerStore } from '../../../src/admission/memory-ledger-store.js'
-import { MemorySignsOfLife } from '../../../src/admission/memory-signs-of-life.js'
-import { SessionPulses } from '../../../src/admission/session-pulses.js'
+} from '../../../src/admission/engine/engine-keeper.js'
+import { SessionPulses } from '../../../src/admission/engine/session-pulses.js'
+import { EngineDesk } from '../../../src/admission/ledger/engine-desk.js'
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
+import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
+import { MemoryLedgerStore } from '../../../src/admission/store/memory-ledger-store.js'
 import { loadKvModel } from '../../../src/config/model-file.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { LegCurve } from '../../../src/model/leg-curve.js'
+import { MemoryEnginePulses } from '../../fakes/memory-engine-pulses.js'
+import { MemorySignsOfLife } from '../../fakes/memory-signs-of-life.js'
 import { StepClock } from '../../fakes/step-clock.js'
 
 const signal = new AbortController().signal

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneChain } from '../../../src/admission/lane-chain.js'
-import type { LegLease } from '../../../src/admission/leg-lease.js'
+import type { LaneChain } from '../../../src/admission/lane/lane-chain.js'
+import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import { StopRequested } from '../../../src/kernel/errors.js'
 import { enginePlan, recording } from '../planning/night-nights.js'
 import { AdmissionBench, type BenchWorker, signal } from './admission-bench.js'

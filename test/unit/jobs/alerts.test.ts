@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { workerMetrics } from '../../../jobs/worker-metrics.js'
+import { workerMetrics } from '../../../jobs/metrics/worker-metrics.js'
 
 const readme = readFileSync(new URL('../../../jobs/README.md', import.meta.url), 'utf8')
 const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? []

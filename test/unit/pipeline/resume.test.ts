@@ -1,21 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CutOption } from '../../../src/admission/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
-import type { CarriedLane, CarriedLeg } from '../../../src/pipeline/carried-leg.js'
 import {
   asCheckpoint,
   isComplete,
   lanesOfCheckpoint,
   nextFrameOf,
-} from '../../../src/pipeline/checkpoint.js'
-import { LaneProgress } from '../../../src/pipeline/lane-progress.js'
-import { LegRecord } from '../../../src/pipeline/leg-record.js'
-import { transcriptLane } from '../../../src/pipeline/transcript-lane.js'
-import type { AnalysisDocument } from '../../../src/storage/analysis-document.js'
-import { checkpointDocument } from '../../../src/storage/checkpoint-document.js'
-import { GroupAligner } from '../../../src/transcript/align.js'
+} from '../../../src/pipeline/checkpoint/checkpoint.js'
+import type { CarriedLane, CarriedLeg } from '../../../src/pipeline/legs/carried-leg.js'
+import { LaneProgress } from '../../../src/pipeline/legs/lane-progress.js'
+import { LegRecord } from '../../../src/pipeline/legs/leg-record.js'
+import { transcriptLane } from '../../../src/pipeline/legs/transcript-lane.js'
+import type { AnalysisDocument } from '../../../src/storage/documents/analysis-document.js'
+import { checkpointDocument } from '../../../src/storage/documents/checkpoint-document.js'
 import { assembleTranscript } from '../../../src/transcript/assemble.js'
+import { GroupAligner } from '../../../src/transcript/words/align.js'
 import { LIMITS } from '../transcript/transcript-arbitrary.js'
 
 /** Both legs of a cut in talk hear 2 s. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { EnginePlan } from '../../../src/admission/engine-plan.js'
-import type { SessionDemand } from '../../../src/admission/session-pool.js'
+import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
+import type { SessionDemand } from '../../../src/admission/pool/session-pool.js'
 import { StopRequested } from '../../../src/kernel/errors.js'
 import type { NightForecast } from '../../../src/planning/night-course.js'
 import { forecastNight } from '../../../src/planning/night-forecast.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Chain, EMPTY_LEDGER } from '../../../src/admission/ledger.js'
+import { type Chain, EMPTY_LEDGER } from '../../../src/admission/ledger/ledger.js'
 import { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import { chainAt, NightLedgers } from '../../../src/planning/night-ledgers.js'
 import { enginePlan } from './night-nights.js'

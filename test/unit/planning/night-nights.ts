@@ -1,5 +1,5 @@
-import type { EnginePlan, Policy } from '../../../src/admission/engine-plan.js'
-import type { SessionDemand } from '../../../src/admission/session-pool.js'
+import type { EnginePlan, Policy } from '../../../src/admission/load/engine-plan.js'
+import type { SessionDemand } from '../../../src/admission/pool/session-pool.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { LegCurve } from '../../../src/model/leg-curve.js'
 import { randomCuts } from '../../sim/recordings.js'

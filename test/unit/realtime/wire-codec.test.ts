@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseClientEvent, parseUnheard } from '../../../gpu/standin/client-event.js'
+import { parseClientEvent, parseUnheard } from '../../../gpu/standin/wire/client-event.js'
 import {
   createdFrame,
   deltaFrame,
@@ -8,7 +8,7 @@ import {
   errorFrame,
   updatedFrame,
   WIRE_ERROR_CODES,
-} from '../../../gpu/standin/server-event.js'
+} from '../../../gpu/standin/wire/server-event.js'
 import { ProtocolError } from '../../../src/kernel/errors.js'
 import {
   encodeAppend,

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { parseClientEvent, parseUnheard } from '../../../gpu/standin/client-event.js'
 import {
   type InProcessEngine,
   type InProcessOptions,
   inProcessEngine,
 } from '../../../gpu/standin/in-process-engine.js'
-import { createMetronomeFactory } from '../../../gpu/standin/metronome-recognizer.js'
+import { createMetronomeFactory } from '../../../gpu/standin/recognizers/metronome-recognizer.js'
+import { parseClientEvent, parseUnheard } from '../../../gpu/standin/wire/client-event.js'
 import { FRAME_BYTES, SAMPLE_BYTES, STEP_SAMPLES } from '../../../src/model/pcm.js'
 import { deltasTotal } from '../../../src/model/step-law.js'
 import type { SessionAudio } from '../../../src/realtime/index.js'

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/kernel/clock.js'
 import { systemRandom } from '../../../src/kernel/random.js'
 import { openObjectStore } from '../../../src/storage/open-object-store.js'
-import { parseS3Location } from '../../../src/storage/s3-location.js'
+import { parseS3Location } from '../../../src/storage/s3/s3-location.js'
 
 const ports = { clock: systemClock(), random: systemRandom() }
 const s3 = {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/kernel/clock.js'
 import { NightscribeError, StopRequested } from '../../../src/kernel/errors.js'
 import { systemRandom } from '../../../src/kernel/random.js'
-import { openS3Store } from '../../../src/storage/s3-object-store.js'
+import { openS3Store } from '../../../src/storage/s3/s3-object-store.js'
 
 const { signal } = new AbortController()
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { alignDeltas } from '../../../src/transcript/align.js'
 import { laneCoverage, type MsRange } from '../../../src/transcript/coverage.js'
-import { wordsOfGroups } from '../../../src/transcript/words.js'
+import { alignDeltas } from '../../../src/transcript/words/align.js'
+import { wordsOfGroups } from '../../../src/transcript/words/words.js'
 import { STEP_MS } from './transcript-arbitrary.js'
 
 /** A lane of two minutes in which the same text comes at each of the given times. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
-import { alignDeltas, type WordGroup } from '../../../src/transcript/align.js'
 import {
   type AssembledTranscript,
   assembleTranscript,
   type TranscriptLane,
   type TranscriptLeg,
 } from '../../../src/transcript/assemble.js'
-import type { SubtitleLimits } from '../../../src/transcript/subtitle-limits.js'
+import type { SubtitleLimits } from '../../../src/transcript/formats/subtitle-limits.js'
+import { alignDeltas, type WordGroup } from '../../../src/transcript/words/align.js'
 
 export const STEP_MS = 80
 

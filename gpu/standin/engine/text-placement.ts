@@ -1,0 +1,72 @@
+import { STEP_MS } from '../../../src/model/pcm.js'
+import type { RecognizedWord } from '../recognizers/recognizer.js'
+
+/** The pieces of one word's text, at least one; joined they are the word. */
+export type WordSplitter = (word: string) => readonly string[]
+
+/** One delta a word. */
+export const wholeWords: WordSplitter = (word) => [word]
+
+const PIECE_LETTERS_MAX = 5
+
+/** Pieces of nearly equal length of at most five letters, as a tokenizer's subwords might be. */
+export const subwords: WordSplitter = (word) => {
+  const letters = [...word]
+  const count = Math.max(1, Math.ceil(letters.length / PIECE_LETTERS_MAX))
+  return Array.from({ length: count }, (_, index) =>
+    letters
+      .slice(
+        Math.round((index * letters.length) / count),
+        Math.round(((index + 1) * letters.length) / count),
+      )
+      .join(''),
+  )
+}
+
+/** The delta in which the first text of a word that ended then appears. */
+export function deltaIndexOf(endMs: number): number {
+  return Math.max(0, Math.round(endMs / STEP_MS))
+}
+
+/**
+ * Which text goes into which delta of an utterance. A word's first piece goes where its end says,
+ * its further pieces into the deltas after. The delta before a group of words stays empty, which is
+ * the model's word mark; a word that is due while the one before it is still being written joins
+ * its group without a mark. A word that became known too late goes into the next delta.
+ */
+export class TextPlacement {
+  private readonly texts = new Map<number, string>()
+  private readonly split: WordSplitter
+  /** The first delta that has no text and wasn't taken. */
+  private nextFreeIndex = 0
+
+  constructor(split: WordSplitter) {
+    this.split = split
+  }
+
+  /** Words by rising `endMs`, none before those of an earlier call. */
+  place(words: readonly RecognizedWord[]): void {
+    for (const { text, endMs } of words) {
+      const index = Math.max(deltaIndexOf(endMs), this.nextFreeIndex)
+      const pieces = this.split(text)
+      for (const [offset, piece] of pieces.entries()) {
+        this.texts.set(index + offset, offset === 0 ? ` ${piece}` : piece)
+      }
+      this.nextFreeIndex = index + pieces.length
+    }
+  }
+
+  /** The text of one delta, by rising index; empty for most. */
+  take(index: number): string {
+    this.nextFreeIndex = Math.max(this.nextFreeIndex, index + 1)
+    const text = this.texts.get(index) ?? ''
+    this.texts.delete(index)
+    return text
+  }
+
+  /** All text that wasn't taken, for the last delta of an utterance, so that no word is lost. */
+  takeRest(): string {
+    const indexes = [...this.texts.keys()].sort((a, b) => a - b)
+    return indexes.map((index) => this.take(index)).join('')
+  }
+}

@@ -1,0 +1,72 @@
+import type { WireErrorCode } from '../wire/server-event.js'
+import type { CloseMoment, Fault, FaultKind, FaultParameters } from './faults.js'
+
+type KindAfterDeltas = 'engine_death' | 'drop' | 'stall' | 'processing_error' | 'early_done'
+
+/** The faults of one connection, and what it appended to its utterance as far as they count it. */
+export class SessionFaults {
+  private readonly faults: ReadonlyMap<FaultKind, Fault>
+  private appends = 0
+  private appendedBytes = 0
+  private hasToldError = false
+
+  /** @param faults with all their parameters; of two of a kind the first one counts */
+  constructor(faults: readonly Fault[]) {
+    this.faults = new Map([...faults].reverse().map((fault) => [fault.kind, fault]))
+  }
+
+  /** The parameters of a fault, or null when this session hasn't got it. */
+  of<K extends FaultKind>(kind: K): FaultParameters<K> | null {
+    return (this.faults.get(kind) as FaultParameters<K> | undefined) ?? null
+  }
+
+  /** Whether a fault that waits for so many deltas of an utterance is due. */
+  isDue(kind: KindAfterDeltas, deltas: number): boolean {
+    const fault = this.of(kind)
+    return fault !== null && deltas >= fault.afterDeltas
+  }
+
+  /** The code with which the connection is closed at this moment; null: it goes on. */
+  closesAt(moment: CloseMoment, deltas = 0): number | null {
+    const fault = this.of('close')
+    if (fault?.at !== moment) return null
+    return moment === 'delta' && deltas < fault.afterDeltas ? null : fault.code
+  }
+
+  /** The code of an error that is to be told now; null for none. Told once. */
+  takeError(deltas: number): WireErrorCode | null {
+    const fault = this.of('error_frame')
+    if (fault === null || this.hasToldError || deltas < fault.afterDeltas) return null
+    this.hasToldError = true
+    return fault.code
+  }
+
+  /** Whether the text of this delta is lost. */
+  isBlank(deltaIndex: number): boolean {
+    const rut = this.of('blank_rut')
+    return rut !== null && deltaIndex >= rut.fromDelta && deltaIndex <= rut.toDelta
+  }
+
+  /** How many deltas follow this many that nothing explains. */
+  extraAfter(deltas: number): number {
+    const extra = this.of('extra_deltas')
+    return extra?.afterDeltas === deltas ? extra.more : 0
+  }
+
+  /** Counts an append. @returns the code of the error that it is answered with, null for none */
+  onAppend(pcmBytes: number): 'buffer_full' | 'invalid_audio' | null {
+    this.appends += 1
+    const full = this.of('buffer_full')
+    const over = full === null ? 0 : this.appends - full.afterAppends
+    if (full !== null && over > 0 && over <= full.times) return 'buffer_full'
+    this.appendedBytes += pcmBytes
+    const cap = this.of('invalid_audio')
+    return cap !== null && this.appendedBytes > cap.afterBytes ? 'invalid_audio' : null
+  }
+
+  /** The utterance is over: what it appended no longer counts. */
+  onUtteranceEnd(): void {
+    this.appends = 0
+    this.appendedBytes = 0
+  }
+}

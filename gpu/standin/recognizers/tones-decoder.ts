@@ -1,0 +1,171 @@
+import { samplesToMs } from '../../../src/model/pcm.js'
+import { wordOfCode } from './proquint.js'
+import type { RecognizedWord } from './recognizer.js'
+import { WINDOW_SAMPLES } from './tones-alphabet.js'
+import { chordAmplitude, readChord } from './tones-chord.js'
+import type { ToneSpectrum } from './tones-spectrum.js'
+
+/** The spectrum moves on by 20 ms. */
+const HOP_SAMPLES = 320
+/** Quieter than this (-64 dB of full scale) a hop needs no spectrum. */
+const QUIET_RMS = 20
+const QUIET_ENERGY = QUIET_RMS * QUIET_RMS * HOP_SAMPLES
+/** Hops that one window touches. */
+const WINDOW_HOPS = Math.ceil(WINDOW_SAMPLES / HOP_SAMPLES)
+/**
+ * A chord of 120 ms is at half of its loudness or above for 5 or 6 hops; codecs smear it a little.
+ */
+const CHORD_HOPS_MIN = 4
+const CHORD_HOPS_MAX = 9
+/** Hops in which a chord must be read without doubt; a full window fits into one three times. */
+const SURE_HOPS_MIN = 3
+/** So much later than half of the loudness the chord's own ramp is over; measured. */
+const RAMP_MS = 2
+/** Hops of a sound that are remembered; one that goes on is no word. */
+const TRACK_HOPS_MAX = 16
+
+/**
+ * Finds words in a stream of audio, whatever the sizes in which it comes.
+ *
+ * Two modes. *Listening*: nothing sounds, or nothing that reads as a chord; the first hop that does
+ * starts *tracking*. Tracking follows the loudness of that one chord, hop by hop, until it has
+ * fallen to half of its loudest. A window's centre stands on the chord's end just then, so the end
+ * follows from where the loudness crosses that half. Then the sound is a word if it was as long as
+ * a word and was read without doubt often enough; in both cases it goes back to listening.
+ */
+export class ToneDecoder {
+  readonly #spectrum: ToneSpectrum
+  readonly #window = new Int16Array(WINDOW_SAMPLES)
+  /** Samples of the hop that is being collected, which stand at the end of the window. */
+  #hopFill = 0
+  #fedSamples = 0
+  /** How many hops must still be looked at since the last one that wasn't quiet. */
+  #loudHopsLeft = 0
+  #spectra = 0
+  #words: RecognizedWord[] = []
+
+  /** The code that is tracked, or -1 while listening. */
+  #code = -1
+  readonly #loudness = new Float64Array(TRACK_HOPS_MAX)
+  #trackHops = 0
+  #sureHops = 0
+  #loudest = 0
+
+  /** @param spectrum may be shared with other decoders */
+  constructor(spectrum: ToneSpectrum) {
+    this.#spectrum = spectrum
+  }
+
+  /** Windows that were looked at: what the work is made of. */
+  get spectra(): number {
+    return this.#spectra
+  }
+
+  /** Every word that ended before this time is known: 32 to 52 ms behind the audio. */
+  get settledMs(): number {
+    return Math.max(0, this.#centreMs())
+  }
+
+  /** Takes in any number of 16 kHz samples. */
+  push(samples: Int16Array): void {
+    let at = 0
+    while (at < samples.length) {
+      const count = Math.min(HOP_SAMPLES - this.#hopFill, samples.length - at)
+      const start = WINDOW_SAMPLES - HOP_SAMPLES + this.#hopFill
+      for (let index = 0; index < count; index++) {
+        this.#window[start + index] = samples[at + index] as number
+      }
+      at += count
+      this.#hopFill += count
+      if (this.#hopFill === HOP_SAMPLES) this.#endHop()
+    }
+  }
+
+  /** Settles everything that was pushed, as if silence followed. */
+  flush(): void {
+    const endMs = samplesToMs(this.#fedSamples + this.#hopFill)
+    this.push(new Int16Array(WINDOW_SAMPLES + HOP_SAMPLES))
+    for (const word of this.#words) word.endMs = Math.min(word.endMs, endMs)
+  }
+
+  /** The words found since the last call. */
+  take(): RecognizedWord[] {
+    const words = this.#words
+    if (words.length > 0) this.#words = []
+    return words
+  }
+
+  /** Where the middle of the window stands at the end of the last hop. */
+  #centreMs(): number {
+    return samplesToMs(this.#fedSamples - WINDOW_SAMPLES / 2)
+  }
+
+  #endHop(): void {
+    this.#hopFill = 0
+    this.#fedSamples += HOP_SAMPLES
+    this.#loudHopsLeft = this.#isQuietHop() ? Math.max(0, this.#loudHopsLeft - 1) : WINDOW_HOPS
+    if (this.#loudHopsLeft > 0 || this.#code >= 0) this.#look()
+    this.#window.copyWithin(0, HOP_SAMPLES)
+  }
+
+  #isQuietHop(): boolean {
+    let energy = 0
+    for (let index = WINDOW_SAMPLES - HOP_SAMPLES; index < WINDOW_SAMPLES; index++) {
+      const sample = this.#window[index] as number
+      energy += sample * sample
+    }
+    return energy < QUIET_ENERGY
+  }
+
+  #look(): void {
+    const power = this.#spectrum.powerOf(this.#window)
+    this.#spectra++
+    const read = readChord(power)
+    const isOther = read >= 0 && read !== this.#code
+    // The edge of a chord can be misread; what follows at once as another chord is the word.
+    if (isOther && this.#sureHops < 2) this.#startTrack(read)
+    if (this.#code < 0) return
+    const loudness = chordAmplitude(power, this.#code)
+    if (loudness < this.#loudest / 2) {
+      this.#endTrack(loudness)
+      return
+    }
+    this.#loudness[Math.min(this.#trackHops, TRACK_HOPS_MAX - 1)] = loudness
+    this.#trackHops++
+    this.#loudest = Math.max(this.#loudest, loudness)
+    if (read === this.#code) this.#sureHops++
+  }
+
+  #startTrack(code: number): void {
+    this.#code = code
+    this.#trackHops = 0
+    this.#sureHops = 0
+    this.#loudest = 0
+  }
+
+  /** @param loudness of the hop in which the tracked chord has fallen below half of its loudest */
+  #endTrack(loudness: number): void {
+    const isWord =
+      this.#trackHops <= TRACK_HOPS_MAX && this.#sureHops >= SURE_HOPS_MIN && this.#isWordLong()
+    if (isWord) {
+      const before = this.#loudness[this.#trackHops - 1] as number
+      const hopsAgo = (this.#loudest / 2 - loudness) / (before - loudness)
+      const endMs = this.#centreMs() - hopsAgo * samplesToMs(HOP_SAMPLES) + RAMP_MS
+      const latestMs = samplesToMs(this.#fedSamples)
+      this.#words.push({
+        text: wordOfCode(this.#code),
+        endMs: Math.round(Math.min(Math.max(endMs, 0), latestMs)),
+      })
+    }
+    this.#startTrack(-1)
+  }
+
+  /** Whether the chord was at half of its loudest or above for as long as a chord is. */
+  #isWordLong(): boolean {
+    let hops = 0
+    for (let index = 0; index < this.#trackHops; index++) {
+      if ((this.#loudness[index] as number) >= this.#loudest / 2) hops++
+    }
+    return hops >= CHORD_HOPS_MIN && hops <= CHORD_HOPS_MAX
+  }
+}

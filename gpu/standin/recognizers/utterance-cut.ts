@@ -1,0 +1,199 @@
+import { msToSamples, samplesToMs } from '../../../src/model/pcm.js'
+
+/** A piece of speech between two pauses, with a little of them on both sides. */
+export interface Utterance {
+  /** From the first sample pushed. */
+  startMs: number
+  samples: Int16Array
+}
+
+const FRAME_MS = 10
+const FRAME_SAMPLES = msToSamples(FRAME_MS)
+/** Speech stands so many dB above the noise. */
+const SPEECH_DB = 9
+/** Quieter than this (-60 dB of full scale), nothing is speech. */
+const QUIET_DB = 30
+/** The noise is taken for so much louder per frame until a quieter frame shows what it is. */
+const FLOOR_RISE_DB = 0.02
+/** How fast the noise follows a quieter frame, of 1. */
+const FLOOR_FALL = 0.2
+/** Frames in a row that must be speech for an utterance to start: a click is shorter. */
+const ONSET_FRAMES = 3
+/** What is kept before the first and after the last frame of speech. */
+const PAD_FRAMES = 25
+/** A pause that ends an utterance, ... */
+const PAUSE_FRAMES = 40
+/** ... a shorter one does once it has lasted so long. */
+const LONG_FRAMES = 300
+const LONG_PAUSE_FRAMES = 22
+/** An utterance with less speech has no words. */
+const SPEECH_FRAMES_MIN = 6
+/** No utterance is longer; then it is cut where its last part is quietest. */
+const UTTERANCE_FRAMES_MAX = 600
+const CUT_SEARCH_FRAMES = 200
+/** The quietest place is looked for in means over so many frames. */
+const CUT_MEAN_FRAMES = 7
+/** The longest utterance, and room to move on in. */
+const BUFFER_FRAMES = UTTERANCE_FRAMES_MAX + PAD_FRAMES + 100
+
+/** Longest utterance that is ever cut, in ms. */
+export const UTTERANCE_MS_MAX = UTTERANCE_FRAMES_MAX * FRAME_MS
+
+/**
+ * Cuts a stream of 16 kHz audio into utterances, whatever the sizes in which it comes.
+ *
+ * Two modes. *Silence*: only the last 280 ms are remembered; three frames of speech in a row start
+ * an utterance, a little before them. *Speech*: everything from the utterance's start is
+ * remembered; a pause ends it, and so does its length of 6 s, when it is cut at the quietest place
+ * of its last 2 s and what follows the cut is the start of the next one. Remembers 7.3 s at most.
+ */
+export class UtteranceCutter {
+  readonly #samples = new Int16Array(BUFFER_FRAMES * FRAME_SAMPLES)
+  /** Loudness in dB of each frame that is remembered. */
+  readonly #levels = new Float32Array(BUFFER_FRAMES)
+  /** Number of the first frame remembered, counted from the first sample pushed. */
+  #firstFrame = 0
+  #frameCount = 0
+  /** Samples behind the last whole frame. */
+  #partSamples = 0
+
+  #floorDb = QUIET_DB - SPEECH_DB
+  #isSpeech = false
+  /** Frame at which the utterance starts, in speech; before which nothing can start, in silence. */
+  #startFrame = 0
+  /** Speech frames in a row in silence, of all the utterance in speech. */
+  #speechFrames = 0
+  /** The frame behind the last one that was speech. */
+  #speechEndFrame = 0
+  #utterances: Utterance[] = []
+
+  /** No utterance that is still to come starts before this time. */
+  get settledMs(): number {
+    return (this.#isSpeech ? this.#startFrame : this.#earliestStart()) * FRAME_MS
+  }
+
+  /** Takes in any number of samples. */
+  push(samples: Int16Array): void {
+    let at = 0
+    while (at < samples.length) {
+      const count = Math.min(FRAME_SAMPLES - this.#partSamples, samples.length - at)
+      const end = this.#frameCount * FRAME_SAMPLES + this.#partSamples
+      this.#samples.set(samples.subarray(at, at + count), end)
+      at += count
+      this.#partSamples += count
+      if (this.#partSamples === FRAME_SAMPLES) this.#endFrame()
+    }
+  }
+
+  /** No more audio comes: ends the utterance that is open. */
+  flush(): void {
+    this.push(new Int16Array(FRAME_SAMPLES - this.#partSamples))
+    if (this.#isSpeech) this.#endUtterance(this.#nextFrame())
+  }
+
+  /** The utterances that ended since the last call. */
+  take(): Utterance[] {
+    const utterances = this.#utterances
+    if (utterances.length > 0) this.#utterances = []
+    return utterances
+  }
+
+  #nextFrame(): number {
+    return this.#firstFrame + this.#frameCount
+  }
+
+  #earliestStart(): number {
+    return Math.max(this.#startFrame, this.#nextFrame() - ONSET_FRAMES - PAD_FRAMES)
+  }
+
+  #endFrame(): void {
+    const level = this.#levelOf(this.#frameCount)
+    this.#levels[this.#frameCount] = level
+    this.#frameCount++
+    this.#partSamples = 0
+    const isSpeech = level > Math.max(QUIET_DB, this.#floorDb + SPEECH_DB)
+    const floorStepDb = level < this.#floorDb ? (level - this.#floorDb) * FLOOR_FALL : FLOOR_RISE_DB
+    this.#floorDb = Math.max(QUIET_DB - SPEECH_DB, this.#floorDb + floorStepDb)
+    if (this.#isSpeech) this.#inSpeech(isSpeech)
+    else this.#inSilence(isSpeech)
+    if (this.#frameCount === BUFFER_FRAMES) this.#forget()
+  }
+
+  #levelOf(frame: number): number {
+    let energy = 0
+    for (let at = frame * FRAME_SAMPLES; at < (frame + 1) * FRAME_SAMPLES; at++) {
+      const sample = this.#samples[at] as number
+      energy += sample * sample
+    }
+    return 10 * Math.log10(energy / FRAME_SAMPLES + 1)
+  }
+
+  #inSilence(isSpeech: boolean): void {
+    this.#speechFrames = isSpeech ? this.#speechFrames + 1 : 0
+    if (this.#speechFrames < ONSET_FRAMES) return
+    this.#startFrame = this.#earliestStart()
+    this.#speechEndFrame = this.#nextFrame()
+    this.#isSpeech = true
+  }
+
+  #inSpeech(isSpeech: boolean): void {
+    const nextFrame = this.#nextFrame()
+    if (isSpeech) {
+      this.#speechFrames++
+      this.#speechEndFrame = nextFrame
+    }
+    const frames = nextFrame - this.#startFrame
+    const pauseFrames = frames >= LONG_FRAMES ? LONG_PAUSE_FRAMES : PAUSE_FRAMES
+    if (nextFrame - this.#speechEndFrame >= pauseFrames) {
+      this.#endUtterance(Math.min(nextFrame, this.#speechEndFrame + PAD_FRAMES))
+    } else if (frames >= UTTERANCE_FRAMES_MAX) {
+      const cutFrame = this.#quietestFrame()
+      this.#endUtterance(cutFrame)
+      this.#isSpeech = true
+      this.#speechFrames = this.#speechEndFrame > cutFrame ? nextFrame - cutFrame : 0
+    }
+  }
+
+  /** The place of the last 2 s around which it is quietest. */
+  #quietestFrame(): number {
+    const last = this.#frameCount - CUT_MEAN_FRAMES
+    let quietest = Number.POSITIVE_INFINITY
+    let cut = last
+    for (let frame = last - CUT_SEARCH_FRAMES; frame <= last; frame++) {
+      let sum = 0
+      for (let index = 0; index < CUT_MEAN_FRAMES; index++) {
+        sum += this.#levels[frame + index] as number
+      }
+      if (sum < quietest) {
+        quietest = sum
+        cut = frame + (CUT_MEAN_FRAMES >> 1)
+      }
+    }
+    return this.#firstFrame + cut
+  }
+
+  /** Hands the utterance out and goes back to silence behind it. */
+  #endUtterance(endFrame: number): void {
+    if (this.#speechFrames >= SPEECH_FRAMES_MIN) {
+      const from = (this.#startFrame - this.#firstFrame) * FRAME_SAMPLES
+      const to = (endFrame - this.#firstFrame) * FRAME_SAMPLES
+      this.#utterances.push({
+        startMs: samplesToMs(this.#startFrame * FRAME_SAMPLES),
+        samples: this.#samples.slice(from, to),
+      })
+    }
+    this.#startFrame = endFrame
+    this.#isSpeech = false
+    this.#speechFrames = 0
+  }
+
+  /** Makes room by dropping what no utterance can need. */
+  #forget(): void {
+    const needed = this.#isSpeech ? this.#startFrame : this.#earliestStart()
+    const dropped = needed - this.#firstFrame
+    this.#samples.copyWithin(0, dropped * FRAME_SAMPLES)
+    this.#levels.copyWithin(0, dropped)
+    this.#firstFrame = needed
+    this.#frameCount -= dropped
+  }
+}

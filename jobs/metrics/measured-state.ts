@@ -1,0 +1,84 @@
+import type { Waiter } from '../../src/admission/ledger-store.js'
+import { productVersion } from '../../src/app/product-version.js'
+import type { EngineReading } from '../../src/engines/engine-registry.js'
+import { withTimeout } from '../../src/kernel/abort.js'
+import type { Clock } from '../../src/kernel/clock.js'
+import { UpstreamError } from '../../src/kernel/errors.js'
+import type { JobQueue } from '../../src/queue/index.js'
+import { engineLabel } from './counted-events.js'
+import type { WorkerMetrics } from './worker-metrics.js'
+
+/** Whoever asks for the page waits no longer for Redis. */
+const QUEUE_TIMEOUT_MS = 2_000
+
+/** What is read when the page is asked for. */
+export interface MeasuredParts {
+  readings(): readonly EngineReading[]
+  /** The line, as this worker last read it. */
+  line(): readonly Waiter[]
+  queue: Pick<JobQueue, 'depth'>
+  clock: Clock
+}
+
+/** Says what doesn't change, and @returns what brings the rest up to date. */
+export function measuredState(
+  metrics: WorkerMetrics,
+  parts: MeasuredParts,
+): (options: { signal: AbortSignal }) => Promise<void> {
+  metrics.build.at({ version: productVersion(), node: process.version }).set(1)
+  metrics.startedAt.at({}).set(parts.clock.wallMs() / 1000)
+  return async (options) => {
+    metrics.memory.at({}).set(process.memoryUsage.rss())
+    measureAge(metrics, parts.clock.monotonicMs())
+    measureEngines(metrics, parts.readings())
+    measureLine(metrics, parts.line())
+    await measureQueue(metrics, parts.queue, options)
+  }
+}
+
+function measureAge({ checkpointAge, safeSince }: WorkerMetrics, nowMs: number): void {
+  const oldestMs = Math.min(nowMs, ...safeSince.values())
+  checkpointAge.at({}).set((nowMs - oldestMs) / 1000)
+}
+
+function measureEngines(metrics: WorkerMetrics, readings: readonly EngineReading[]): void {
+  const { kvCapacity, kvPredicted, kvMeasured, kvError, kvCorrection } = metrics
+  for (const family of [kvPredicted, kvMeasured, kvError]) family.clear()
+  for (const { url, isUp, lanes, lanesMax, kvBlocks, hungMs } of readings) {
+    const engine = engineLabel(url)
+    metrics.engineUp.at({ engine }).set(isUp ? 1 : 0)
+    metrics.lanes.at({ engine }).set(lanes)
+    metrics.lanesMax.at({ engine }).set(lanesMax)
+    metrics.hung.at({ engine }).set(hungMs / 1000)
+    kvCapacity.at({ engine }).set(kvBlocks.capacity)
+    kvCorrection.at({ engine }).set(kvBlocks.correction)
+    // What isn't known has no series: a zero would be a claim.
+    if (kvBlocks.predicted !== null) kvPredicted.at({ engine }).set(kvBlocks.predicted)
+    if (kvBlocks.measured !== null) kvMeasured.at({ engine }).set(kvBlocks.measured)
+    if (kvBlocks.error !== null) kvError.at({ engine }).set(kvBlocks.error)
+  }
+}
+
+function measureLine({ waitingJobs }: WorkerMetrics, line: readonly Waiter[]): void {
+  waitingJobs.clear()
+  waitingJobs.at({ reason: 'turn' }).set(0)
+  for (const { reason = 'turn' } of line) waitingJobs.at({ reason }).add()
+}
+
+async function measureQueue(
+  { queueJobs, unread }: WorkerMetrics,
+  queue: MeasuredParts['queue'],
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const late = () => new UpstreamError('queue_unavailable', 'Redis is late.')
+  queueJobs.clear()
+  try {
+    const depth = await withTimeout(QUEUE_TIMEOUT_MS, signal, late, () => queue.depth())
+    for (const [stage, states] of Object.entries(depth)) {
+      for (const [state, jobs] of Object.entries(states)) queueJobs.at({ stage, state }).set(jobs)
+    }
+  } catch {
+    signal.throwIfAborted()
+    unread.at({}).add() // the page lacks these, and says so
+  }
+}

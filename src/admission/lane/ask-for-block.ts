@@ -1,0 +1,99 @@
+import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { UpstreamError } from '../../kernel/errors.js'
+import type { Random } from '../../kernel/random.js'
+import { type LedgerStep, NO_CHANGE } from '../ledger/engine-desk.js'
+import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
+import { withLegAs } from '../ledger/ledger-changes.js'
+import { changePatiently } from '../ledger/patient-change.js'
+import { type LegLease, SLIP_MAX_MS } from './leg-lease.js'
+
+/** How often a sender that was told to wait asks again. */
+const ASK_AGAIN_MS = 250
+/**
+ * A sender that can't go on for so long gives up, and up to twice as long by chance so that not all
+ * do at once: then what the engine has was less than what was promised, and somebody must end.
+ * Longer than the leases of a dead worker stand in the way.
+ */
+const GIVE_UP_MS = 60_000
+
+/** What a block is asked for with. */
+export interface BlockQuestion {
+  /** 0-based in the leg; the frame that needs the block. */
+  frame: number
+  clock: Clock
+  random: Random
+  signal: AbortSignal
+  /** The ledger with the lease in it, should it have been lost; null where others have its room. */
+  restore(ledger: Ledger): Ledger | null
+}
+
+/** What was decided, and how the lease stands in the ledger with it. */
+interface Answer {
+  isGranted: boolean
+  entry: PlannedLeg
+}
+
+/**
+ * Waits until a lease may take its next block, because somebody on its engine is late, or it is
+ * itself. While it waits the ledger knows at which frame.
+ * @throws UpstreamError `engine_overloaded` when it has waited too long, or others have its room;
+ *   the signal's reason
+ */
+export async function askForBlock(lease: LegLease, question: BlockQuestion): Promise<void> {
+  const { clock, random, signal, frame } = question
+  const sinceMs = clock.monotonicMs()
+  const patienceMs = GIVE_UP_MS * (1 + random.uniform())
+  for (;;) {
+    const answered = await changePatiently(
+      lease.desk,
+      { clock, random, signal },
+      (ledger, nowMs) => answer(lease, question, ledger, nowMs),
+      (value) => value && lease.noted(value.entry),
+    )
+    if (answered === null) {
+      throw new UpstreamError(
+        'engine_overloaded',
+        `The room of ${lease.chainId} on ${lease.desk.engine} went to others; its leg is carried again.`,
+        { effect: 'none', facts: { chainId: lease.chainId, frame } },
+      )
+    }
+    if (answered.isGranted) return
+    if (clock.monotonicMs() - sinceMs > patienceMs) {
+      throw new UpstreamError(
+        'engine_overloaded',
+        `The engine ${lease.desk.engine} had no room to go on with a session for ${Math.round(patienceMs / 1000)} s; its leg is carried again.`,
+        { facts: { chainId: lease.chainId, frame } },
+      )
+    }
+    await sleepFor(clock, ASK_AGAIN_MS, { signal })
+  }
+}
+
+function answer(
+  lease: LegLease,
+  { frame, clock, restore }: BlockQuestion,
+  ledger: Ledger,
+  nowMs: number,
+): LedgerStep<Answer | null> {
+  const { chainId, index, entry, desk } = lease
+  const known = restore(ledger)
+  if (known === null) return NO_CHANGE
+  // Rounded down: it never is where the ledger doesn't expect it yet.
+  const lateMs = Math.floor(lease.lateAt(frame, clock.monotonicMs()))
+  const hasStopped = entry.stoppedFrame !== null
+  const isNews = hasStopped || lateMs - entry.behindMs > SLIP_MAX_MS
+  const going = { ...entry, behindMs: isNews ? lateMs : entry.behindMs, stoppedFrame: null }
+  const told = isNews ? withLegAs(known, chainId, going) : known
+  const isGranted = desk.mayTake(told, nowMs, { chainId, index, frame })
+  if (isGranted) return { ledger: changed(ledger, told), value: { isGranted, entry: going } }
+  const stopped = { ...entry, behindMs: Math.max(entry.behindMs, lateMs), stoppedFrame: frame }
+  if (entry.stoppedFrame === frame) {
+    return { ledger: changed(ledger, known), value: { isGranted, entry } }
+  }
+  const waiting = withLegAs(known, chainId, stopped)
+  return { ledger: changed(ledger, waiting), value: { isGranted, entry: stopped } }
+}
+
+function changed(before: Ledger, after: Ledger): Ledger | null {
+  return after === before ? null : after
+}

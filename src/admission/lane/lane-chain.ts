@@ -1,0 +1,400 @@
+import { sleepFor } from '../../kernel/clock.js'
+import { FRAME_MS } from '../../model/leg-curve.js'
+import { ChainEntry } from '../ledger/chain-entry.js'
+import { type EngineDesk, type LedgerStep, NO_CHANGE } from '../ledger/engine-desk.js'
+import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
+import { leasesOf, withChain, withLegClosed } from '../ledger/ledger-changes.js'
+import { changePatiently } from '../ledger/patient-change.js'
+import { LaneCourse } from '../legs/lane-course.js'
+import { type LaneRequest, type LegPlan, legsOf, planLegs } from '../legs/lane-plan.js'
+import type { PlannedStretch } from '../legs/leg-planner.js'
+import { askForBlock } from './ask-for-block.js'
+import { untilChangeOver } from './change-over-wait.js'
+import type { LaneChainOptions } from './lane-chain-options.js'
+import { type LeaseOwner, LegLease } from './leg-lease.js'
+import type { CarriedChain } from './own-chains.js'
+import { runningRequest } from './running-request.js'
+
+/** How often a lane that waits for room asks again. */
+const ASK_AGAIN_MS = 1_000
+/** A parked lane takes what is free now, whatever others have planned, after so long. */
+const PARKED_MAX_MS = 5_000
+/** After so long without room on one engine it tries the next one. */
+const STUCK_AFTER_MS = 30_000
+
+/**
+ * One lane on its way through an engine. Four states: *waiting* for room for a leg, with nothing
+ * held; *carried*, with one lease, whose end it moves as it sees better cuts; *changing* over, with
+ * two; *over*, when no audio is left or `end` was called. Only one caller may be in `next`.
+ *
+ * What it holds changes together with the ledger, in the same turn of its desk, so that nobody in
+ * this process ever decides on one that doesn't match the other.
+ */
+export class LaneChain implements LeaseOwner, CarriedChain {
+  /** `end` was called. */
+  isOver = false
+  private readonly options: LaneChainOptions
+  private readonly course: LaneCourse
+  private readonly entry: ChainEntry
+  private desk: EngineDesk
+  private readonly leases: LegLease[] = []
+  /** Planned legs after the newest lease. */
+  private ahead: { leg: PlannedLeg; stretch: PlannedStretch }[] = []
+  private restFrames: number
+  private fromFrame: number
+  private nextIndex = 0
+  private parkedSinceMs: number | null = null
+  /** Monotonic; before it no leg is opened. */
+  private notBeforeMs = 0
+  /** With fewer leases on the engine it may be opened earlier. */
+  private openBelowLeases = 0
+  /** Where its session was closed for the others: elsewhere it needn't wait. */
+  private freedFrom: EngineDesk | null = null
+
+  /** @param start.admitted the legs that the ledger grants already; null: it stands in none yet */
+  constructor(
+    options: LaneChainOptions,
+    start: { desk: EngineDesk; fromFrame: number; admitted: LegPlan | null },
+  ) {
+    this.options = options
+    this.course = new LaneCourse(options.cuts)
+    this.entry = new ChainEntry(options)
+    this.desk = start.desk
+    this.fromFrame = start.fromFrame
+    this.restFrames = this.course.framesLeft(start.fromFrame)
+    if (start.admitted) this.grant(start.admitted)
+  }
+
+  get chainId(): string {
+    return this.options.chainId
+  }
+
+  /** See `CarriedChain`. */
+  isAt(engine: string): boolean {
+    return this.engine === engine || this.leases.some(({ desk }) => desk.engine === engine)
+  }
+
+  /** Of its newest leg. */
+  get engine(): string {
+    return this.desk.engine
+  }
+
+  /**
+   * Waits until the next leg is to be opened, and leases it: at once for the first one, then
+   * shortly before the audio of the running one ends. Null when no audio is left.
+   * @throws UpstreamError when the ledger can't be had for a minute; the signal's reason
+   */
+  async next(options: { signal: AbortSignal }): Promise<LegLease | null> {
+    const granted = this.takeGranted()
+    if (granted) return granted
+    const running = this.leases.at(-1)
+    if (!running) return await this.openAnew(options)
+    for (;;) {
+      await this.untilChangeOver(running, options)
+      if (running.planned.cut === 'end') return null
+      const changed = await this.changeOver(running, options)
+      if (changed) return changed
+      const { endFrame } = running.planned
+      const isStaying = this.options.chooseDesk(this.desk, false) === this.desk
+      // One lane too many makes room by ending its leg, not by a longer one.
+      if (isStaying && !this.desk.isFullFor(this.chainId)) await this.replan(running, options)
+      // No later cut is to be had either: this leg ends, and the lane waits for room.
+      if (running.planned.endFrame <= endFrame) break
+    }
+    this.fromFrame = this.course.nextFrame(running.planned)
+    this.notBeforeMs = this.overMs(running)
+    return await this.openAnew(options)
+  }
+
+  /** Goes back to a frame, with nothing held: a leg failed, and is to be carried again. */
+  async restart(options: {
+    fromFrame: number
+    delayMs: number
+    /** Not so long, if fewer sessions run on the engine by then than now. */
+    orFewerLeases: boolean
+    signal: AbortSignal
+  }): Promise<void> {
+    const { signal } = options
+    await this.giveBack((desk, step) => this.change(desk, { signal }, step))
+    this.openBelowLeases = options.orFewerLeases ? leasesOf(this.desk.ledger).length : 0
+    this.freedFrom = options.orFewerLeases ? this.desk : null
+    this.fromFrame = options.fromFrame
+    this.restFrames = this.course.framesLeft(options.fromFrame)
+    this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
+  }
+
+  /** Gives back everything; what can't be written is found by the keeper of the engine. */
+  async end(options: { signal: AbortSignal }): Promise<void> {
+    this.isOver = true
+    await this.giveBack((desk, step) => desk.change(options, step))
+  }
+
+  private async giveBack(
+    change: (desk: EngineDesk, step: (ledger: Ledger) => LedgerStep<null>) => Promise<null>,
+  ): Promise<void> {
+    const desks = new Set([this.desk, ...this.leases.map(({ desk }) => desk)])
+    this.leases.length = 0
+    this.ahead = []
+    this.parkedSinceMs = null
+    const gone = (ledger: Ledger) => ({ ledger: this.entry.without(ledger), value: null })
+    // Each of them, whatever became of the others.
+    const changes = await Promise.allSettled([...desks].map((desk) => change(desk, gone)))
+    for (const each of changes) if (each.status === 'rejected') throw each.reason
+  }
+
+  /** See `LeaseOwner`. */
+  async ask(lease: LegLease, frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    const { clock, random } = this.options
+    const restore = (ledger: Ledger) => this.restored(lease, ledger)
+    await askForBlock(lease, { frame, clock, random, signal, restore })
+  }
+
+  /** See `LeaseOwner`. */
+  stands(lease: LegLease): boolean {
+    return this.entry.has(lease.desk.ledger, lease.entry)
+  }
+
+  /** See `LeaseOwner`. */
+  async closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void> {
+    const at = this.leases.indexOf(lease)
+    if (at < 0) return // given back with all others
+    this.leases.splice(at, 1)
+    const { index } = lease
+    await this.change(lease.desk, options, (ledger, nowMs) => {
+      if (!this.entry.isOurs(ledger)) return NO_CHANGE
+      const closed = withLegClosed(ledger, { chainId: this.chainId, index, nowMs })
+      return { ledger: closed === ledger ? null : closed, value: null }
+    })
+  }
+
+  /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
+  private restored(lease: LegLease, ledger: Ledger): Ledger | null {
+    if (!lease.isUsed) return this.entry.standing(ledger, lease.entry)
+    if (!this.entry.isOurs(ledger)) return null
+    if (lease.desk !== this.desk) return this.entry.withLeg(ledger, lease.entry)
+    return this.put(ledger)
+  }
+
+  private put(ledger: Ledger): Ledger {
+    const { restFrames, parkedSinceMs } = this
+    const legs = [...this.openLegs(ledger), ...this.ahead.map(({ leg }) => leg)]
+    return this.entry.put(ledger, { legs, restFrames, parkedSinceMs })
+  }
+
+  private async change<T>(
+    desk: EngineDesk,
+    { signal }: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle?: (value: T) => void,
+  ): Promise<T> {
+    const { clock, random } = this.options
+    return await changePatiently(desk, { clock, random, signal }, step, settle)
+  }
+
+  /** The first leg that an admission has granted. */
+  private takeGranted(): LegLease | null {
+    return this.leases.length === 0 && this.ahead[0]?.leg.open ? this.lease() : null
+  }
+
+  private grant(legPlan: LegPlan): void {
+    this.ahead = legsOf(legPlan)
+    this.restFrames = legPlan.restFrames
+    this.nextIndex = (legPlan.legs[0]?.index ?? 0) + 1
+    this.parkedSinceMs = null
+  }
+
+  /** Takes the first of the legs ahead, which is open. */
+  private lease(): LegLease {
+    const { desk, chainId, options } = this
+    const plan = desk.planOf(desk.ledger, desk.nowMs())
+    const granted = this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch }
+    const lease = new LegLease({ ...granted, chainId, desk, plan, owner: this, pace: options.pace })
+    this.leases.push(lease)
+    this.nextIndex = lease.index + 1
+    return lease
+  }
+
+  /** Waits for the change-over, moving the cut meanwhile as better ones are found. */
+  private async untilChangeOver(
+    running: LegLease,
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, random, pace } = this.options
+    const wait = {
+      ...{ clock, random },
+      changeMs: () => this.overMs(running) - this.desk.openAheadMs,
+      isPressed: () => this.options.waitingLanes(this.desk) > 0,
+      replan: () => this.replan(running, options),
+    }
+    if (pace > 0) return await untilChangeOver(running, wait, options)
+    // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
+    const overFrames = this.course.overFrame(running.planned) - running.fromFrame
+    const aheadFrames = Math.ceil(this.desk.openAheadMs / FRAME_MS)
+    await running.arrival(Math.max(0, overFrames - aheadFrames), options)
+  }
+
+  /** When the audio after a leg is due; without a pace at once, for then no frame has a time. */
+  private overMs(running: LegLease): number {
+    const { pace, clock } = this.options
+    if (pace === 0) return clock.monotonicMs()
+    return running.dueMs(this.course.overFrame(running.planned))
+  }
+
+  private async replan(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
+    const step = (ledger: Ledger, nowMs: number): LedgerStep<LegPlan | null> => {
+      const plan = this.desk.planOf(ledger, nowMs)
+      if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
+      if (running.isSpent) return NO_CHANGE
+      const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
+      const lane = { ...this.request(), held: this.olderLegs(running) }
+      const clockMs = this.options.clock.monotonicMs()
+      const request = runningRequest(lane, running, { plan, nowMs, clockMs })
+      // A frame that may come to lie behind the end waits until the ledger has decided.
+      running.fence(request.earliestEndFrame - running.fromFrame - 1)
+      const legPlan = planLegs(plan, ledger, request, context)
+      const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
+      return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+    }
+    try {
+      await this.change(this.desk, options, step, (moved) => {
+        if (moved) this.moveTo(running, moved)
+      })
+    } finally {
+      running.unfence()
+    }
+  }
+
+  private moveTo(running: LegLease, legPlan: LegPlan): void {
+    const [first, ...rest] = legsOf(legPlan)
+    if (first) running.moved(first.leg, first.stretch)
+    this.ahead = rest
+    this.restFrames = legPlan.restFrames
+  }
+
+  /** Leases the next leg beside the running one; null where there is no room for it. */
+  private async changeOver(
+    running: LegLease,
+    options: { signal: AbortSignal },
+  ): Promise<LegLease | null> {
+    // On another engine it begins anew.
+    if (this.options.chooseDesk(this.desk, false) !== this.desk) return null
+    const fromFrame = this.course.nextFrame(running.planned)
+    return await this.leaseNext(options, (ledger, nowMs) => {
+      const startMs = Math.max(nowMs, this.desk.toStore(this.overMs(running)))
+      return this.openStep(ledger, nowMs, { openMs: nowMs, startMs, fromFrame })
+    })
+  }
+
+  private async leaseNext(
+    options: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<LegPlan | null>,
+  ): Promise<LegLease | null> {
+    let lease: LegLease | null = null
+    await this.change(this.desk, options, step, (granted) => {
+      if (!granted) return
+      this.grant(granted)
+      lease = this.lease()
+    })
+    return lease
+  }
+
+  private openStep(
+    ledger: Ledger,
+    nowMs: number,
+    first: LaneRequest['first'],
+    mustFit = false,
+  ): LedgerStep<LegPlan | null> {
+    const plan = this.desk.planOf(ledger, nowMs)
+    const held = this.openLegs()
+    if (this.desk.isFullFor(this.chainId, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
+    const request = { ...this.request(), first, held }
+    const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
+    const legPlan = planLegs(plan, ledger, request, context)
+    if (mustFit && !legPlan.fits) return NO_CHANGE
+    const next = withChain(ledger, this.entry.chain(held, legPlan))
+    return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+  }
+
+  /** Leases a leg with none running: waits until there is room. */
+  private async openAnew(options: { signal: AbortSignal }): Promise<LegLease> {
+    const { clock } = this.options
+    let sinceMs = clock.monotonicMs()
+    for (;;) {
+      const waitedMs = clock.monotonicMs() - Math.max(sinceMs, this.notBeforeMs)
+      const chosen = this.options.chooseDesk(this.desk, waitedMs > STUCK_AFTER_MS)
+      if (chosen !== this.desk) {
+        await this.moveToDesk(chosen, options)
+        sinceMs = clock.monotonicMs()
+      }
+      const isPressing = waitedMs > PARKED_MAX_MS
+      const lease = await this.leaseNext(options, (ledger, nowMs) => {
+        const opened = this.openAnewStep(ledger, nowMs, isPressing)
+        return opened.value ? opened : this.parkStep(ledger, nowMs)
+      })
+      if (lease) return lease
+      // At its own time where that is soon: lanes that failed in one instant don't return in one.
+      const earlyMs = this.earlyMs()
+      const waitMs = earlyMs > 0 ? Math.min(Math.max(1, earlyMs), ASK_AGAIN_MS) : ASK_AGAIN_MS
+      await sleepFor(clock, waitMs, options)
+    }
+  }
+
+  private openAnewStep(
+    ledger: Ledger,
+    nowMs: number,
+    isPressing: boolean,
+  ): LedgerStep<LegPlan | null> {
+    const { openAheadMs } = this.desk
+    const dueMs = this.desk.toStore(this.notBeforeMs)
+    const isElsewhere = this.freedFrom !== null && this.freedFrom !== this.desk
+    const mayBeEarly = isElsewhere || leasesOf(ledger).length < this.openBelowLeases
+    if (this.earlyMs() > 0 && !mayBeEarly) return NO_CHANGE
+    const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
+    return this.openStep(
+      ledger,
+      nowMs,
+      { openMs: nowMs, startMs, fromFrame: this.fromFrame },
+      !isPressing,
+    )
+  }
+
+  /** Until a leg may be opened whose lane was told to wait; by our clock, which told it so. */
+  private earlyMs(): number {
+    return this.notBeforeMs - this.desk.openAheadMs - this.options.clock.monotonicMs()
+  }
+
+  /** Stands in the ledger as one that waits, so that nobody new is let in before it. */
+  private parkStep(ledger: Ledger, nowMs: number): LedgerStep<null> {
+    if (!this.entry.isOurs(ledger)) return NO_CHANGE
+    this.restFrames = this.course.framesLeft(this.fromFrame)
+    this.ahead = []
+    this.parkedSinceMs ??= Math.round(nowMs)
+    const next = this.put(ledger)
+    return { ledger: next === ledger ? null : next, value: null }
+  }
+
+  private async moveToDesk(desk: EngineDesk, options: { signal: AbortSignal }): Promise<void> {
+    await this.change(this.desk, options, (ledger) => {
+      return { ledger: this.entry.withOnly(ledger, this.openLegs(ledger)), value: null }
+    })
+    this.desk = desk
+    this.parkedSinceMs = null
+  }
+
+  /** @param inLedger without those that have no session yet and went to others there */
+  private openLegs(inLedger?: Ledger): PlannedLeg[] {
+    const isLost = ({ isUsed, entry }: LegLease) =>
+      inLedger && !isUsed && !this.entry.standing(inLedger, entry)
+    const here = this.leases.filter((each) => each.desk === this.desk && !isLost(each))
+    return here.map(({ entry }) => entry)
+  }
+
+  private olderLegs(running: LegLease): PlannedLeg[] {
+    return this.openLegs().filter(({ index }) => index < running.index)
+  }
+
+  private request(): Omit<LaneRequest, 'first' | 'held'> {
+    const { chainId, pace, cuts } = this.options
+    return { chainId, pace, cuts, earliestEndFrame: 0, firstIndex: this.nextIndex, running: null }
+  }
+}

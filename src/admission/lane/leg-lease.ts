@@ -1,0 +1,232 @@
+import { Pulse } from '../../kernel/pulse.js'
+import type { EngineDesk } from '../ledger/engine-desk.js'
+import type { PlannedLeg } from '../ledger/ledger.js'
+import type { PlannedStretch } from '../legs/leg-planner.js'
+import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
+
+/** A sender that is behind its planned curve by more asks before it takes a new block. */
+export const SLIP_MAX_MS = 1_000
+
+/** Frames that must have been sent before the first delta is due, less one. */
+const FRAMES_BEFORE_DELTA = 7
+
+/** What a lease needs of the chain that it belongs to. */
+export interface LeaseOwner {
+  /** Resolves when the new block may be taken that frame `frame` of the leg needs. */
+  ask(lease: LegLease, frame: number, options: { signal: AbortSignal }): Promise<void>
+  /** Whether the lease is in the ledger as it is here, as far as the copy tells. */
+  stands(lease: LegLease): boolean
+  /** Takes the lease out of the ledger; the session's blocks are free by then. */
+  closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void>
+}
+
+/**
+ * The right to hold one session for one leg. *Moving*, while its end may still be moved by its
+ * chain; *fixed*, once the next leg was opened or its last frame is near; *closed*.
+ * Frames are counted within the leg, from 0.
+ */
+export class LegLease {
+  readonly index: number
+  readonly chainId: string
+  readonly desk: EngineDesk
+  readonly fromFrame: number
+  /** When the first frame is due, on this process's monotonic clock. */
+  readonly startMs: number
+  /** Beats when its end was moved. */
+  readonly moves = new Pulse()
+  /** Frames that were sent, as far as the sender has told. */
+  sentFrames = 0
+  /** How late the newest frame was. */
+  lateMs = 0
+  /** The ledger was asked for its first frame, and audio was sent since, or is about to be. */
+  isUsed = false
+  /** Aborted once the session has ended, well or not. */
+  private readonly over = new AbortController()
+  private readonly plan: EnginePlan
+  private readonly pace: number
+  private readonly owner: LeaseOwner
+  private stretch: PlannedStretch
+  private leg: PlannedLeg
+  private nextStep = 0
+  private borderFrame = 0
+  /** Its end is being moved and may come to be here: no further until that is known. */
+  private fenceFrame = Number.POSITIVE_INFINITY
+  /** Whoever waits for the sender to come to a frame. */
+  private awaitedFrame = Number.POSITIVE_INFINITY
+  private readonly arrivals = new Pulse()
+
+  constructor(options: {
+    chainId: string
+    desk: EngineDesk
+    plan: EnginePlan
+    owner: LeaseOwner
+    pace: number
+    leg: PlannedLeg
+    stretch: PlannedStretch
+  }) {
+    this.chainId = options.chainId
+    this.desk = options.desk
+    this.plan = options.plan
+    this.owner = options.owner
+    this.pace = options.pace
+    this.leg = options.leg
+    this.stretch = options.stretch
+    this.index = options.leg.index
+    this.fromFrame = options.stretch.fromFrame
+    this.startMs = options.desk.toMonotonic(options.leg.startMs)
+    this.findBorder()
+  }
+
+  /** Aborted once the lease is being given back. */
+  get ended(): AbortSignal {
+    return this.over.signal
+  }
+
+  /** Frames of the leg, as planned now. */
+  get frames(): number {
+    return this.stretch.endFrame - this.fromFrame
+  }
+
+  /** Where it ends, and how. */
+  get planned(): PlannedStretch {
+    return this.stretch
+  }
+
+  /** As it stands in the ledger. */
+  get entry(): PlannedLeg {
+    return this.leg
+  }
+
+  /** Its end was moved, and the ledger knows. */
+  moved(leg: PlannedLeg, stretch: PlannedStretch): void {
+    this.leg = leg
+    this.stretch = stretch
+    this.findBorder()
+    this.moves.beat()
+  }
+
+  /** What the ledger says of its sender has changed. */
+  noted(leg: PlannedLeg): void {
+    this.leg = leg
+  }
+
+  /** Its last frame is on its way: the sender ends there, so nobody may move the end any more. */
+  get isSpent(): boolean {
+    return this.sentFrames >= this.frames - 1
+  }
+
+  /**
+   * Its end is about to be moved: frames from this one on are not sent before `unfence`, and its
+   * last one neither, for with that the sender is through.
+   */
+  fence(frame: number): void {
+    this.fenceFrame = Math.min(frame, this.frames - 1)
+  }
+
+  /** Whatever was about to be moved has been. */
+  unfence(): void {
+    if (this.fenceFrame === Number.POSITIVE_INFINITY) return
+    this.fenceFrame = Number.POSITIVE_INFINITY
+    this.moves.beat()
+  }
+
+  /** Resolves when the sender comes to a frame, or has ended. @throws the signal's reason */
+  async arrival(frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    while (this.sentFrames < frame && !this.ended.aborted) {
+      this.awaitedFrame = frame
+      await this.arrivals.next(signal)
+    }
+  }
+
+  /** When a frame of the recording is due, by how the sender has fared so far. */
+  dueMs(frame: number): number {
+    return this.startMs + (frame - this.fromFrame) * frameMsOf(this.pace) + this.lateMs
+  }
+
+  /**
+   * To be called right before a frame is sent. Most frames need no new block, and most that do are
+   * on their planned curve: for those it answers at once, without a promise. The first one asks
+   * always: a machine that stood still since the lease was granted doesn't see it by its own clock,
+   * and as long as no audio is sent others take the lease for a dead worker's at once.
+   * @throws the signal's reason
+   */
+  permit(
+    frame: number,
+    nowMs: number,
+    options: { signal: AbortSignal },
+  ): Promise<void> | undefined {
+    if (frame >= this.fenceFrame) return this.passFence(frame, options)
+    this.sentFrames = frame
+    this.lateMs = this.lateAt(frame, nowMs)
+    if (frame >= this.awaitedFrame) this.arrive()
+    if (this.plan.policy === 'fixed') {
+      this.isUsed = true // nobody is asked: nothing is counted
+      return undefined
+    }
+    if (!this.isUsed) return this.ask(frame, options)
+    if (frame < this.borderFrame) return undefined
+    const unknownMs = this.lateMs - this.leg.behindMs
+    if (unknownMs <= SLIP_MAX_MS && this.desk.isCalm && this.owner.stands(this)) {
+      this.passBorder(frame)
+      return undefined
+    }
+    return this.ask(frame, options)
+  }
+
+  private async ask(frame: number, options: { signal: AbortSignal }): Promise<void> {
+    await this.owner.ask(this, frame, options)
+    this.isUsed = true
+    this.passBorder(frame)
+  }
+
+  /** How late a frame is, at a moment of the monotonic clock. */
+  lateAt(frame: number, nowMs: number): number {
+    return Math.max(0, nowMs - this.startMs - frame * frameMsOf(this.pace))
+  }
+
+  /** The most blocks that it may hold, and did hold once so many deltas were received. */
+  kvBlocks(deltas: number): { granted: number; held: number } {
+    const { curve } = this.plan
+    const framesHeard = deltas + FRAMES_BEFORE_DELTA
+    return { granted: curve.peakBlocks(this.frames), held: curve.blocksAfter(framesHeard) }
+  }
+
+  /** The first frame from one on with which the session's curve takes blocks. */
+  borderAfter(frame: number): number {
+    const { curve } = this.plan
+    return curve.stepFrames[curve.stepFrom(frame)] ?? Number.POSITIVE_INFINITY
+  }
+
+  /** The session has ended and holds nothing any more. */
+  async close(options: { signal: AbortSignal }): Promise<void> {
+    this.over.abort()
+    this.arrive()
+    await this.owner.closed(this, options)
+  }
+
+  private arrive(): void {
+    this.awaitedFrame = Number.POSITIVE_INFINITY
+    this.arrivals.beat()
+  }
+
+  private async passFence(frame: number, options: { signal: AbortSignal }): Promise<void> {
+    while (frame >= this.fenceFrame) await this.moves.next(options.signal)
+    await this.permit(frame, this.desk.toMonotonic(this.desk.nowMs()), options)
+  }
+
+  private passBorder(frame: number): void {
+    const { steps } = this.plan.curve
+    while (this.nextStep < steps.length && (steps[this.nextStep]?.frame ?? 0) <= frame) {
+      this.nextStep += 1
+    }
+    this.findBorder()
+  }
+
+  /** The next frame with which blocks are taken: a step of the curve, or the last with its tail. */
+  private findBorder(): void {
+    const step = this.plan.curve.steps[this.nextStep]?.frame ?? Number.POSITIVE_INFINITY
+    const last = this.frames - 1
+    // Once past the last frame's border there is nothing left to ask for.
+    this.borderFrame = this.sentFrames >= last ? step : Math.min(step, last)
+  }
+}

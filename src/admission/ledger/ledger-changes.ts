@@ -1,0 +1,69 @@
+import { type Crowd, crowdOf } from '../load/engine-plan.js'
+import type { Chain, Ledger, PlannedLeg } from './ledger.js'
+
+/** Puts a chain in the place of the one with its id, or at the end. */
+export function withChain(ledger: Ledger, chain: Chain): Ledger {
+  const known = ledger.chains.some(({ id }) => id === chain.id)
+  const chains = known
+    ? ledger.chains.map((each) => (each.id === chain.id ? chain : each))
+    : [...ledger.chains, chain]
+  return { ...ledger, chains }
+}
+
+/** Takes a chain out, with all its leases. */
+export function withoutChain(ledger: Ledger, chainId: string): Ledger {
+  return { ...ledger, chains: ledger.chains.filter(({ id }) => id !== chainId) }
+}
+
+/** Takes out every chain of workers that are dead. */
+export function withoutWorkers(ledger: Ledger, dead: ReadonlySet<string>): Ledger {
+  return { ...ledger, chains: ledger.chains.filter(({ worker }) => !dead.has(worker)) }
+}
+
+/**
+ * Closes one lease. A chain whose last leg it was is gone, unless there is audio left: then it is
+ * parked.
+ */
+export function withLegClosed(
+  ledger: Ledger,
+  options: { chainId: string; index: number; nowMs: number },
+): Ledger {
+  const chain = ledger.chains.find(({ id }) => id === options.chainId)
+  if (!chain) return ledger
+  const legs = chain.legs.filter(({ index }) => index !== options.index)
+  if (legs.length === 0 && chain.restFrames === 0) return withoutChain(ledger, chain.id)
+  const isCarried = legs.some((leg) => leg.open)
+  const parkedSinceMs = isCarried ? chain.parkedSinceMs : (chain.parkedSinceMs ?? options.nowMs)
+  return withChain(ledger, { ...chain, legs, parkedSinceMs })
+}
+
+/** Puts a leg in the place of the one with its index. */
+export function withLegAs(ledger: Ledger, chainId: string, leg: PlannedLeg): Ledger {
+  const chain = ledger.chains.find(({ id }) => id === chainId)
+  if (!chain) return ledger
+  const legs = chain.legs.map((each) => (each.index === leg.index ? leg : each))
+  return withChain(ledger, { ...chain, legs })
+}
+
+/** Lanes that the engine carries; a change-over counts once. */
+export function lanesCarried(ledger: Ledger): number {
+  return ledger.chains.length
+}
+
+/** The lanes that the engine carries, and others that would join them. */
+export function crowdWith(ledger: Ledger, paces: readonly number[]): Crowd {
+  return crowdOf([...ledger.chains.map(({ pace }) => pace), ...paces])
+}
+
+/** Lanes other than one that hold a session. */
+export function lanesHolding(ledger: Ledger, exceptId: string): number {
+  return ledger.chains.filter(({ id, legs }) => id !== exceptId && legs.some((leg) => leg.open))
+    .length
+}
+
+/** Leases: sessions that are open, or may be. */
+export function leasesOf(ledger: Ledger): { chain: Chain; leg: PlannedLeg }[] {
+  return ledger.chains.flatMap((chain) =>
+    chain.legs.filter((leg) => leg.open).map((leg) => ({ chain, leg })),
+  )
+}

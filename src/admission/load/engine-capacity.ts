@@ -1,0 +1,117 @@
+import { ConfigError } from '../../kernel/errors.js'
+import { TOKENS_BEFORE_FIRST_DELTA } from '../../model/kv-model.js'
+import { FRAME_MS, type LegCurve } from '../../model/leg-curve.js'
+
+/** Prompt tokens of a session: they come with its first step. */
+const PROMPT_TOKENS = TOKENS_BEFORE_FIRST_DELTA + 1
+/** Steps that follow the last audio. */
+const TAIL_TOKENS = 17
+/** Share of `max_model_len` that a leg may take: before vLLM 0.32 reaching it kills the engine. */
+const CONTEXT_SHARE = 0.8
+/** Both sessions of a change-over are held so long: opening, tail, and some grace. */
+const CHANGE_OVER_MS = 2_000
+
+/** What is known of an engine's KV cache, and how much of it may be used. */
+export interface CapacityFacts {
+  /** Address of the engine, for the sentences. */
+  readonly engine: string
+  /** `num_gpu_blocks` as the server tells it; null where it doesn't. */
+  readonly kvBlocksTotal: number | null
+  /** The setting `engine.gpu` and the blocks that sessions can hold on it; null: not set. */
+  readonly gpu: { readonly name: string; readonly kvBlocks: number } | null
+  /** The setting `admission.safetyFactor`. */
+  readonly safetyFactor: number
+  /** The setting `admission.liveShare`. */
+  readonly liveShare: number
+}
+
+/** How many KV blocks of an engine are given out, and to whom. */
+export interface EngineCapacity {
+  /** Who told. */
+  readonly source: 'server' | 'profile'
+  /** All that sessions can hold before the engine stops for good. */
+  readonly kvBlocksUsable: number
+  /** For recordings. */
+  readonly kvBlocksBatch: number
+  /** Kept for live sessions. */
+  readonly kvBlocksLive: number
+  /** How that came about; for people. */
+  readonly reason: string
+}
+
+/**
+ * How much of an engine's KV cache may be given out: what the server tells, because it is true;
+ * where it tells nothing, what the GPU's profile says.
+ *
+ * @throws ConfigError `config_invalid` naming `engine.gpu` when neither is known
+ */
+export function engineCapacity(facts: CapacityFacts): EngineCapacity {
+  const { engine, kvBlocksTotal, gpu, safetyFactor, liveShare } = facts
+  const source = kvBlocksTotal !== null ? 'server' : 'profile'
+  // One block is vLLM's own and holds no session.
+  const kvBlocksUsable = kvBlocksTotal !== null ? kvBlocksTotal - 1 : (gpu?.kvBlocks ?? null)
+  if (kvBlocksUsable === null) {
+    throw new ConfigError(
+      'config_invalid',
+      `The engine at ${engine} doesn't tell how many KV blocks it has; set engine.gpu (NIGHTSCRIBE_ENGINE_GPU) to the profile of its GPU.`,
+      { facts: { engine } },
+    )
+  }
+  const given = Math.floor(kvBlocksUsable * safetyFactor)
+  const kvBlocksLive = Math.floor(given * liveShare)
+  const kvBlocksBatch = given - kvBlocksLive
+  const told = source === 'server' ? 'told by the server' : `by the GPU profile ${gpu?.name}`
+  const live = kvBlocksLive > 0 ? `, ${kvBlocksLive} of them kept for live sessions` : ''
+  return {
+    source,
+    kvBlocksUsable,
+    kvBlocksBatch,
+    kvBlocksLive,
+    reason: `${kvBlocksUsable} KV blocks (${told}), ${given} given out${live}`,
+  }
+}
+
+/**
+ * The longest leg that a session of this engine may carry by its `max_model_len`, in frames:
+ * prompt, audio and tail together take 0.8 of it. 0 or less where prompt and tail alone are more.
+ */
+export function legFramesByContext(maxModelLen: number): number {
+  return Math.floor(CONTEXT_SHARE * maxModelLen) - PROMPT_TOKENS - TAIL_TOKENS
+}
+
+/**
+ * Refuses an engine whose sessions would have to end before the shortest leg does.
+ * @throws ConfigError `config_invalid` naming the engine, `legs.floorMs` and vLLM's own option
+ */
+export function requireContext(
+  engine: string,
+  options: { maxModelLen: number | null; floorMs: number },
+): void {
+  const { maxModelLen, floorMs } = options
+  if (maxModelLen === null) return
+  const floorFrames = Math.ceil(floorMs / FRAME_MS)
+  const frames = legFramesByContext(maxModelLen)
+  if (frames >= floorFrames) return
+  const needed = Math.ceil((floorFrames + PROMPT_TOKENS + TAIL_TOKENS) / CONTEXT_SHARE)
+  const most = frames > 0 ? `at most ${frames * FRAME_MS} ms` : 'not any'
+  throw new ConfigError(
+    'config_invalid',
+    `The engine at ${engine} has a max_model_len of ${maxModelLen} tokens, which carries ${most} of audio in a session; start it with --max-model-len ${needed} or more, or lower legs.floorMs (${floorMs}).`,
+    { facts: { engine, maxModelLen, floorMs } },
+  )
+}
+
+/**
+ * About how many endless recordings an engine carries by memory alone: legs of equal length whose
+ * cuts are spread evenly, both sessions of a change-over counted for 2 s.
+ *
+ * @param legMs null: never rotated, each session at the most that it ever holds
+ */
+export function alwaysOnSessions(curve: LegCurve, kvBlocks: number, legMs: number | null): number {
+  const legFrames = legMs === null ? Number.POSITIVE_INFINITY : Math.round(legMs / FRAME_MS)
+  const peak = curve.peakBlocks(legFrames)
+  if (legMs === null) return Math.floor(kvBlocks / peak)
+  const changeFrames = CHANGE_OVER_MS / FRAME_MS
+  const meanBlocks = (curve.sumUntil(legFrames) + changeFrames * peak) / legFrames
+  return Math.floor(kvBlocks / meanBlocks)
+}

@@ -1,0 +1,199 @@
+import { stepCostMs } from '../../model/step-model.js'
+import { type Chain, EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
+import { crowdWith, lanesCarried, withChain } from '../ledger/ledger-changes.js'
+import { type LaneRequest, type LegPlan, planLegs } from '../legs/lane-plan.js'
+import { type CutOption, FILL_SHARE } from '../legs/leg-planner.js'
+import { type Crowd, type EnginePlan, frameMsOf, legFramesFor } from '../load/engine-plan.js'
+import { heldFits } from '../load/held-load.js'
+import { restStartMs } from '../load/ledger-load.js'
+
+/** Why a job waits. */
+export type WaitReason =
+  /** Others are before it. */
+  | 'turn'
+  /** As many lanes run as may: a setting, the compute knee, or `max_num_seqs`. */
+  | 'lanes'
+  /** A recording that has begun waits for its next leg. */
+  | 'parked'
+  /** The KV cache would overflow at some moment. */
+  | 'kv'
+  /** Steps would take longer than they may. */
+  | 'step-time'
+  /** No engine is up. */
+  | 'engines'
+
+/** What becomes of a job that asks for sessions, as a value. */
+export type Decision =
+  | { readonly kind: 'admit'; readonly ledger: Ledger; readonly plans: readonly LegPlan[] }
+  | {
+      readonly kind: 'wait'
+      readonly reason: WaitReason
+      /** When it would fit if all goes as planned; null where nobody can tell. */
+      readonly earliestMs: number | null
+    }
+  /** It can never fit on this engine. */
+  | { readonly kind: 'refuse'; readonly sentence: string }
+
+/** A lane of a job that asks to be let in. */
+export interface CandidateLane {
+  readonly chainId: string
+  readonly pace: number
+  readonly fromFrame: number
+  readonly cuts: readonly CutOption[]
+}
+
+/** Who asks, and when. */
+export interface AdmissionContext {
+  readonly nowMs: number
+  readonly worker: string
+  readonly live: boolean
+  /** Lanes of other jobs that would be let in too if there were room. */
+  readonly waitingLanes: number
+}
+
+/**
+ * Whether all lanes of a job may begin now on one engine: all of them, or none. Pure: reads
+ * nothing, changes nothing, and gives the ledger as it would be.
+ */
+export function decide(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): Decision {
+  const own = uncorrected(plan, ledger)
+  const impossible = neverFits(own, lanes)
+  if (impossible !== null) return { kind: 'refuse', sentence: impossible }
+  const { nowMs } = context
+  const waits = (reason: WaitReason): Decision => {
+    return { kind: 'wait', reason, earliestMs: earliestMs(ledger, lanes.length, nowMs) }
+  }
+  const crowd = crowdWith(
+    ledger,
+    lanes.map(({ pace }) => pace),
+  )
+  // On an empty engine a job begins even so: else one with many lanes would wait for ever.
+  const carried = lanesCarried(ledger)
+  if (carried > 0 && carried + lanes.length > plan.limits.lanes) return waits('lanes')
+  if (plan.policy !== 'fixed') {
+    if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
+    // On an empty engine the plan itself tells.
+    const isCrowded = plan.policy === 'elastic' && carried > 0
+    if (isCrowded && legFramesFor(plan, crowd, FILL_SHARE) === null) {
+      return waits(bindingResource(plan, crowd))
+    }
+  }
+  const begun = begin(plan, ledger, lanes, context)
+  if (begun !== null) return { kind: 'admit', ...begun }
+  // What doesn't fit on an empty engine never does.
+  if (!mayFitAlone(own, ledger, lanes, context)) {
+    return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
+  }
+  return waits(bindingResource(plan, crowd))
+}
+
+/** Lanes that may choose their cuts always fit; where they can't, only the whole plan tells. */
+function mayFitAlone(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): boolean {
+  const isTried = lanesCarried(ledger) === 0 && ledger.limit.correctionBlocks === 0
+  if (isTried) return false
+  const canChoose = plan.policy === 'elastic' && lanes.every(({ pace }) => pace > 0)
+  return canChoose || begin(plan, EMPTY_LEDGER, lanes, context) !== null
+}
+
+/** The ledger with all lanes of a job in it; null where they don't fit. */
+function begin(
+  plan: EnginePlan,
+  ledger: Ledger,
+  lanes: readonly CandidateLane[],
+  context: AdmissionContext,
+): { ledger: Ledger; plans: readonly LegPlan[] } | null {
+  const plans: LegPlan[] = []
+  let after = ledger
+  for (const lane of lanes) {
+    const legPlan = planLegs(plan, after, firstRequest(plan, lane, context.nowMs), context)
+    if (!legPlan.fits) return null
+    plans.push(legPlan)
+    after = withChain(after, firstChain(lane, legPlan, context))
+  }
+  return heldFits(plan, after, context.nowMs) ? { ledger: after, plans } : null
+}
+
+/** Whether a chain has begun and waits for its next leg. */
+export function isParked(chain: Chain): boolean {
+  return chain.parkedSinceMs !== null
+}
+
+function firstRequest(plan: EnginePlan, lane: CandidateLane, nowMs: number): LaneRequest {
+  const startMs = nowMs + plan.openAheadMs
+  return {
+    chainId: lane.chainId,
+    pace: lane.pace,
+    first: { openMs: nowMs, startMs, fromFrame: lane.fromFrame },
+    earliestEndFrame: 0,
+    cuts: lane.cuts,
+    firstIndex: 0,
+    running: null,
+    held: [],
+  }
+}
+
+function firstChain(lane: CandidateLane, legPlan: LegPlan, context: AdmissionContext): Chain {
+  const { legs, restFrames } = legPlan
+  const { worker, live } = context
+  const { chainId: id, pace } = lane
+  return { id, worker, pace, live, legs, restFrames, parkedSinceMs: null }
+}
+
+/** The engine by its own figures: what the law is short of now is no reason for ever. */
+function uncorrected(plan: EnginePlan, ledger: Ledger): EnginePlan {
+  const kvBlocks = plan.limits.kvBlocks + ledger.limit.correctionBlocks
+  return { ...plan, limits: { ...plan.limits, kvBlocks } }
+}
+
+/** A sentence where no future could help. */
+function neverFits(plan: EnginePlan, lanes: readonly CandidateLane[]): string | null {
+  const { limits, curve, policy, stepModel } = plan
+  if (policy === 'fixed') return null
+  const longest = Math.max(...lanes.map((lane) => framesOf(lane)))
+  const legFrames = Math.min(
+    longest,
+    policy === 'elastic' ? plan.floorFrames : Math.min(plan.ceilingFrames, longest),
+  )
+  const blocks = lanes.length * curve.peakBlocks(legFrames)
+  if (blocks > limits.kvBlocks) {
+    return `it needs ${blocks} KV blocks at once, and the engine gives out ${limits.kvBlocks}`
+  }
+  if (lanes.length > limits.sessions) {
+    return `it needs ${lanes.length} sessions at once, and the engine runs ${limits.sessions}`
+  }
+  if (stepModel === null) return null
+  const stepMs = lanes.reduce((sum, { pace }) => {
+    return sum + stepCostMs(stepModel, legFrames) * Math.max(1, pace)
+  }, 0)
+  if (stepMs <= limits.stepMs) return null
+  return `its sessions would take ${Math.ceil(stepMs)} ms of a step, of ${limits.stepMs} ms`
+}
+
+function framesOf(lane: CandidateLane): number {
+  return (lane.cuts.at(-1)?.endFrame ?? lane.fromFrame) - lane.fromFrame
+}
+
+function bindingResource(plan: EnginePlan, crowd: Crowd): WaitReason {
+  const unbound = { ...plan.limits, stepMs: Number.POSITIVE_INFINITY }
+  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, crowd, FILL_SHARE)
+  const byBoth = legFramesFor(plan, crowd, FILL_SHARE)
+  return plan.stepModel !== null && byBoth !== byBlocksAlone ? 'step-time' : 'kv'
+}
+
+/** When so many lanes will have ended, by what they published. */
+function earliestMs(ledger: Ledger, lanes: number, nowMs: number): number | null {
+  const ends = ledger.chains
+    .map((chain) => restStartMs(chain, nowMs) + chain.restFrames * frameMsOf(chain.pace))
+    .sort((one, other) => one - other)
+  return ends[Math.min(lanes, ends.length) - 1] ?? null
+}

@@ -1,0 +1,395 @@
+import type { Clock } from '../../kernel/clock.js'
+import { InputError } from '../../kernel/errors.js'
+import type { Random } from '../../kernel/random.js'
+import { LaneChain } from '../lane/lane-chain.js'
+import type { OwnChains } from '../lane/own-chains.js'
+import type { EngineDesk } from '../ledger/engine-desk.js'
+import type { Ledger } from '../ledger/ledger.js'
+import { crowdWith, lanesCarried } from '../ledger/ledger-changes.js'
+import type { Waiter, WaitingList } from '../ledger-store.js'
+import type { LegPlan } from '../legs/lane-plan.js'
+import { type CutOption, FILL_SHARE } from '../legs/leg-planner.js'
+import { type EnginePlan, legFramesFor, withMore } from '../load/engine-plan.js'
+import { type CandidateLane, type Decision, decide, isParked, type WaitReason } from './decide.js'
+import { waitingOrder } from './waiting-order.js'
+
+/** Jobs that are told in one round that there may be room for them. */
+const CALLED_MAX = 4
+/** A job that was called and found no room isn't called again for so long. */
+const CALL_AGAIN_MS = 3_000
+/** A job that waits asks again by itself after so long at the latest, and at the earliest. */
+const ASK_AGAIN_MAX_MS = 45_000
+const ASK_AGAIN_MIN_MS = 1_000
+/**
+ * So long after a job found no room nobody passes it: what is free is for the first one, or the
+ * longest recordings would come last. When it has gone away meanwhile, the others go on.
+ */
+const HELD_BACK_MS = 8_000
+/** A running lane moves to another engine when its legs could be so many times as long there. */
+const MOVE_GAIN = 1.5
+
+/** A job that asks for the sessions of all its lanes. */
+export interface SessionDemand {
+  jobId: string
+  name: string
+  /** 0 to 1000; higher goes first. */
+  priority: number
+  deadlineMs: number | null
+  live: boolean
+  /** In order; each with all its cuts. */
+  lanes: readonly {
+    /** Multiple of real time; 0 for as fast as it goes. */
+    pace: number
+    fromFrame: number
+    cuts: readonly CutOption[]
+    /** Audio that is left, in time at its pace. */
+    remainingMs: number
+  }[]
+}
+
+/** What a job hears: its lanes may begin, or where it stands. */
+export type Admission =
+  | { kind: 'admitted'; lanes: LaneChain[] }
+  | {
+      kind: 'waiting'
+      /** 1 for the next one. */
+      place: number
+      reason: WaitReason
+      /** Unix epoch; null where nobody can tell. */
+      expectedStartMs: number | null
+      retryAfterMs: number
+    }
+
+/** What a pool is made of. */
+export interface SessionPoolOptions {
+  desks: readonly EngineDesk[]
+  waiting: WaitingList
+  clock: Clock
+  random: Random
+  /** This process, as it signs its leases. */
+  worker: string
+  agingMs: number
+  /** Told of every chain; for the keepers of the engines. */
+  chains?: OwnChains
+  /** False while engines that may be larger are still to come. */
+  isWhole?(): boolean
+  /** Whether an engine takes new legs. */
+  isUp(desk: EngineDesk): boolean
+}
+
+/**
+ * All engines together, for the jobs of this process: one line of waiters before several ledgers.
+ */
+export class SessionPool {
+  private readonly options: SessionPoolOptions
+  private waiters: Waiter[] = []
+  /** When the jobs of this round were last called, by our clock. */
+  private calledMs = new Map<string, number>()
+
+  constructor(options: SessionPoolOptions) {
+    this.options = options
+  }
+
+  /** Lanes of all engines, as last read. */
+  get running(): number {
+    return this.options.desks.reduce((sum, { ledger }) => sum + lanesCarried(ledger), 0)
+  }
+
+  /** Jobs of all workers that wait, as last read. */
+  get line(): readonly Waiter[] {
+    return this.waiters
+  }
+
+  /**
+   * Lets all lanes of a job in, or tells it to wait: then it stands in the line.
+   * @throws InputError `media_too_long` when it can never fit; UpstreamError; the signal's reason
+   */
+  async admit(demand: SessionDemand, options: { signal: AbortSignal }): Promise<Admission> {
+    const up = this.desksUp()
+    await this.readAll(options)
+    const waiter = this.waiterOf(demand)
+    const line = await this.lineWith(waiter, options)
+    const place = line.findIndex(({ jobId }) => jobId === demand.jobId)
+    const before = line.slice(0, place)
+    const ahead = before.reduce((sum, { lanes }) => sum + lanes, 0)
+    const isItsTurn = ahead < this.room(up) && !before.some((each) => this.foundNoRoom(each))
+    let outcome: Extract<Decision, { kind: 'wait' }> = {
+      kind: 'wait',
+      reason: up.length === 0 ? 'engines' : 'turn',
+      earliestMs: null,
+    }
+    let noRoomMs: number | null = null
+    // The first one is always tried: it may be that it can never fit.
+    if (up.length > 0 && (place === 0 || isItsTurn)) {
+      const tried = await this.tryDesks(up, demand, options)
+      if (tried.kind === 'admitted') {
+        // It has its sessions; what is left of it in the line expires.
+        await this.options.waiting.remove(demand.jobId, options).catch(() => {})
+        this.waiters = this.waiters.filter(({ jobId }) => jobId !== demand.jobId)
+        return tried
+      }
+      outcome = tried
+      if (holdsPlace(tried.reason)) noRoomMs = Math.round(this.nowMs())
+    }
+    await this.options.waiting.put({ ...waiter, noRoomMs, reason: outcome.reason }, options)
+    return this.waits(outcome, place)
+  }
+
+  /**
+   * Looks at line and ledgers anew. @returns the jobs that should ask now, for there may be room
+   */
+  async look(options: { signal: AbortSignal }): Promise<string[]> {
+    const up = this.desksUp()
+    await this.readAll(options)
+    const line = await this.lineWith(null, options)
+    const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
+    let room = this.room(calm)
+    const first: string[] = []
+    for (const waiter of line) {
+      // Who is first goes first: nobody passes a job that needs more lanes than there are.
+      if (waiter.lanes > room || first.length === CALLED_MAX) break
+      room -= waiter.lanes
+      first.push(waiter.jobId)
+      if (this.foundNoRoom(waiter)) break
+    }
+    const nowMs = this.options.clock.monotonicMs()
+    const lastMs = (jobId: string) => this.calledMs.get(jobId) ?? Number.NEGATIVE_INFINITY
+    const called = first.filter((jobId) => nowMs - lastMs(jobId) >= CALL_AGAIN_MS)
+    this.calledMs = new Map(first.map((id) => [id, called.includes(id) ? nowMs : lastMs(id)]))
+    return called
+  }
+
+  /** A job doesn't wait any more, whatever became of it. */
+  async leave(jobId: string, options: { signal: AbortSignal }): Promise<void> {
+    await this.options.waiting.remove(jobId, options)
+  }
+
+  private waits(
+    outcome: { reason: WaitReason; earliestMs: number | null },
+    place: number,
+  ): Admission {
+    const nowMs = this.nowMs()
+    const { reason, earliestMs } = outcome
+    // What an outage has sent away in one instant doesn't come back in one.
+    const chance = reason === 'engines' ? this.options.random.uniform() / 2 : 0
+    const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS * (1 - chance) : earliestMs - nowMs
+    const retryAfterMs = Math.min(ASK_AGAIN_MAX_MS, Math.max(ASK_AGAIN_MIN_MS, inMs))
+    return {
+      kind: 'waiting',
+      place: place + 1,
+      reason,
+      expectedStartMs: earliestMs === null ? null : Math.round(earliestMs),
+      retryAfterMs,
+    }
+  }
+
+  private async tryDesks(
+    desks: readonly EngineDesk[],
+    demand: SessionDemand,
+    { signal }: { signal: AbortSignal },
+  ): Promise<Extract<Admission, { kind: 'admitted' }> | Extract<Decision, { kind: 'wait' }>> {
+    const waits: Extract<Decision, { kind: 'wait' }>[] = []
+    const refusals: string[] = []
+    for (const desk of this.byFit(desks)) {
+      const decision = await desk.change({ signal }, (ledger, nowMs) => {
+        const value = this.decideAt(desk, demand, ledger, nowMs)
+        return { ledger: value.kind === 'admit' ? value.ledger : null, value }
+      })
+      if (decision.kind === 'admit') {
+        return { kind: 'admitted', lanes: this.chains(desk, demand, decision.plans) }
+      }
+      if (decision.kind === 'wait') waits.push(decision)
+      else refusals.push(decision.sentence)
+    }
+    const soonest = waits.sort(
+      (one, other) =>
+        (one.earliestMs ?? Number.POSITIVE_INFINITY) - (other.earliestMs ?? Number.MAX_VALUE),
+    )[0]
+    if (soonest) return soonest
+    // One that is out may be larger.
+    const isWhole = this.options.isWhole?.() ?? true
+    if (desks.length < this.options.desks.length || !isWhole) {
+      return { kind: 'wait', reason: 'engines', earliestMs: null }
+    }
+    throw new InputError(
+      'media_too_long',
+      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy).`,
+      { facts: { lanes: demand.lanes.length } },
+    )
+  }
+
+  private decideAt(
+    desk: EngineDesk,
+    demand: SessionDemand,
+    ledger: Ledger,
+    nowMs: number,
+  ): Decision {
+    const { lanesMax } = desk
+    if (demand.lanes.length > lanesMax) {
+      const sentence = `it needs ${demand.lanes.length} sessions at once, and ${lanesMax} may run`
+      return { kind: 'refuse', sentence }
+    }
+    const lanes = demand.lanes.map(({ pace, fromFrame, cuts }, lane): CandidateLane => {
+      return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts }
+    })
+    // A job that was here before may stand there still. What another worker left may hold sessions
+    // until it is reclaimed; what this one left doesn't.
+    const { worker } = this.options
+    const ids = new Set(lanes.map((lane) => lane.chainId))
+    const left = ledger.chains.filter(({ id }) => ids.has(id))
+    if (left.some((chain) => chain.worker !== worker)) {
+      return { kind: 'wait', reason: 'turn', earliestMs: null }
+    }
+    const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !ids.has(id)) }
+    return decide(desk.planOf(clean, nowMs), clean, lanes, {
+      nowMs,
+      worker: this.options.worker,
+      live: demand.live,
+      waitingLanes: this.pressing(desk, demand.jobId),
+    })
+  }
+
+  private chains(desk: EngineDesk, demand: SessionDemand, plans: readonly LegPlan[]): LaneChain[] {
+    const { worker, clock, random } = this.options
+    return demand.lanes.map(({ pace, cuts, fromFrame }, lane) => {
+      const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
+      const live = demand.live
+      const waitingLanes = (at: EngineDesk) => this.pressing(at, null)
+      const chooseDesk = (current: EngineDesk, isStuck: boolean) => {
+        return this.chooseDesk(current, isStuck)
+      }
+      const admitted = plans[lane] ?? null
+      const chain = new LaneChain(
+        { ...common, live, waitingLanes, chooseDesk },
+        { desk, fromFrame, admitted },
+      )
+      this.options.chains?.add(chain)
+      return chain
+    })
+  }
+
+  /**
+   * Lanes in line that there is room for on average on an engine: who runs there should make it, by
+   * shorter legs. When they are fewer than all engines have room for, each gets its share.
+   */
+  private pressing(desk: EngineDesk, exceptJobId: string | null): number {
+    const waiting = this.waiters.filter(({ jobId }) => jobId !== exceptJobId)
+    const lanes = waiting.reduce((sum, waiter) => sum + waiter.lanes, 0)
+    if (lanes === 0) return 0
+    const here = this.room([desk])
+    const everywhere = this.room(this.desksUp())
+    return lanes >= everywhere ? here : Math.ceil((lanes * here) / everywhere)
+  }
+
+  /** Whether it was this job's turn a moment ago, and it must be the first when there is room. */
+  private foundNoRoom({ noRoomMs }: Waiter): boolean {
+    return noRoomMs !== null && this.nowMs() - noRoomMs < HELD_BACK_MS
+  }
+
+  /** Ledgers of engines that are out as well: the store's time is known by reading. */
+  private async readAll(options: { signal: AbortSignal }): Promise<void> {
+    await Promise.all(this.options.desks.map((desk) => desk.read(options)))
+  }
+
+  /** The store's time. */
+  private nowMs(): number {
+    return this.options.desks[0]?.nowMs() ?? 0
+  }
+
+  private desksUp(): EngineDesk[] {
+    return this.options.desks.filter((desk) => this.options.isUp(desk))
+  }
+
+  /**
+   * Stays where it is, unless that engine is out or another is much emptier; who is stuck goes
+   * round.
+   */
+  private chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk {
+    const up = this.desksUp()
+    if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
+    // However empty its cache is, one with all its lanes has nothing for another.
+    const open = up.filter((desk) => desk === current || hasLane(desk))
+    const best = this.byFit(open)[0] ?? this.byFit(up)[0]
+    if (best === undefined || best === current) return current
+    if (!this.options.isUp(current)) return best
+    // The others know their legs, and planned them for this engine.
+    if (current.planOf(current.ledger, current.nowMs()).policy !== 'elastic') return current
+    return legFramesWith(best, 1) > legFramesWith(current, 0) * MOVE_GAIN ? best : current
+  }
+
+  private byFit(desks: readonly EngineDesk[]): EngineDesk[] {
+    return [...desks]
+      .map((desk) => ({ desk, frames: legFramesWith(desk, 1), share: shareUsed(desk) }))
+      .sort((one, other) => other.frames - one.frames || one.share - other.share)
+      .map(({ desk }) => desk)
+  }
+
+  /** Lanes that the engines could take beside those that they carry, on average. */
+  private room(desks: readonly EngineDesk[]): number {
+    return desks.reduce((sum, desk) => {
+      return sum + roomOf(desk.planOf(desk.ledger, desk.nowMs()), desk.ledger)
+    }, 0)
+  }
+
+  private waiterOf(demand: SessionDemand): Waiter {
+    const { jobId, priority, deadlineMs, lanes } = demand
+    const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
+    const sinceMs = Math.round(this.nowMs())
+    const noRoomMs = null
+    return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
+  }
+
+  private async lineWith(
+    waiter: Waiter | null,
+    options: { signal: AbortSignal },
+  ): Promise<Waiter[]> {
+    this.waiters = await this.options.waiting.list(options)
+    const stands = waiter !== null && this.waiters.some(({ jobId }) => jobId === waiter.jobId)
+    const all = waiter === null || stands ? this.waiters : [...this.waiters, waiter]
+    const nowMs = this.nowMs()
+    return waitingOrder(all, { nowMs, agingMs: this.options.agingMs })
+  }
+}
+
+/** Whether a job that waits for this would be passed by others that take what it waits for. */
+function holdsPlace(reason: WaitReason): boolean {
+  return reason !== 'turn' && reason !== 'engines'
+}
+
+/** Most lanes that are counted as room: more are never let in in one round. */
+const ROOM_MAX = 1_024
+
+/** Lanes that one engine could take beside those that it carries, on average. */
+function roomOf(plan: EnginePlan, ledger: Ledger): number {
+  const crowd = crowdWith(ledger, [])
+  const byLimit = Math.max(0, plan.limits.lanes - crowd.lanes)
+  if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
+  // Known curves can't be averaged: the next one asks, and is answered exactly.
+  if (plan.policy !== 'elastic') return Math.min(1, byLimit)
+  let low = 0
+  let high = Math.min(ROOM_MAX, byLimit)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (legFramesFor(plan, withMore(crowd, middle), FILL_SHARE) === null) high = middle - 1
+    else low = middle
+  }
+  return low
+}
+
+function hasLane(desk: EngineDesk): boolean {
+  return lanesCarried(desk.ledger) < desk.planOf(desk.ledger, desk.nowMs()).limits.lanes
+}
+
+function legFramesWith(desk: EngineDesk, more: number): number {
+  const plan = desk.planOf(desk.ledger, desk.nowMs())
+  return legFramesFor(plan, withMore(crowdWith(desk.ledger, []), more), FILL_SHARE) ?? 0
+}
+
+function shareUsed(desk: EngineDesk): number {
+  const { kvBlocks } = desk.planOf(desk.ledger, desk.nowMs()).limits
+  return lanesCarried(desk.ledger) / Math.max(1, kvBlocks)
+}
+
+function chainId(jobId: string, lane: number): string {
+  return `${jobId}/${lane}`
+}

@@ -1,0 +1,107 @@
+import type { Redis } from 'ioredis'
+import { ConfigError } from '../../kernel/errors.js'
+import { answerOf, repliesOf, timeMs, timeUs } from '../../redis/redis-command.js'
+import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
+import type { LedgerReading, LedgerStore } from '../ledger-store.js'
+
+/** Raised with every change of `Ledger` that an older worker would misunderstand. */
+const LEDGER_SCHEMA = 'nightscribe.ledger/1'
+/** Keys that Redis looks at for one answer. */
+const SCAN_COUNT = 500
+
+const WRITE_IF_UNCHANGED = `
+if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'value', ARGV[3])
+return 1`
+
+/** What this worker has last seen of one ledger. */
+interface Seen {
+  revision: number
+  ledger: Ledger
+  /** Redis' clock at the read. */
+  timeUs: number
+}
+
+/**
+ * The ledgers in Redis: hash `<prefix>:ledger:<engine>` with `revision` and `value` (JSON, with its
+ * schema).
+ *
+ * A revision is Redis' time of the read before the write, in µs, and at least one more than the
+ * revision before. A mere count would come back after a crash in which Redis forgot its last
+ * second, and a worker would take another's ledger for the one that it has in mind.
+ */
+export class RedisLedgerStore implements LedgerStore {
+  private readonly redis: Redis
+  private readonly prefix: string
+  private readonly seen = new Map<string, Seen>()
+
+  constructor(options: { redis: Redis; prefix: string }) {
+    this.redis = options.redis
+    this.prefix = options.prefix
+  }
+
+  /** @throws ConfigError where a worker of another version has written it */
+  async read(engine: string, options: { signal: AbortSignal }): Promise<LedgerReading> {
+    const key = this.key(engine)
+    const ask = () => repliesOf(this.redis.pipeline().hmget(key, 'revision', 'value').time())
+    const [fields, time] = await answerOf(ask, options)
+    const [revisionText, json] = fields as [string | null, string | null]
+    const revision = Number(revisionText ?? 0)
+    const seen = this.seen.get(engine)
+    // Most reads meet what this worker has written itself: parsing costs more than all the rest.
+    const ledger = seen?.revision === revision ? seen.ledger : parseLedger(key, json)
+    this.seen.set(engine, { revision, ledger, timeUs: timeUs(time) })
+    return { ledger, revision, nowMs: timeMs(time) }
+  }
+
+  async write(
+    engine: string,
+    ledger: Ledger,
+    { revision, signal }: { revision: number; signal: AbortSignal },
+  ): Promise<number | null> {
+    const readUs = this.seen.get(engine)?.timeUs ?? 0
+    const next = Math.max(revision + 1, readUs)
+    const json = JSON.stringify({ schema: LEDGER_SCHEMA, ...ledger })
+    const key = this.key(engine)
+    const ask = () => this.redis.eval(WRITE_IF_UNCHANGED, 1, key, revision, next, json)
+    if ((await answerOf(ask, { signal })) !== 1) return null
+    this.seen.set(engine, { revision: next, ledger, timeUs: readUs })
+    return next
+  }
+
+  /** Engines that have a ledger, also those that no worker names any more; in no order. */
+  async engines(options: { signal: AbortSignal }): Promise<string[]> {
+    const found = new Set<string>()
+    const start = this.key('')
+    for (let cursor = '0'; ; ) {
+      const ask = () => this.redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', SCAN_COUNT)
+      const [next, keys] = await answerOf(ask, options)
+      for (const key of keys) found.add(key.slice(start.length))
+      if (next === '0') return [...found]
+      cursor = next
+    }
+  }
+
+  private key(engine: string): string {
+    return `${this.prefix}:ledger:${engine}`
+  }
+}
+
+function parseLedger(key: string, json: string | null): Ledger {
+  if (json === null) return EMPTY_LEDGER
+  const { schema, ...ledger } = parseJson(json) as Ledger & { schema: unknown }
+  if (schema === LEDGER_SCHEMA) return ledger
+  throw new ConfigError(
+    'config_invalid',
+    `${key} in Redis has the shape ${String(schema)}, and this worker writes ${LEDGER_SCHEMA}: workers of two versions share one Redis. Run one version only, or give each a queue.prefix of its own; when no other worker runs, delete that key.`,
+    { facts: { key } },
+  )
+}
+
+function parseJson(json: string): object {
+  try {
+    return JSON.parse(json) ?? {}
+  } catch {
+    return {} // no JSON at all: it has no schema either, and is refused by that
+  }
+}

@@ -1,0 +1,131 @@
+import { printable } from '../../app/printable.js'
+import type { ErrorCode } from '../../kernel/errors.js'
+import { FAILURE_CODES } from '../../queue/failure-codes.js'
+import type { DatedNote, JobNote, StreamedEvent } from '../../queue/index.js'
+import { HISTORY_NOTES_MAX } from '../../queue/job-history.js'
+import { clockText } from '../terminal.js'
+
+const DAY_MS = 24 * 3_600_000
+
+/** What happened to a job, oldest first: one line each, with the time of who reads it. Pure. */
+export function historyLines(
+  history: readonly DatedNote[],
+  options: { nowMs: number; audioMsTotal: number | null },
+): string[] {
+  const [first] = history
+  if (!first) return []
+  const isFull = history.length >= HISTORY_NOTES_MAX && first.note.kind !== 'submitted'
+  const withDate = options.nowMs - first.atMs >= DAY_MS
+  return [
+    ...(isFull ? ['…  what was before is no longer kept'] : []),
+    ...history.map(({ atMs, note }) => {
+      return `${stampText(atMs, withDate)}  ${noteText(note, options.audioMsTotal)}`
+    }),
+  ]
+}
+
+/** `21:04:11`, or `2026-11-20 21:04:11`, in the time zone of who reads it. */
+export function stampText(atMs: number, withDate: boolean): string {
+  const at = new Date(atMs)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')
+  if (!withDate) return time
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`
+}
+
+/** `7:01 of audio`, and what it is a sum of where it is more than the recording is long. */
+export function audioText(audioMs: number, audioMsTotal: number | null): string {
+  const isSum = audioMsTotal !== null && audioMs > audioMsTotal
+  return `${clockText(audioMs)} of audio${isSum ? ' (all channels together)' : ''}`
+}
+
+/** `3rd` */
+export function ordinal(place: number): string {
+  const teens = place % 100 >= 11 && place % 100 <= 13
+  const ending = teens ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th')
+  return `${place}${ending}`
+}
+
+/** `40 s`, `5 min` or `2 h`. */
+export function roughText(durationMs: number): string {
+  if (durationMs < 90_000) return `${Math.ceil(durationMs / 1000)} s`
+  if (durationMs < 90 * 60_000) return `${Math.round(durationMs / 60_000)} min`
+  return `${Math.round(durationMs / 3_600_000)} h`
+}
+
+/** One line of a job's live stream. */
+export function eventLine({ atMs, event }: StreamedEvent, nowMs: number): string {
+  const stamp = stampText(atMs, nowMs - atMs >= DAY_MS)
+  switch (event.type) {
+    case 'status': {
+      const why = event.error ? `: ${printable(event.error.detail)} [${event.error.code}]` : ''
+      return `${stamp}  ${event.status}${why}`
+    }
+    case 'progress':
+      return `${stamp}  ${clockText(event.audioMsDone)} of ${clockText(event.audioMsTotal)}`
+    case 'text': {
+      const channel = event.channel === null ? '' : ` [channel ${event.channel + 1}]`
+      return `${stamp}  ${clockText(event.endMs)}${channel} ${printable(event.text).trim()}`
+    }
+  }
+}
+
+function noteText(note: JobNote, audioMsTotal: number | null): string {
+  const audio = (ms: number) => audioText(ms, audioMsTotal)
+  switch (note.kind) {
+    case 'submitted':
+      return 'submitted'
+    case 'retried':
+      return 'started again by hand'
+    case 'found':
+      return 'Redis had lost it; found in storage and queued again'
+    case 'waiting':
+      return `waited for room: ${printable(note.reason)}`
+    case 'admitted': {
+      const where =
+        note.engines.length > 0 ? `, on ${note.engines.map(printable).join(' and ')}` : ''
+      return note.safeAudioMs > 0
+        ? `try ${note.fence} went on after ${audio(note.safeAudioMs)}${where}`
+        : `try ${note.fence} began${where}`
+    }
+    case 'session-broke': {
+      return `lost ${sessionsText(note.times)} on ${printable(note.engine)}: ${reasonText(note.code)}`
+    }
+    case 'session-freed': {
+      return `gave up ${sessionsText(note.times)} on ${printable(note.engine)}, so that the others there could go on`
+    }
+    case 'try-failed': {
+      const { detail, code } = note.error
+      const how = `failed${againText(note.tries)}: ${printable(detail)} [${code}]`
+      return `${how} To be tried again after ${roughText(note.backoffMs)}`
+    }
+    case 'taken-over': {
+      const rest = note.safeAudioMs > 0 ? `, with ${audio(note.safeAudioMs)} safe` : ''
+      return `its worker was lost${againText(note.takeovers)}; another one took it over${rest}`
+    }
+    case 'handed-back':
+      return 'its worker was stopped and handed it back'
+    case 'canceled':
+      return 'canceled'
+    case 'failed': {
+      const how = note.tries > 1 ? `gave up after ${note.tries} tries without progress` : 'failed'
+      return `${how}: ${reasonText(note.error.code)}`
+    }
+  }
+}
+
+function sessionsText(count: number): string {
+  return count === 1 ? 'a session' : `${count} sessions`
+}
+
+/** Of what came again and again, and nothing was made safe in between. */
+function againText(times: number): string {
+  return times > 1 ? `, the ${ordinal(times)} time without progress` : ''
+}
+
+/** `the engine fell silent [session_stalled]`; the code alone where another release wrote it. */
+function reasonText(code: string): string {
+  const title = FAILURE_CODES[code as ErrorCode]?.title
+  if (title === undefined) return `[${printable(code)}]`
+  return `${title.charAt(0).toLowerCase()}${title.slice(1)} [${code}]`
+}

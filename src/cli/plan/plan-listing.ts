@@ -1,0 +1,77 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { InputError } from '../../kernel/errors.js'
+import { storedMedia } from '../../pipeline/intake/stored-media.js'
+import { openObjectStore } from '../../storage/open-object-store.js'
+import type { CommandContext } from '../command-context.js'
+import { type LocalFile, localFiles, MEDIA_ENDINGS, openLocalFile } from '../submit/local-files.js'
+import type { Unprobed } from './plan-probe.js'
+
+/**
+ * The recordings behind a file, a folder, `s3://bucket/key` or `s3://bucket/prefix/`, where they
+ * are: nothing is uploaded and nothing becomes a job.
+ * @throws InputError `input_not_found` naming the argument; what the store throws
+ */
+export async function listRecordings(
+  context: Pick<CommandContext, 'settings' | 'cwd' | 'clock' | 'random'>,
+  argument: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Unprobed[]> {
+  const found = argument.startsWith('s3://')
+    ? await listBucket(context, argument, { signal })
+    : await listLocal(context, argument)
+  if (found.length > 0) return found
+  throw new InputError('input_not_found', `There is no audio or video below ${argument}.`)
+}
+
+async function listBucket(
+  { settings, clock, random }: Pick<CommandContext, 'settings' | 'clock' | 'random'>,
+  argument: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Unprobed[]> {
+  const [, bucket = '', prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(argument) ?? []
+  if (!bucket) {
+    const sentence = `${argument} names no bucket; write s3://bucket/prefix.`
+    throw new InputError('input_not_found', sentence)
+  }
+  const store = await openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
+  const found: Unprobed[] = []
+  for await (const { key, bytes } of store.list(prefix, { signal })) {
+    const isNamed = key === prefix
+    if (bytes === 0 || !(isNamed || MEDIA_ENDINGS.test(key))) continue
+    const name = `s3://${bucket}/${key}`
+    const open = async (options: { signal: AbortSignal }) =>
+      storedMedia(store, await store.head(key, options), name)
+    found.push({ name, bytes, open })
+  }
+  return found
+}
+
+async function listLocal(
+  { settings, cwd }: Pick<CommandContext, 'settings' | 'cwd'>,
+  argument: string,
+): Promise<Unprobed[]> {
+  const bytesMax = settings.media.sourceBytesMax
+  const files = await localFiles(argument, cwd)
+  return await Promise.all(files.map((file) => localRecording(file, bytesMax)))
+}
+
+async function localRecording(file: LocalFile, bytesMax: number): Promise<Unprobed> {
+  const { name, path } = file
+  const about = await stat(path).catch(() => null) // opening it says why
+  return {
+    name,
+    bytes: about?.size ?? 0,
+    async open() {
+      const { handle, bytes } = await openLocalFile(file, { bytesMax })
+      await handle.close() // that it can be read is known; each read opens it by itself
+      return {
+        name,
+        bytes,
+        async read({ startByte, endByte }, { signal }) {
+          return createReadStream(path, { start: startByte, end: endByte - 1, signal })
+        },
+      }
+    },
+  }
+}

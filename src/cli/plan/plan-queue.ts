@@ -1,0 +1,115 @@
+import pLimit from 'p-limit'
+import { UpstreamError } from '../../kernel/errors.js'
+import { sourceOf } from '../../pipeline/intake/source-address.js'
+import { storedMedia } from '../../pipeline/intake/stored-media.js'
+import { openJobs } from '../../pipeline/lifecycle/reconcile-jobs.js'
+import { isFinal, type JobCard } from '../../queue/index.js'
+import {
+  type AnalysisDocument,
+  analysisDocument,
+} from '../../storage/documents/analysis-document.js'
+import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
+import { readJson } from '../../storage/documents/stored-json.js'
+import type { ObjectStore } from '../../storage/index.js'
+import { analysisKey, jobKey } from '../../storage/keys.js'
+import { openObjectStore } from '../../storage/open-object-store.js'
+import type { CommandContext } from '../command-context.js'
+import { openRunning } from '../open-running.js'
+import type { Unprobed } from './plan-probe.js'
+import type { PlanRecording } from './plan-recording.js'
+
+/** Documents that are read at a time. */
+const READS_AT_ONCE = 8
+
+/** A job that hasn't ended. */
+export interface OpenJob {
+  /** What is known without its length, if nobody has listened to it yet. */
+  readonly recording: Omit<PlanRecording, 'durationMs' | 'lengthFrom' | 'lanes'>
+  readonly analysis: AnalysisDocument | null
+  readonly isSplit: boolean
+  /** Where its length can be read. */
+  readonly source: Unprobed
+}
+
+/**
+ * Every job that hasn't ended: from storage, which knows them all, and from the cards in Redis,
+ * where one runs, for how far each of them is.
+ * @throws what the store throws; the signal's reason
+ */
+export async function openJobsOf(
+  context: CommandContext,
+  options: { signal: AbortSignal; note(sentence: string): void },
+): Promise<OpenJob[]> {
+  const { signal, note } = options
+  const { settings, clock, random } = context
+  try {
+    await using ports = await openRunning(context, signal)
+    return await readJobs(ports, { signal, card: (jobId) => ports.board.get(jobId) })
+  } catch (error) {
+    if (!(error instanceof UpstreamError) || error.code !== 'queue_unavailable') throw error
+    // One that was named and doesn't answer knows what has begun, and others may be at work.
+    if (settings.redisUrl !== null) throw error
+    note('No queue runs here: the jobs are those in storage, and none of them has begun.')
+  }
+  const store = await openObjectStore(settings, { clock, random })
+  const sourceStore = (bucket: string) =>
+    openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
+  return await readJobs({ store, sourceStore }, { signal, card: async () => null })
+}
+
+/** Where jobs and their recordings are read. */
+interface JobStores {
+  store: ObjectStore
+  sourceStore(bucket: string): Promise<ObjectStore>
+}
+
+async function readJobs(
+  stores: JobStores,
+  options: { signal: AbortSignal; card(jobId: string): Promise<JobCard | null> },
+): Promise<OpenJob[]> {
+  const { signal } = options
+  const jobIds: string[] = []
+  for await (const jobId of openJobs(stores, { signal })) jobIds.push(jobId)
+  const limit = pLimit(READS_AT_ONCE)
+  const jobs = await Promise.all(
+    jobIds.map((jobId) =>
+      limit(async () => {
+        const document = await readJson(stores.store, jobKey(jobId), jobDocument, { signal })
+        const card = await options.card(jobId)
+        if (!document || (card && isFinal(card.status))) return null
+        const key = analysisKey(jobId)
+        const analysis = await readJson(stores.store, key, analysisDocument, { signal })
+        return openJob(stores, document, analysis, card)
+      }),
+    ),
+  )
+  return jobs.filter((job) => job !== null)
+}
+
+function openJob(
+  stores: JobStores,
+  document: JobDocument,
+  analysis: AnalysisDocument | null,
+  card: JobCard | null,
+): OpenJob {
+  const { job_id: id, name, source, options } = document
+  const { pace, priority, deadline_at: deadlineAt, channels } = options
+  const isRunning = card !== null && ['admitted', 'running', 'finalizing'].includes(card.status)
+  return {
+    recording: {
+      ...{ id, name, pace, priority, isRunning },
+      deadlineMs: deadlineAt === null ? null : Date.parse(deadlineAt),
+      doneMs: isRunning ? card.audioMsDone : 0,
+    },
+    analysis,
+    isSplit: channels === 'split',
+    source: {
+      name,
+      bytes: source.bytes,
+      async open({ signal }) {
+        const from = await sourceOf(stores, source.bucket)
+        return storedMedia(from, await from.head(source.key, { signal }), name)
+      },
+    },
+  }
+}

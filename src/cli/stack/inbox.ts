@@ -1,0 +1,79 @@
+import { sleepFor } from '../../kernel/clock.js'
+import { NightscribeError } from '../../kernel/errors.js'
+import type { IntakePorts } from '../../pipeline/index.js'
+import { sourceAddress } from '../../pipeline/intake/source-address.js'
+import { submitRecording } from '../../pipeline/intake/submit-recording.js'
+import type { ObjectHead } from '../../storage/index.js'
+import { INBOX_PREFIX } from '../../storage/keys.js'
+
+/** How the inbox is looked after. */
+export interface InboxOptions {
+  /** A recording is taken once it has been unchanged for so long. */
+  settleMs: number
+  scanIntervalMs: number
+  signal: AbortSignal
+  onSubmitted(name: string, jobId: string): void
+  onRefused(name: string, sentence: string): void
+}
+
+interface Seen {
+  /** Size and time of change; what is being copied changes one of them. */
+  mark: string
+  sinceMs: number
+  taken: boolean
+}
+
+/**
+ * Submits recordings that are dropped below `inbox/`, each content once, until the signal aborts.
+ * The objects stay where they are. What is there already when it starts is taken, too: a recording
+ * that was done before answers with its manifest at once.
+ */
+export async function watchInbox(ports: IntakePorts, options: InboxOptions): Promise<void> {
+  const { signal } = options
+  const seen = new Map<string, Seen>()
+  while (!signal.aborted) {
+    const present = new Set<string>()
+    for await (const head of ports.store.list(INBOX_PREFIX, { signal })) {
+      present.add(head.key)
+      if (ripe(seen, head, ports.clock.monotonicMs(), options.settleMs)) {
+        await take(ports, head, options)
+      }
+    }
+    for (const key of seen.keys()) if (!present.has(key)) seen.delete(key)
+    await sleepFor(ports.clock, options.scanIntervalMs, { signal })
+  }
+}
+
+function ripe(seen: Map<string, Seen>, head: ObjectHead, nowMs: number, settleMs: number): boolean {
+  const mark = `${head.bytes} ${head.modifiedMs}`
+  const known = seen.get(head.key)
+  if (!known || known.mark !== mark) {
+    seen.set(head.key, { mark, sinceMs: nowMs, taken: false })
+    return false
+  }
+  if (known.taken || nowMs - known.sinceMs < settleMs) return false
+  known.taken = true
+  return true
+}
+
+async function take(ports: IntakePorts, head: ObjectHead, options: InboxOptions): Promise<void> {
+  const name = head.key.slice(INBOX_PREFIX.length)
+  try {
+    const outcome = await submitRecording(
+      ports,
+      {
+        ...sourceAddress(ports.store, head.key),
+        name,
+        channels: 'mix',
+        pace: 1,
+        priority: 0,
+        deadlineAt: null,
+      },
+      options,
+    )
+    if (outcome.kind === 'queued') options.onSubmitted(name, outcome.jobId)
+  } catch (error) {
+    if (!(error instanceof NightscribeError) || error.name !== 'InputError') throw error
+    options.onRefused(name, `${error.message} [${error.code}]`)
+  }
+}

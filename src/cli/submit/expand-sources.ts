@@ -1,0 +1,137 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { InputError, reasonOf, systemCode } from '../../kernel/errors.js'
+import type { Random } from '../../kernel/random.js'
+import type { IntakePorts } from '../../pipeline/index.js'
+import {
+  type SourceAddress,
+  sourceAddress,
+  sourceOf,
+} from '../../pipeline/intake/source-address.js'
+import { storeRecording } from '../../pipeline/intake/store-recording.js'
+import {
+  contentOf,
+  faultOf,
+  type LocalFile,
+  localFiles,
+  MEDIA_ENDINGS,
+  openLocalFile,
+} from './local-files.js'
+
+/** One recording that an argument stands for. */
+export interface ExpandedSource {
+  /** For people: path, key or address. */
+  name: string
+  /** Brings it into storage where it isn't yet. @throws InputError */
+  locate(): Promise<SourceAddress>
+}
+
+/** What `expandSources` works with. */
+export interface ExpandOptions {
+  ports: IntakePorts
+  /** Relative paths start here. */
+  cwd: string
+  /** Downloads pass through here. */
+  spoolDir: string
+  random: Random
+  downloadBytesMax: number
+  signal: AbortSignal
+}
+
+/**
+ * The recordings behind an argument: a file, a folder (its media files, in order of name), an
+ * `s3://bucket/key`, an `s3://bucket/prefix/`, or an `https://` address.
+ * @throws InputError `input_not_found` naming the argument
+ */
+export async function expandSources(
+  argument: string,
+  options: ExpandOptions,
+): Promise<ExpandedSource[]> {
+  if (argument.startsWith('s3://')) return await expandS3(argument, options)
+  if (/^https?:\/\//.test(argument)) {
+    return [{ name: argument, locate: () => download(argument, options) }]
+  }
+  const files = await localFiles(argument, options.cwd)
+  return files.map((file) => ({ name: file.name, locate: () => upload(file, options) }))
+}
+
+async function upload(file: LocalFile, options: ExpandOptions): Promise<SourceAddress> {
+  const { store } = options.ports
+  const { handle } = await openLocalFile(file, { bytesMax: options.downloadBytesMax })
+  try {
+    const recording = { name: file.name, read: () => contentOf(handle) }
+    return sourceAddress(store, await storeRecording(store, recording, options))
+  } catch (cause) {
+    throw systemCode(cause)?.startsWith('E') ? await faultOf(file, cause) : cause
+  } finally {
+    await handle.close()
+  }
+}
+
+async function expandS3(argument: string, options: ExpandOptions): Promise<ExpandedSource[]> {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(argument) ?? []
+  if (!bucket) {
+    throw new InputError('input_not_found', `${argument} names no bucket; write s3://bucket/key.`)
+  }
+  if (key && !key.endsWith('/')) {
+    return [{ name: argument, locate: async () => ({ bucket, key }) }]
+  }
+  const store = await sourceOf(options.ports, bucket)
+  const found: ExpandedSource[] = []
+  for await (const head of store.list(key, options)) {
+    if (!MEDIA_ENDINGS.test(head.key)) continue
+    const address = { bucket, key: head.key }
+    found.push({ name: `s3://${bucket}/${head.key}`, locate: async () => address })
+  }
+  if (found.length > 0) return found
+  throw new InputError('input_not_found', `There is no audio or video object below ${argument}.`)
+}
+
+async function download(url: string, options: ExpandOptions): Promise<SourceAddress> {
+  const { store } = options.ports
+  await mkdir(options.spoolDir, { recursive: true })
+  const path = join(options.spoolDir, `download-${options.random.hexId(8)}`)
+  try {
+    const response = await fetch(url, { signal: options.signal })
+    if (!response.ok || !response.body) {
+      const code = response.status === 404 ? 'input_not_found' : 'input_forbidden'
+      throw new InputError(code, `${url} answers HTTP ${response.status}; nothing was fetched.`)
+    }
+    const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
+    const capped = limitBytes(body, url, options.downloadBytesMax)
+    await pipeline(capped, createWriteStream(path), { signal: options.signal })
+    const name = basename(new URL(url).pathname) || 'recording'
+    const key = await storeRecording(store, { name, read: () => createReadStream(path) }, options)
+    return sourceAddress(store, key)
+  } catch (error) {
+    options.signal.throwIfAborted()
+    if (error instanceof InputError) throw error
+    const cause = error instanceof Error && error.cause ? error.cause : error
+    throw new InputError('input_not_found', `${url} can't be fetched: ${reasonOf(cause)}.`, {
+      cause,
+    })
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function* limitBytes(
+  body: AsyncIterable<Uint8Array>,
+  url: string,
+  bytesMax: number,
+): AsyncIterable<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.byteLength
+    if (bytes > bytesMax) {
+      throw new InputError(
+        'media_too_large',
+        `${url} is larger than ${bytesMax} bytes (setting media.sourceBytesMax).`,
+      )
+    }
+    yield chunk
+  }
+}

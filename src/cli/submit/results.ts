@@ -1,0 +1,164 @@
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { EXIT } from '../../app/exit-code.js'
+import type { OpenPorts } from '../../app/open-ports.js'
+import { printable } from '../../app/printable.js'
+import { ConfigError, reasonOf } from '../../kernel/errors.js'
+import { readManifest } from '../../pipeline/result/commit-result.js'
+import type { JobCard, Stage } from '../../queue/index.js'
+import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import type { Submitted } from './submit-sources.js'
+
+/** What one recording came to in the end. */
+export interface RecordingResult {
+  name: string
+  jobId: string | null
+  status: 'completed' | 'failed' | 'canceled'
+  error: { code: string; detail: string; retryable: boolean; stage: Stage | null } | null
+  warnings: readonly string[]
+  manifest: ManifestDocument | null
+  /** From a stand-in engine, not from a real one. */
+  engineIsStandin: boolean | null
+}
+
+/** Joins submissions with how their jobs ended. */
+export async function collectResults(
+  ports: OpenPorts,
+  submitted: readonly Submitted[],
+  cards: ReadonlyMap<string, JobCard>,
+  options: { signal: AbortSignal },
+): Promise<RecordingResult[]> {
+  const results: RecordingResult[] = []
+  for (const { name, outcome, error } of submitted) {
+    const jobId = outcome?.jobId ?? null
+    const card = jobId === null ? null : (cards.get(jobId) ?? (await ports.board.get(jobId)))
+    const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
+    const own = error && {
+      code: error.code,
+      detail: error.message,
+      retryable: error.retryable,
+      stage: null,
+    }
+    const cause = own ?? card?.error ?? null
+    results.push({
+      name,
+      jobId,
+      status: manifest ? 'completed' : card?.status === 'canceled' ? 'canceled' : 'failed',
+      error: manifest ? null : cause,
+      warnings: manifest?.warnings ?? [],
+      manifest,
+      engineIsStandin: card?.engineIsStandin ?? null,
+    })
+  }
+  return results
+}
+
+/** 0: all good ones are done; 75, 2: one isn't, later or by a setting; 1: nothing could be done. */
+export function batchExitCode(results: readonly RecordingResult[]): number {
+  if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
+  if (results.some(({ error }) => error?.code === 'config_invalid')) return EXIT.config
+  return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
+}
+
+/** The key of one output file of a result, or null. */
+export function outputKey(manifest: ManifestDocument, name: string): string | null {
+  return manifest.outputs.find((output) => output.name === name)?.key ?? null
+}
+
+/** Reads one output file whole; transcripts are small. */
+export async function readOutput(
+  ports: OpenPorts,
+  key: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  const { body } = await ports.store.get(key, { signal })
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** Makes sure of a folder for results before there are any. @throws ConfigError naming `--out` */
+export async function openOutFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+    await access(folder, constants.W_OK)
+  } catch (cause) {
+    const sentence = `--out ${folder} can't be written (${reasonOf(cause)}): name another folder.`
+    throw new ConfigError('config_invalid', sentence, { cause })
+  }
+}
+
+/**
+ * Saves all files of a result as `<recording>.<ending>`; where another recording's or a file of
+ * yours has that name, with the job's id between.
+ * @param taken job ids by the names that were given away
+ * @returns the paths
+ */
+export async function saveOutputs(
+  ports: OpenPorts,
+  result: RecordingResult,
+  folder: string,
+  taken: Map<string, string>,
+  options: { signal: AbortSignal },
+): Promise<string[]> {
+  const { manifest, jobId } = result
+  if (!manifest || jobId === null) return []
+  const plain = fileBase(result.name)
+  const files: { ending: string; content: Buffer }[] = []
+  for (const { name, key } of manifest.outputs) {
+    const content = await readOutput(ports, key, options)
+    files.push({ ending: name.replace(/^transcript\./, ''), content })
+  }
+  // Some disks take names for the same that differ in case or in how an umlaut is written.
+  const alike = plain.normalize('NFC').toLowerCase()
+  const owner = taken.get(alike) ?? jobId
+  const isOthers = owner !== jobId || (await wouldReplace(join(folder, plain), files))
+  taken.set(alike, owner)
+  const paths: string[] = []
+  for (const { ending, content } of files) {
+    const path = join(folder, `${isOthers ? `${plain}.${jobId}` : plain}.${ending}`)
+    await writeFile(path, content)
+    paths.push(path)
+  }
+  return paths
+}
+
+/** Whether a file of that name holds something else. */
+async function wouldReplace(
+  path: string,
+  files: readonly { ending: string; content: Buffer }[],
+): Promise<boolean> {
+  const standing = await Promise.all(
+    files.map(({ ending }) => readFile(`${path}.${ending}`).catch(() => null)), // nothing there
+  )
+  return standing.some((bytes, at) => bytes && !bytes.equals(files[at]?.content ?? bytes))
+}
+
+/** With the job's id and the longest ending it is still a name that file systems allow. */
+const BASE_BYTES_MAX = 200
+
+/** The last part of a path, key or address, without its ending, as the name of a file. */
+function fileBase(name: string): string {
+  const isAddress = /^https?:\/\//.test(name)
+  const whole = printable(parse(isAddress ? name.replace(/[?#].*$/, '') : name).name)
+  let base = ''
+  for (const character of whole) {
+    if (Buffer.byteLength(base + character) > BASE_BYTES_MAX) break
+    base += character
+  }
+  return base || 'transcript'
+}
+
+/** One result as it stands in `--json`. */
+export function resultJson(result: RecordingResult, text: string | null): object {
+  return {
+    name: result.name,
+    job_id: result.jobId,
+    status: result.status,
+    error: result.error,
+    warnings: result.warnings,
+    engine_is_standin: result.engineIsStandin,
+    outputs: result.manifest?.outputs ?? [],
+    text,
+  }
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { OpenPorts } from '../../app/open-ports.js'
+import { ConfigError, InputError, type NightscribeError } from '../../kernel/errors.js'
+import { type SubmitOutcome, submitRecording } from '../../pipeline/intake/submit-recording.js'
+import type { CommandContext } from '../command-context.js'
+import { type ExpandedSource, expandSources } from './expand-sources.js'
+import type { SubmitOptions } from './submit-options.js'
+
+/** One recording that was to be submitted, and what came of it. */
+export interface Submitted {
+  name: string
+  /** Null where it could not become a job. */
+  outcome: SubmitOutcome | null
+  error: NightscribeError | null
+}
+
+/**
+ * Submits everything that the arguments stand for, in order. A bad one never stops the others, nor
+ * does a foreign bucket that the settings open no way to.
+ * @throws what concerns all of them: settings, storage, Redis
+ */
+export async function submitSources(
+  context: CommandContext,
+  ports: OpenPorts,
+  request: { arguments: readonly string[]; options: SubmitOptions; signal: AbortSignal },
+): Promise<Submitted[]> {
+  const { settings, cwd, random } = context
+  const { signal } = request
+  const results: Submitted[] = []
+  for (const argument of request.arguments) {
+    const spoolDir = join(settings.stateDir, 'spool')
+    const downloadBytesMax = settings.media.sourceBytesMax
+    const expand = { ports, cwd, spoolDir, random, downloadBytesMax, signal }
+    try {
+      for (const source of await expandSources(argument, expand)) {
+        results.push(await submitOne(ports, source, request.options, signal))
+      }
+    } catch (error) {
+      results.push({ name: argument, outcome: null, error: ownErrorOf(error, argument) })
+    }
+  }
+  const [first] = results
+  if (first?.error && results.every(({ error }) => error instanceof ConfigError)) throw first.error
+  return results
+}
+
+/** Submits one recording; a fault of the recording itself becomes part of the result. */
+export async function submitOne(
+  ports: OpenPorts,
+  source: ExpandedSource,
+  options: SubmitOptions,
+  signal: AbortSignal,
+): Promise<Submitted> {
+  const { name } = source
+  try {
+    const address = await source.locate()
+    const outcome = await submitRecording(ports, { ...address, name, ...options }, { signal })
+    return { name, outcome, error: null }
+  } catch (error) {
+    return { name, outcome: null, error: ownErrorOf(error, name) }
+  }
+}
+
+/** What is a source's own. @throws everything else */
+function ownErrorOf(error: unknown, name: string): NightscribeError {
+  if (error instanceof InputError) return error
+  // Our own storage is open by now: what is missing are the rights to this one.
+  if (error instanceof ConfigError && name.startsWith('s3://')) return error
+  throw error
+}

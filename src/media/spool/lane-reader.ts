@@ -1,0 +1,225 @@
+import { orAbort } from '../../kernel/abort.js'
+import { STEP_SAMPLES } from '../../model/pcm.js'
+import type { LegReader, MediaSource, SpooledLeg } from '../index.js'
+
+/**
+ * Frames that are decoded at a time: 2 min, 3.8 MB of PCM. Starting ffmpeg and finding the place
+ * take 80 ms, decoding a minute 45 ms, so shorter ones cost too much; of longer ones more is thrown
+ * away, because most legs end within minutes.
+ */
+export const STRETCH_FRAMES = 1_500
+/** How far back a reader may step behind the furthest frame it has asked for: 2 s. */
+export const STEP_BACK_FRAMES = 25
+/** From here on in a stretch the next one is decoded: a minute for a store that is slow. */
+const AHEAD_FROM_FRAME = STRETCH_FRAMES / 2
+
+/** One lane of a recording that has been analysed. */
+export interface LaneAudio {
+  reader: LegReader
+  /** The job's `audio.flac`. */
+  flac: MediaSource
+  /** 0-based channel in the FLAC. */
+  lane: number
+  /** Of the whole lane, at 16 kHz. */
+  samples: number
+}
+
+/** The frames of a lane from some place on, to where nobody has to say beforehand. */
+export interface LaneFrames extends AsyncDisposable {
+  /** Of the whole lane; the last one may be shorter than 80 ms. */
+  readonly frameCount: number
+  /**
+   * Frame `index` of the lane (0-based): 2560 bytes, fewer in the last one. By rising index, with
+   * steps of up to 2 s back; frames may be left out. May be called again before it has answered, so
+   * that the legs around a cut can share a reader.
+   *
+   * @throws RangeError when the lane has no such frame or the reader is past it; what
+   *   `LegReader.openLeg` throws for the stretch that the frame is in; the reason of this signal or
+   *   of the lane's
+   */
+  frame(index: number, options: { signal: AbortSignal }): Promise<Uint8Array>
+}
+
+/**
+ * Reads a lane from a frame on, stretch by stretch: the first one is being decoded when this
+ * returns, each further one while the one before is read, so the end of a leg can move while it
+ * runs.
+ *
+ * It holds one stretch in the spool, from its second half on two, and in memory the frames of the
+ * last 2 s (with the blocks that they are part of, some 200 kB).
+ *
+ * Lanes that share a spool can't lock each other out of it: a stretch that was read to its end is
+ * given back before the next one is waited for, and one that is waited for ahead keeps nobody from
+ * reading. So everything that takes room is being read, and room comes free at the pace of the
+ * replay, as long as nobody opens a lane before its session may run.
+ *
+ * @param start.signal ends decodes under way; the lane must still be disposed of
+ * @throws RangeError when `fromFrame` isn't in the lane; the signal's reason
+ */
+export function openLane(
+  audio: LaneAudio,
+  start: { fromFrame: number; signal: AbortSignal },
+): LaneFrames {
+  start.signal.throwIfAborted()
+  return new OpenLane(audio, start)
+}
+
+/**
+ * Open: `current` holds what is being read, `ahead` what comes right after it, once the second
+ * half of `current` is read. Closed: every stretch is given back, nothing can be read.
+ */
+class OpenLane implements LaneFrames {
+  readonly frameCount: number
+  private readonly audio: LaneAudio
+  private readonly signal: AbortSignal
+  private current: Stretch
+  private ahead: Stretch | null = null
+  private furthest: number
+  /** The last frames that were asked for: their stretch may be gone. */
+  private readonly recent = new Map<number, Promise<Uint8Array>>()
+  /** Stretches on their way back to the spool. */
+  private readonly closing = new Set<Promise<void>>()
+  private isClosed = false
+  private readonly onAbort = () => {
+    this.current.stop(this.signal.reason)
+    this.ahead?.stop(this.signal.reason)
+  }
+
+  constructor(audio: LaneAudio, start: { fromFrame: number; signal: AbortSignal }) {
+    this.audio = audio
+    this.signal = start.signal
+    this.frameCount = Math.ceil(audio.samples / STEP_SAMPLES)
+    this.furthest = start.fromFrame
+    this.assertInLane(start.fromFrame)
+    this.current = this.open(start.fromFrame)
+    this.signal.addEventListener('abort', this.onAbort, { once: true })
+  }
+
+  async frame(index: number, { signal }: { signal: AbortSignal }): Promise<Uint8Array> {
+    signal.throwIfAborted()
+    this.signal.throwIfAborted()
+    this.assertInLane(index)
+    const isPast = index < this.furthest - STEP_BACK_FRAMES
+    const frame = isPast ? undefined : (this.recent.get(index) ?? this.read(index))
+    if (frame) return orAbort(frame, signal)
+    throw new RangeError(
+      `frame ${index} of lane ${this.audio.lane} is no longer held: frame ${this.furthest} was read`,
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.isClosed) {
+      this.isClosed = true
+      this.signal.removeEventListener('abort', this.onAbort)
+      for (const stretch of [this.current, this.ahead]) {
+        stretch?.stop(new DOMException('The lane was closed.', 'AbortError'))
+        if (stretch) this.release(stretch)
+      }
+      this.recent.clear()
+    }
+    await Promise.all(this.closing)
+  }
+
+  /** Undefined for a frame before the current stretch. */
+  private read(index: number): Promise<Uint8Array> | undefined {
+    if (index < this.current.fromFrame) return undefined
+    const frame = this.stretchOf(index).read(index)
+    this.furthest = Math.max(this.furthest, index)
+    this.recent.set(index, frame)
+    for (const known of this.recent.keys()) {
+      if (known < this.furthest - STEP_BACK_FRAMES) this.recent.delete(known)
+    }
+    return frame
+  }
+
+  private stretchOf(index: number): Stretch {
+    if (index >= this.current.endFrame) {
+      const { ahead } = this
+      this.keepEndOf(this.current, index)
+      this.release(this.current)
+      this.ahead = null
+      if (ahead && index >= ahead.endFrame) this.release(ahead)
+      this.current = ahead && index < ahead.endFrame ? ahead : this.open(index)
+    }
+    const { fromFrame, endFrame } = this.current
+    const isNear = index >= fromFrame + AHEAD_FROM_FRAME
+    if (isNear && endFrame < this.frameCount) this.ahead ??= this.open(endFrame)
+    return this.current
+  }
+
+  /** The leg before a cut may not have read the end of a stretch when the one after it goes on. */
+  private keepEndOf(stretch: Stretch, furthest: number): void {
+    const fromFrame = Math.max(stretch.fromFrame, furthest - STEP_BACK_FRAMES)
+    for (let index = fromFrame; index < stretch.endFrame; index += 1) {
+      if (this.recent.has(index)) continue
+      const frame = stretch.read(index)
+      frame.catch(() => {}) // told to who asks for it
+      this.recent.set(index, frame)
+    }
+  }
+
+  private open(fromFrame: number): Stretch {
+    const endFrame = Math.min(fromFrame + STRETCH_FRAMES, this.frameCount)
+    return new Stretch(this.audio, fromFrame, endFrame)
+  }
+
+  private release(stretch: Stretch): void {
+    const closed = stretch.close()
+    this.closing.add(closed)
+    // A failure stays in the set: disposing of the lane tells it.
+    closed.then(
+      () => this.closing.delete(closed),
+      () => {},
+    )
+  }
+
+  private assertInLane(index: number): void {
+    const isInside = Number.isInteger(index) && index >= 0 && index < this.frameCount
+    if (isInside && !this.isClosed) return
+    const state = this.isClosed ? 'closed' : `of ${this.frameCount} frames`
+    throw new RangeError(`frame ${index} can't be read: lane ${this.audio.lane} is ${state}`)
+  }
+}
+
+/**
+ * Opening, then open; closed from either, when nobody reads it any more. A failure to open is told
+ * to who reads it.
+ */
+class Stretch {
+  readonly fromFrame: number
+  /** Exclusive. */
+  readonly endFrame: number
+  private readonly stopping = new AbortController()
+  private readonly leg: Promise<SpooledLeg>
+  private isWanted = false
+
+  constructor({ reader, flac, lane, samples }: LaneAudio, fromFrame: number, endFrame: number) {
+    this.fromFrame = fromFrame
+    this.endFrame = endFrame
+    const range = {
+      lane,
+      startSample: fromFrame * STEP_SAMPLES,
+      endSample: Math.min(samples, endFrame * STEP_SAMPLES),
+    }
+    this.leg = reader.openLeg(flac, range, { signal: this.stopping.signal })
+    this.leg.catch(() => {}) // `read` tells it
+  }
+
+  async read(index: number): Promise<Uint8Array> {
+    this.isWanted = true
+    const leg = await this.leg
+    return leg.readFrame(index - this.fromFrame, { signal: this.stopping.signal })
+  }
+
+  /** Ends the decode and all reads. */
+  stop(reason: unknown): void {
+    this.stopping.abort(reason)
+  }
+
+  /** Reads that were begun are finished; a decode that nobody waits for is not. */
+  async close(): Promise<void> {
+    if (!this.isWanted) this.stopping.abort()
+    const leg = await this.leg.catch(() => null)
+    await leg?.[Symbol.asyncDispose]()
+  }
+}

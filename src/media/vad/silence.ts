@@ -1,0 +1,32 @@
+import { STEP_MS } from '../../model/pcm.js'
+import type { MsRange } from '../index.js'
+
+/**
+ * Silence that is replayed at both ends of what is skipped: a voice detector hears the edges of
+ * speech late, and a session needs the steps after a word to write it.
+ */
+export const SILENCE_MARGIN_MS = 1_000
+
+/**
+ * The stretches of a lane that need not be replayed: what is left of every pause longer than
+ * `skipSilenceMs` without a margin at both its ends, lead-in and tail of the recording included,
+ * so that even a silent one keeps something to replay. Pure.
+ *
+ * @param pausesMs sorted, without overlaps
+ * @param skipSilenceMs null skips nothing
+ * @returns `[startFrame, endFrame)` in frames of 80 ms, sorted, none empty
+ */
+export function skippableFrames(
+  pausesMs: readonly MsRange[],
+  skipSilenceMs: number | null,
+): (readonly [startFrame: number, endFrame: number])[] {
+  if (skipSilenceMs === null) return []
+  return pausesMs
+    .filter(([fromMs, toMs]) => toMs - fromMs > skipSilenceMs)
+    .map(([fromMs, toMs]) => {
+      const startFrame = Math.ceil((fromMs + SILENCE_MARGIN_MS) / STEP_MS)
+      const endFrame = Math.floor((toMs - SILENCE_MARGIN_MS) / STEP_MS)
+      return [startFrame, endFrame] as const
+    })
+    .filter(([startFrame, endFrame]) => startFrame < endFrame)
+}

@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { orAbort } from '../../kernel/abort.js'
+import { reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
+import { VAD_WINDOW_SAMPLES } from './speech-map.js'
+import type { Vad, VadLane } from './vad.js'
+
+/** Samples sent to the worker at a time: 1.024 s. */
+const SLICE_SAMPLES = 32 * VAD_WINDOW_SAMPLES
+/** Slices of one lane that the worker may have before the lane waits: 256 KiB. */
+const SLICES_AHEAD_MAX = 8
+
+const MODEL = '@ricky0123/vad-web/dist/silero_vad_v6.onnx'
+/** The native module aborts the whole process over a broken model, so it only gets this one. */
+const MODEL_SHA256 = '1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3'
+
+type WorkerMessage =
+  | { kind: 'ready' }
+  | { kind: 'unavailable'; reason: string }
+  | { kind: 'mask'; lane: number; mask: Uint8Array }
+
+/** Whether the model could be loaded. */
+export type SileroStart =
+  | { kind: 'ready'; vad: SileroVad }
+  | { kind: 'unavailable'; reason: string }
+
+/**
+ * Silero v6 in one worker thread for the whole process. Lanes share it fairly, because each has at
+ * most 8 slices there and the worker takes them in order of arrival.
+ *
+ * Ready: lanes can be opened. Broken: the worker died; all lanes fail, and new ones do too. Closed:
+ * disposed; the thread is gone.
+ */
+export class SileroVad implements Vad {
+  readonly method = 'silero-v6'
+  readonly fallbackReason = null
+  private readonly worker: Worker
+  private readonly lanes = new Map<number, SileroLane>()
+  private lanesOpened = 0
+  private broken: Error | null = null
+
+  private constructor(worker: Worker) {
+    this.worker = worker
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'mask') this.lanes.get(message.lane)?.heard(message.mask)
+    })
+    worker.on('error', (error) => this.breakDown(reasonOf(error), error))
+    worker.on('exit', (exitCode) => this.breakDown(`exit code ${exitCode}`))
+    worker.unref()
+  }
+
+  /** Starts the thread and loads the model (about 0.1 s). Never throws for a missing module. */
+  static async start(
+    options: { threshold: number; modelPath?: string },
+    { signal }: { signal: AbortSignal },
+  ): Promise<SileroStart> {
+    signal.throwIfAborted()
+    const model = await findModel(options.modelPath)
+    if (model.kind === 'unavailable') return model
+    const workerData = { modelPath: model.path, threshold: options.threshold }
+    const worker = new Worker(workerPath(), { workerData, execArgv: [] })
+    try {
+      const first = await orAbort(firstMessage(worker), signal)
+      if (first.kind === 'ready') return { kind: 'ready', vad: new SileroVad(worker) }
+      await worker.terminate()
+      return { kind: 'unavailable', reason: first.kind === 'unavailable' ? first.reason : '' }
+    } catch (error) {
+      await worker.terminate()
+      if (signal.aborted) throw signal.reason
+      return { kind: 'unavailable', reason: reasonOf(error) }
+    }
+  }
+
+  openLane(): VadLane {
+    const id = this.lanesOpened
+    this.lanesOpened += 1
+    const lane = new SileroLane({
+      send: (pcm, last) =>
+        this.worker.postMessage({ kind: 'slice', lane: id, pcm, last }, [
+          pcm.buffer as ArrayBuffer,
+        ]),
+      drop: () => {
+        if (!this.lanes.delete(id)) return
+        if (!this.broken) this.worker.postMessage({ kind: 'drop', lane: id })
+        if (this.lanes.size === 0) this.worker.unref()
+      },
+    })
+    this.lanes.set(id, lane)
+    this.worker.ref() // somebody waits for its answers
+    if (this.broken) lane.fail(this.broken)
+    return lane
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.broken ??= new StopRequested('canceled', 'Voice activity detection was closed.')
+    for (const lane of this.lanes.values()) lane.fail(this.broken)
+    await this.worker.terminate()
+  }
+
+  private breakDown(reason: string, cause?: unknown): void {
+    this.broken ??= new UpstreamError(
+      'decode_failed',
+      `The thread that hears speech ended (${reason}); the analysis is run again, and this worker ` +
+        "must be restarted, or vad.method set to 'energy'.",
+      { effect: 'none', cause },
+    )
+    for (const lane of this.lanes.values()) lane.fail(this.broken)
+  }
+}
+
+interface LaneLink {
+  send: (pcm: Int16Array, last: boolean) => void
+  drop: () => void
+}
+
+/** Open: takes samples. Failed: every call throws `failure`. Done: the mask was handed out. */
+class SileroLane implements VadLane {
+  private readonly link: LaneLink
+  private slice = new Int16Array(SLICE_SAMPLES)
+  private filled = 0
+  private slicesAhead = 0
+  private readonly masks: Uint8Array[] = []
+  private failure: Error | null = null
+  private wake: (() => void) | null = null
+
+  constructor(link: LaneLink) {
+    this.link = link
+  }
+
+  async push(pcm: Int16Array, { signal }: { signal: AbortSignal }): Promise<void> {
+    for (let at = 0; at < pcm.length; ) {
+      const part = pcm.subarray(at, at + SLICE_SAMPLES - this.filled)
+      this.slice.set(part, this.filled)
+      this.filled += part.length
+      at += part.length
+      if (this.filled === SLICE_SAMPLES) {
+        this.sendSlice(false)
+        await this.until(SLICES_AHEAD_MAX - 1, signal)
+      }
+    }
+  }
+
+  async finish({ signal }: { signal: AbortSignal }): Promise<Uint8Array> {
+    this.sendSlice(true)
+    await this.until(0, signal)
+    this.link.drop()
+    return withOnsets(Buffer.concat(this.masks))
+  }
+
+  heard(mask: Uint8Array): void {
+    this.masks.push(mask)
+    this.slicesAhead -= 1
+    this.wake?.()
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error
+    this.wake?.()
+  }
+
+  [Symbol.dispose](): void {
+    this.link.drop()
+  }
+
+  private sendSlice(last: boolean): void {
+    if (this.failure) return
+    const whole = this.slice
+    this.link.send(this.filled === whole.length ? whole : whole.slice(0, this.filled), last)
+    this.slicesAhead += 1
+    this.slice = new Int16Array(SLICE_SAMPLES)
+    this.filled = 0
+  }
+
+  /** Waits until at most `slicesAhead` are with the worker. */
+  private async until(slicesAhead: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    while (!this.failure && this.slicesAhead > slicesAhead) {
+      const heard = new Promise<void>((resolve) => {
+        this.wake = resolve
+      })
+      await orAbort(heard, signal)
+    }
+    this.wake = null
+    if (this.failure) throw this.failure
+  }
+}
+
+/** The library tells speech with the second of its windows: the one before belongs to it. */
+function withOnsets(mask: Uint8Array): Uint8Array {
+  for (let index = 1; index < mask.length; index += 1) {
+    if (mask[index] === 1 && mask[index - 1] === 0) mask[index - 1] = 1
+  }
+  return mask
+}
+
+function firstMessage(worker: Worker): Promise<WorkerMessage> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.once('exit', (exitCode) => reject(new Error(`exit code ${exitCode}`)))
+  })
+}
+
+type FoundModel = { kind: 'found'; path: string } | { kind: 'unavailable'; reason: string }
+
+async function findModel(wantedPath: string | undefined): Promise<FoundModel> {
+  try {
+    const path = wantedPath ?? createRequire(import.meta.url).resolve(MODEL)
+    const sha256 = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex')
+    if (sha256 === MODEL_SHA256) return { kind: 'found', path }
+    return { kind: 'unavailable', reason: `${path} is not the model of Silero v6` }
+  } catch (error) {
+    // Not installed, or unreadable: the caller falls back or says so.
+    return { kind: 'unavailable', reason: reasonOf(error) }
+  }
+}
+
+/**
+ * The worker's file stands in `src` only: the compiler doesn't copy JavaScript to `dist`.
+ */
+function workerPath(): string {
+  const beside = new URL('./vad-worker.mjs', import.meta.url)
+  const fromDist = new URL('../../../../src/media/vad/vad-worker.mjs', import.meta.url)
+  return fileURLToPath(existsSync(beside) ? beside : fromDist)
+}

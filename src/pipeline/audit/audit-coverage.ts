@@ -1,0 +1,132 @@
+import type { CutOption } from '../../admission/legs/leg-planner.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { heardLane } from '../../transcript/assemble.js'
+import type { LaneHole } from '../../transcript/coverage.js'
+import type { WorkPorts } from '../index.js'
+import type { CarriedLane } from '../legs/carried-leg.js'
+import { transcriptLane } from '../legs/transcript-lane.js'
+import type { Transcription } from '../transcription.js'
+import { type AuditWindow, auditWindows } from './audit-windows.js'
+import {
+  type CarrierPorts,
+  type CarryAgain,
+  WindowCarrier,
+  type WindowOutcome,
+} from './window-carrier.js'
+
+/** What an audit works with. */
+export interface AuditPorts extends CarrierPorts {
+  limits: Pick<WorkPorts['limits'], 'coverage'>
+  notes: Pick<WorkPorts['notes'], 'audited'>
+}
+
+type AuditedWork = Pick<Transcription, 'attempt' | 'job' | 'analysis'>
+
+/** Whatever a recording's length, so much of it may be carried once more. */
+const AUDIO_MIN_MS = 600_000
+/** Stretches of one job that are carried once more. */
+const WINDOWS_MAX = 100
+
+/**
+ * Carries once more, in fresh sessions, what of the speech came back without text, and puts what is
+ * heard beside the lanes; assembling decides what of it counts (`repairLane`). One stretch at a
+ * time; waits for room with nothing held. What can't be carried is named with its reason: the
+ * transcript that is there is never lost for it.
+ *
+ * @param options.cuts of every lane, as it was carried
+ * @throws the signal's reason; what is no classified error
+ */
+export async function auditCoverage(
+  ports: AuditPorts,
+  work: AuditedWork,
+  lanes: readonly CarriedLane[],
+  options: {
+    cuts: readonly (readonly CutOption[])[]
+    carry: CarryAgain
+    signal: AbortSignal
+  },
+): Promise<CarriedLane[]> {
+  const carrier = new WindowCarrier(ports, work, options)
+  const holes = lanes.map((lane, index) => holesOf(ports, work, { lane, index }))
+  const windows = lanes.map((lane, index) => {
+    const fromFrame = lane.legs[0]?.fromFrame ?? 0
+    return auditWindows({ fromFrame, cuts: options.cuts[index] ?? [] }, holes[index] ?? [])
+  })
+  const chosen = chosenOf(windows.flat(), audioMaxMs(ports, work))
+  const audited: CarriedLane[] = []
+  for (const [index, lane] of lanes.entries()) {
+    const outcomes: [AuditWindow, WindowOutcome][] = []
+    for (const window of windows[index] ?? []) {
+      const isChosen = chosen.has(window)
+      const outcome = isChosen ? await carrier.carry(index, window) : { reason: 'audit_limit' }
+      outcomes.push([window, outcome])
+    }
+    audited.push(withOutcomes(lane, outcomes))
+  }
+  note(ports, work, { holes, audited })
+  return audited
+}
+
+function holesOf(
+  { limits }: AuditPorts,
+  { analysis }: AuditedWork,
+  { lane, index }: { lane: CarriedLane; index: number },
+): readonly LaneHole[] {
+  const { holeMinMs } = limits.coverage
+  const assembly = { durationMs: analysis.duration_ms, stepMs: STEP_MS, holeMinMs }
+  return heardLane(transcriptLane(analysis, lane, index), assembly).coverage.holes
+}
+
+function audioMaxMs({ limits }: AuditPorts, { analysis }: AuditedWork): number {
+  const { rerunShareMax } = limits.coverage
+  if (rerunShareMax === 0) return 0
+  return Math.max(AUDIO_MIN_MS, rerunShareMax * analysis.duration_ms * analysis.lanes.length)
+}
+
+/** Those with the most speech first, as far as they stay within the limits. */
+function chosenOf(windows: readonly AuditWindow[], audioMs: number): Set<AuditWindow> {
+  const chosen = new Set<AuditWindow>()
+  let leftMs = audioMs
+  for (const window of [...windows].sort((one, other) => other.speechMs - one.speechMs)) {
+    const windowMs = window.frames * STEP_MS
+    if (windowMs > leftMs || chosen.size === WINDOWS_MAX) continue
+    chosen.add(window)
+    leftMs -= windowMs
+  }
+  return chosen
+}
+
+function withOutcomes(
+  lane: CarriedLane,
+  outcomes: readonly (readonly [AuditWindow, WindowOutcome])[],
+): CarriedLane {
+  const reruns = outcomes.flatMap(([{ holesMs }, outcome]) =>
+    'legs' in outcome ? [{ holesMs, legs: outcome.legs }] : [],
+  )
+  const failedReruns = outcomes.flatMap(([{ holesMs }, outcome]) =>
+    'reason' in outcome ? [{ holesMs, reason: outcome.reason }] : [],
+  )
+  return { ...lane, reruns, failedReruns }
+}
+
+function note(
+  ports: AuditPorts,
+  work: AuditedWork,
+  { holes, audited }: { holes: readonly (readonly LaneHole[])[]; audited: CarriedLane[] },
+): void {
+  const found = holes.flat()
+  const unresolved = audited.map((lane, index) => holesOf(ports, work, { lane, index }))
+  const repaired = holes.map((before, index) => {
+    const left = unresolved[index] ?? []
+    return before.filter((hole) => !left.some((each) => areOne(each, hole))).length
+  })
+  ports.notes.audited(work.attempt.jobId, {
+    found: found.length,
+    repaired: repaired.reduce((sum, count) => sum + count, 0),
+    foundMs: found.reduce((sum, { speechMs }) => sum + speechMs, 0),
+  })
+}
+
+function areOne(one: LaneHole, other: LaneHole): boolean {
+  return one.startMs < other.endMs && other.startMs < one.endMs
+}

@@ -1,0 +1,179 @@
+import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import type { ObjectHead, UnfinishedPut } from '../../storage/index.js'
+
+/**
+ * What nobody needs any more, and how that is known. Pure: nothing is looked up or removed here.
+ * One rule is above all others: of a job that has no manifest nothing is a leftover, for it may go
+ * on from any of it. And nothing is one that we can't have written ourselves.
+ */
+
+/** Where a leftover lies, and what it is. */
+export type LeftoverKind =
+  /** Files of an attempt that isn't the committed one. */
+  | 'attempt'
+  | 'checkpoint'
+  /** Decoded audio of a job that is done. */
+  | 'audio'
+  /** Objects of a job that has no document. */
+  | 'orphan'
+  /** A put that never ended: parts in S3, a temporary file in a folder. */
+  | 'unfinished'
+  /** Decoded audio on the disk of a worker that is gone. */
+  | 'spool'
+  /** Leases of a worker that is gone, at an engine that no living worker looks after. */
+  | 'lease'
+  /** An entry of the list of jobs whose card has expired. */
+  | 'entry'
+
+/** Something to remove, with what people need to judge it. */
+export interface Leftover {
+  readonly kind: LeftoverKind
+  /** A key or prefix in storage, a folder, or what Redis calls it. */
+  readonly name: string
+  /** One phrase. */
+  readonly why: string
+  /** Objects, files or entries in it. */
+  readonly items: number
+  /** Null where nobody can tell. */
+  readonly bytes: number | null
+  /** Since the newest of it was last written; null where nobody can tell. */
+  readonly ageMs: number | null
+}
+
+/** One of a job's prefix: the keys that go. */
+export interface JobLeftover extends Leftover {
+  readonly jobId: string
+  readonly keys: readonly string[]
+}
+
+/** After a commit so long nothing is removed: whoever is late sees what was there. */
+export const SETTLED_AGE_MS = 3600 * 1000
+/** What has no owner and wasn't touched for so long has none any more. */
+export const ABANDONED_AGE_MS = 24 * 3600 * 1000
+
+/** One job's prefix as it was listed, and what is known of the job. */
+export interface JobPrefix {
+  readonly jobId: string
+  readonly objects: readonly Pick<ObjectHead, 'key' | 'bytes' | 'modifiedMs'>[]
+  /** Null where there is none, or none that can be read. */
+  readonly manifest: ManifestDocument | null
+  /** A worker has it, or may get it. */
+  readonly isQueued: boolean
+  readonly nowMs: number
+}
+
+/** As `jobIdOf` makes them; a folder of recordings has no such name. */
+const JOB_ID = /^[0-9a-hjkmnp-tv-z]{26}$/
+const OWN_FILES =
+  /^(?:job\.json|manifest\.json|analysis\.json|audio\.flac|peaks(?:-\d+)?\.bin|checkpoints\/\d+-\d+\.json|a\d+\/[a-z-]+\.(?:json|srt|vtt|txt|tsv))$/
+
+/** Whether this is the name of a job's prefix. */
+export function isJobId(text: string): boolean {
+  return JOB_ID.test(text)
+}
+
+/**
+ * Whether a job with a manifest has anything beside its result: only then it is worth a read. A
+ * night leaves thousands of jobs that have not.
+ */
+export function hasMoreThanResult({ jobId, objects }: Pick<JobPrefix, 'jobId' | 'objects'>) {
+  const names = objects.map(({ key }) => key.slice(`jobs/${jobId}/`.length))
+  const attempts = new Set(names.flatMap((name) => /^a\d+\//.exec(name)?.[0] ?? []))
+  const isMore = (name: string) => name === 'audio.flac' || name.startsWith('checkpoints/')
+  return attempts.size > 1 || names.some(isMore)
+}
+
+/** What of a job's prefix is left over. */
+export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
+  if (!isJobId(prefix.jobId) || prefix.isQueued) return []
+  const own = prefix.objects.filter(({ key }) => OWN_FILES.test(nameIn(prefix, key)))
+  const names = new Set(own.map(({ key }) => nameIn(prefix, key)))
+  if (names.has('manifest.json')) return prefix.manifest ? afterCommit(prefix, own) : []
+  return names.has('job.json') ? [] : orphans(prefix, own)
+}
+
+/** A zombie of a lower fence may still write; nobody reads that, and the next run removes it. */
+function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
+  const { manifest } = prefix
+  if (!manifest || !isWhole(prefix, manifest)) return []
+  const committed = own.find(({ key }) => nameIn(prefix, key) === 'manifest.json')
+  if (!committed || prefix.nowMs - committed.modifiedMs < SETTLED_AGE_MS) return []
+  const kept = new Set(manifest.outputs.map(({ key }) => key))
+  const groups = new Map<string, { kind: LeftoverKind; objects: typeof own }>()
+  for (const object of own) {
+    if (kept.has(object.key) || prefix.nowMs - object.modifiedMs < SETTLED_AGE_MS) continue
+    const group = groupOf(nameIn(prefix, object.key), manifest.fence)
+    if (!group) continue
+    const others = groups.get(group.name)?.objects ?? []
+    groups.set(group.name, { kind: group.kind, objects: [...others, object] })
+  }
+  return [...groups].map(([name, { kind, objects }]) => {
+    const why = kind === 'attempt' ? `attempt ${manifest.fence} was committed` : 'the job is done'
+    return leftover(prefix, { kind, name, why }, objects)
+  })
+}
+
+/** What a result is made of must be there: otherwise somebody has been here, and people decide. */
+function isWhole(prefix: JobPrefix, manifest: ManifestDocument): boolean {
+  if (manifest.job_id !== prefix.jobId) return false
+  const bytesByKey = new Map(prefix.objects.map(({ key, bytes }) => [key, bytes]))
+  return manifest.outputs.every(({ key, bytes }) => bytesByKey.get(key) === bytes)
+}
+
+function groupOf(name: string, fence: number): { kind: LeftoverKind; name: string } | null {
+  if (name === 'audio.flac') return { kind: 'audio', name }
+  if (name.startsWith('checkpoints/')) return { kind: 'checkpoint', name: 'checkpoints/' }
+  const attempt = /^a(\d+)\//.exec(name)
+  if (!attempt || Number(attempt[1]) === fence) return null
+  return { kind: 'attempt', name: attempt[0] }
+}
+
+function orphans(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
+  // Something that isn't ours makes it somebody's folder, whatever it is called.
+  if (own.length === 0 || own.length < prefix.objects.length) return []
+  const newestMs = Math.max(...own.map(({ modifiedMs }) => modifiedMs))
+  if (prefix.nowMs - newestMs < ABANDONED_AGE_MS) return []
+  return [leftover(prefix, { kind: 'orphan', name: '', why: 'there is no job.json' }, own)]
+}
+
+function leftover(
+  prefix: JobPrefix,
+  what: { kind: LeftoverKind; name: string; why: string },
+  objects: JobPrefix['objects'],
+): JobLeftover {
+  const newestMs = Math.max(...objects.map(({ modifiedMs }) => modifiedMs))
+  return {
+    ...what,
+    name: `jobs/${prefix.jobId}/${what.name}`,
+    jobId: prefix.jobId,
+    keys: objects.map(({ key }) => key),
+    items: objects.length,
+    bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    ageMs: prefix.nowMs - newestMs,
+  }
+}
+
+function nameIn({ jobId }: JobPrefix, key: string): string {
+  return key.slice(`jobs/${jobId}/`.length)
+}
+
+/** Keys that we put in parts: a bucket may hold uploads of others. */
+const OWN_UPLOAD = /^(?:jobs\/([^/]+)\/audio\.flac|recordings\/[0-9a-f]{32}\/source(?:\.[^/]+)?)$/
+
+/** The put as a leftover, or null while it may still run, or may be somebody else's. */
+export function abandonedPut(put: UnfinishedPut, nowMs: number): Leftover | null {
+  const ageMs = nowMs - put.touchedMs
+  if (ageMs < ABANDONED_AGE_MS) return null
+  const found = put.key === null ? null : OWN_UPLOAD.exec(put.key)
+  if (put.key !== null && !found) return null
+  if (found?.[1] !== undefined && !isJobId(found[1])) return null
+  const name = put.key ?? put.id
+  return {
+    kind: 'unfinished',
+    name,
+    why: 'it was never finished',
+    items: 1,
+    bytes: put.bytes,
+    ageMs,
+  }
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import type { ChannelMode } from '../../media/index.js'
+
+/** What makes two submissions the same job. */
+export interface JobIdentity {
+  bucket: string
+  key: string
+  versionId: string | null
+  etag: string
+  /** Options that change the result belong here; pace and priority don't. */
+  channels: ChannelMode
+}
+
+/**
+ * The job's id: 26 letters and digits out of a SHA-256 over its identity (130 bits), so that the
+ * same object submitted twice is one job. Pure.
+ */
+export function jobIdOf(identity: JobIdentity): string {
+  const { bucket, key, versionId, etag, channels } = identity
+  const canonical = JSON.stringify(['nightscribe.job/1', bucket, key, versionId, etag, channels])
+  return base32(createHash('sha256').update(canonical).digest()).slice(0, 26)
+}
+
+/** Crockford's alphabet in lower case: nothing that reads like something else. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+
+function base32(bytes: Uint8Array): string {
+  let text = ''
+  let bits = 0
+  let pending = 0
+  for (const byte of bytes) {
+    pending = ((pending << 8) | byte) & 0xffff
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += ALPHABET[(pending >> bits) & 31]
+    }
+  }
+  return text
+}

@@ -1,0 +1,28 @@
+import type { ObjectStore } from '../../storage/index.js'
+import type { IntakePorts } from '../index.js'
+
+/** Bucket name that stands for the folder adapter. */
+const FOLDER = 'folder'
+
+/** Where a recording is, independent of the prefix that storage is configured with. */
+export interface SourceAddress {
+  /** An S3 bucket, or `folder`. */
+  bucket: string
+  /** The whole key in that bucket, or relative to the folder. */
+  key: string
+}
+
+/** The address of something in the configured store. */
+export function sourceAddress(store: ObjectStore, key: string): SourceAddress {
+  if (store.bucket === FOLDER) return { bucket: FOLDER, key }
+  const prefix = store.location.replace(/^s3:\/\/[^/]+\/?/, '').replace(/\/?$/, '/')
+  return { bucket: store.bucket, key: prefix === '/' ? key : prefix + key }
+}
+
+/** The store in which recordings of a bucket are read. */
+export async function sourceOf(
+  ports: Pick<IntakePorts, 'store' | 'sourceStore'>,
+  bucket: string,
+): Promise<ObjectStore> {
+  return bucket === FOLDER ? ports.store : await ports.sourceStore(bucket)
+}

@@ -1,0 +1,171 @@
+import { isoTime, sleepFor } from '../../kernel/clock.js'
+import { InputError } from '../../kernel/errors.js'
+import type { ChannelMode } from '../../media/index.js'
+import type { Pace } from '../../media/replay-schedule.js'
+import { isFinal, type JobCard } from '../../queue/index.js'
+import type { JobDocument } from '../../storage/documents/job-document.js'
+import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import { writeJson } from '../../storage/documents/stored-json.js'
+import type { ObjectHead } from '../../storage/index.js'
+import { jobKey } from '../../storage/keys.js'
+import type { IntakePorts } from '../index.js'
+import { blankCard, completedBy, newCard } from '../lifecycle/card-of-job.js'
+import { clearFailures } from '../lifecycle/failure-record.js'
+import { readManifest } from '../result/commit-result.js'
+import { jobIdOf } from './job-id.js'
+import { sourceOf } from './source-address.js'
+
+/** What a user wants to have transcribed, and how. */
+export interface Submission {
+  bucket: string
+  /** Key in that bucket, see `sourceAddress`. */
+  key: string
+  /** How the recording is called in front of people; the key by default. */
+  name?: string
+  channels: ChannelMode
+  pace: Pace
+  /** 0 to 1000, higher goes first. */
+  priority: number
+  deadlineAt: string | null
+}
+
+/** What became of a submission. */
+export type SubmitOutcome =
+  | { kind: 'queued'; jobId: string }
+  /** The same recording with the same options is under way. */
+  | { kind: 'running'; jobId: string; card: JobCard }
+  | { kind: 'done'; jobId: string; manifest: ManifestDocument }
+
+/**
+ * Makes a job of a recording, once: the same object with the same options is the same job. One that
+ * failed or was canceled starts again; one that is done answers with its manifest.
+ *
+ * @throws InputError where there is no such object, or no right to read it
+ */
+export async function submitRecording(
+  ports: IntakePorts,
+  submission: Submission,
+  options: { signal: AbortSignal },
+): Promise<SubmitOutcome> {
+  const head = await sourceHead(ports, submission, options)
+  const { channels } = submission
+  const { bucket } = submission
+  const { key, etag, versionId } = head
+  const jobId = jobIdOf({ bucket, key, versionId, etag, channels })
+  const standing = await ports.board.get(jobId)
+  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
+    return { kind: 'running', jobId, card: standing }
+  }
+  // Only then: what was done has its manifest before it leaves the queue.
+  await untilGone(ports, jobId, options)
+  const manifest = await readManifest(ports.store, jobId, options)
+  if (manifest) {
+    await completedCard(ports, submission, jobId, manifest)
+    return { kind: 'done', jobId, manifest }
+  }
+  await clearFailures(ports, jobId, options)
+  // Before the queue: what Redis forgets is found again in storage.
+  const document = jobDocument(ports, submission, jobId, head)
+  await writeJson(ports.store, jobKey(jobId), document, options)
+  await startJob(ports, document, { why: 'submitted' })
+  return { kind: 'queued', jobId }
+}
+
+/**
+ * Puts a job that has its document before the workers, with a fresh card. What is in storage of it
+ * stands.
+ *
+ * @param options `why` it starts, for its history
+ */
+export async function startJob(
+  ports: IntakePorts,
+  document: JobDocument,
+  { why }: { why: 'submitted' | 'retried' | 'found' },
+): Promise<void> {
+  const { job_id: jobId, options } = document
+  const ended = await ports.board.get(jobId)
+  await ports.board.create({
+    ...newCard(document, ports.clock.wallMs()),
+    checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
+  })
+  await ports.board.note(jobId, { kind: why })
+  await ports.queue.enqueue('analyse', jobId, { priority: options.priority })
+}
+
+/** A job that has ended leaves the queue within this, or its worker died at that very moment. */
+const LEAVE_TIMEOUT_MS = 3_000
+const LEAVE_POLL_MS = 20
+
+/**
+ * What has just failed may stand in the queue for another moment, and while it does nothing can be
+ * queued under its id. An entry that stays is one of a dead worker: it runs by itself.
+ */
+export async function untilGone(
+  ports: IntakePorts,
+  jobId: string,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  const dueMs = ports.clock.monotonicMs() + LEAVE_TIMEOUT_MS
+  while ((await ports.queue.has(jobId)) && ports.clock.monotonicMs() < dueMs) {
+    await sleepFor(ports.clock, LEAVE_POLL_MS, { signal })
+  }
+}
+
+async function sourceHead(
+  ports: IntakePorts,
+  submission: Submission,
+  options: { signal: AbortSignal },
+): Promise<ObjectHead> {
+  const store = await sourceOf(ports, submission.bucket)
+  const head = await store.head(submission.key, options)
+  if (head.bytes > 0) return head
+  throw new InputError(
+    'media_corrupt',
+    `${submission.name ?? submission.key} is empty (0 bytes); upload it again.`,
+  )
+}
+
+function jobDocument(
+  ports: IntakePorts,
+  submission: Submission,
+  jobId: string,
+  head: ObjectHead,
+): JobDocument {
+  return {
+    schema: 'nightscribe.job/1',
+    job_id: jobId,
+    created_at: isoTime(ports.clock.wallMs()),
+    name: submission.name ?? head.key,
+    source: {
+      bucket: submission.bucket,
+      key: head.key,
+      version_id: head.versionId,
+      etag: head.etag,
+      bytes: head.bytes,
+    },
+    options: {
+      channels: submission.channels,
+      pace: submission.pace,
+      priority: submission.priority,
+      deadline_at: submission.deadlineAt,
+    },
+  }
+}
+
+/** A job that was done long ago may have lost its card; people shall see it all the same. */
+async function completedCard(
+  ports: IntakePorts,
+  submission: Submission,
+  jobId: string,
+  manifest: ManifestDocument,
+): Promise<void> {
+  if (await ports.board.get(jobId)) return
+  const { name: sourceName = submission.key, priority, deadlineAt } = submission
+  const completedAtMs = Date.parse(manifest.completed_at)
+  const origin = { jobId, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
+  await ports.board.create({
+    ...blankCard(origin, ports.clock.wallMs()),
+    ...completedBy(manifest, null),
+    reachedAtMs: { completed: completedAtMs },
+  })
+}

@@ -1,0 +1,19 @@
+import type { JobBoard } from '../../queue/index.js'
+import type { ObjectStore } from '../../storage/index.js'
+import { fenceOfKey, jobPrefix } from '../../storage/keys.js'
+
+/**
+ * A number above that of every attempt there ever was at this job: 1 + the highest of Redis'
+ * counter and what lies in storage, so that neither alone can lead to a number twice.
+ */
+export async function nextFence(
+  ports: { store: ObjectStore; board: JobBoard },
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<number> {
+  let highest = 0
+  for await (const { key } of ports.store.list(jobPrefix(jobId), options)) {
+    highest = Math.max(highest, fenceOfKey(key) ?? 0)
+  }
+  return await ports.board.nextFence(jobId, highest)
+}

@@ -1,0 +1,201 @@
+import { abortedWithin } from '../../kernel/abort.js'
+import { InputError, NightscribeError } from '../../kernel/errors.js'
+import { type AttemptEnd, type CardChanges, isFinal, type JobCard } from '../../queue/index.js'
+import type { FailureDocument } from '../../storage/documents/failure-document.js'
+import { jobDocument } from '../../storage/documents/job-document.js'
+import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import { readJson } from '../../storage/documents/stored-json.js'
+import { jobKey } from '../../storage/keys.js'
+import type { IntakePorts } from '../index.js'
+import { startJob, untilGone } from '../intake/submit-recording.js'
+import { readManifest } from '../result/commit-result.js'
+import { nextFence } from './attempt-fence.js'
+import { completedBy } from './card-of-job.js'
+import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
+
+/** Time in which storage must take the record of an end. */
+const RECORD_TIMEOUT_MS = 30_000
+
+/** What a cancel request met. */
+export type CancelOutcome =
+  /** It was waiting and will not start. */
+  | 'canceled'
+  /** A worker is at it and has been told. */
+  | 'requested'
+  /** It had ended before. */
+  | 'ended'
+
+/** Cancels a job, whether it waits or runs. @throws InputError `job_not_found` */
+export async function cancelJob(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<CancelOutcome> {
+  const card = await cardOf(ports, jobId)
+  if (isFinal(card.status)) return 'ended'
+  await ports.board.requestCancel(jobId)
+  // One that the queue has lost has nobody to tell.
+  const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
+  if (isTaken) return 'requested'
+  // Only then: what was done has its manifest before it leaves the queue.
+  const isCanceled = await endJob(ports, { jobId, card, end: { kind: 'canceled' } }, options)
+  return isCanceled ? 'canceled' : 'ended'
+}
+
+/**
+ * Starts a job again that ended without a transcript. What it has stands: its analysis, its decoded
+ * audio and its checkpoints, so that it goes on where it was.
+ *
+ * @throws InputError `job_not_found`, or when the job is not one that ended so
+ */
+export async function retryJob(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  if (!document) throw notFound(jobId)
+  const card = await ports.board.get(jobId)
+  if (card && !isFinal(card.status) && (await ports.queue.has(jobId))) {
+    throw new InputError('input_unsupported', `Job ${jobId} is ${card.status}; it needs no retry.`)
+  }
+  // Only then: what was done has its manifest before it leaves the queue.
+  await untilGone(ports, jobId, options)
+  if (await readManifest(ports.store, jobId, options)) {
+    throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
+  }
+  await clearFailures(ports, jobId, options)
+  await startJob(ports, document, { why: 'retried' })
+}
+
+/**
+ * Starts every dead letter again: jobs whose engine, storage or worker failed them too often. Those
+ * whose recording is wrong, and those that were canceled, are left alone.
+ *
+ * @returns ids of the jobs that were started, and of those that failed and would only fail again
+ */
+export async function retryFailedJobs(
+  ports: IntakePorts,
+  options: { signal: AbortSignal },
+): Promise<{ started: string[]; left: string[] }> {
+  const outcome = { started: [] as string[], left: [] as string[] }
+  const failed: FailureDocument[] = []
+  // Listed to its end first: what is removed and written meanwhile must not disturb the listing.
+  for await (const record of failedJobs(ports.store, options)) failed.push(record)
+  for (const { job_id: jobId, status, retryable } of failed) {
+    if (status === 'canceled') continue
+    if (!retryable) {
+      outcome.left.push(jobId)
+      continue
+    }
+    try {
+      await retryJob(ports, jobId, options)
+      outcome.started.push(jobId)
+    } catch (error) {
+      // Done, started or deleted by somebody else meanwhile: nothing to retry, and no failure.
+      if (!(error instanceof InputError)) throw error
+    }
+  }
+  return outcome
+}
+
+/** Writes down how a try ended, on the board and, where it was the end, in storage. */
+export async function writeEnd(
+  ports: IntakePorts,
+  jobId: string,
+  end: AttemptEnd,
+  card: JobCard | null,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { board } = ports
+  switch (end.kind) {
+    case 'handed-back':
+      await board.note(jobId, { kind: 'handed-back' })
+      await board.update(jobId, { status: 'queued' })
+      return
+    case 'waiting': {
+      const { waiting } = end
+      // It asks again and again while it waits; that is one wait.
+      if (!card?.waiting) await board.note(jobId, { kind: 'waiting', reason: waiting.reason })
+      await board.update(jobId, { status: 'queued', waiting })
+      return
+    }
+    case 'retrying': {
+      const { error, tries, backoffMs, safeAudioMs } = end
+      await board.note(jobId, { kind: 'try-failed', error, tries, backoffMs, safeAudioMs })
+      await board.update(jobId, { status: 'queued', error, triesSinceProgress: tries })
+      return
+    }
+    case 'failed':
+    case 'canceled':
+      await endJob(ports, { jobId, card, end }, options)
+  }
+}
+
+/**
+ * Ends a job without a transcript, unless it is done: Redis can forget that for a moment, in which
+ * it is canceled or given up.
+ * @returns false where it is done
+ */
+async function endJob(
+  ports: IntakePorts,
+  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  const { board } = ports
+  const { jobId, card, end } = job
+  const manifest = await recordEnd(ports, job, options)
+  if (manifest) {
+    await board.update(jobId, completedBy(manifest, card))
+  } else {
+    await board.note(jobId, end)
+    await board.update(jobId, cardEnd(end))
+  }
+  // Nobody behind it shall wait for one that never comes.
+  await ports.waiting.remove(jobId, options)
+  return manifest === null
+}
+
+function cardEnd(end: FinalEnd): CardChanges {
+  if (end.kind === 'canceled') return { status: 'canceled', error: null }
+  return { status: 'failed', error: end.error, triesSinceProgress: end.tries }
+}
+
+/**
+ * Writes an end down in storage, unless the job is done. A storage that takes nothing must not keep
+ * the job from ending: its card says how, and `reconcileJobs` writes the record out of that once
+ * storage is back.
+ * @returns the manifest where the job is done
+ */
+async function recordEnd(
+  ports: IntakePorts,
+  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  { signal }: { signal: AbortSignal },
+): Promise<ManifestDocument | null> {
+  const options = { signal: abortedWithin(RECORD_TIMEOUT_MS, signal) }
+  const { jobId, card, end } = job
+  try {
+    const manifest = await readManifest(ports.store, jobId, options)
+    if (manifest) return manifest
+    const fence = card?.fence ?? (await nextFence(ports, jobId, options))
+    await recordFailure(ports, { jobId, fence, end }, options)
+  } catch (error) {
+    signal.throwIfAborted()
+    const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'
+    if (!isStorage && !options.signal.aborted) throw error
+  }
+  return null
+}
+
+async function cardOf(ports: IntakePorts, jobId: string): Promise<JobCard> {
+  const card = await ports.board.get(jobId)
+  if (!card) throw notFound(jobId)
+  return card
+}
+
+function notFound(jobId: string): InputError {
+  return new InputError(
+    'job_not_found',
+    `There is no job ${jobId}; \`nightscribe jobs\` lists them.`,
+  )
+}

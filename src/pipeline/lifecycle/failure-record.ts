@@ -1,0 +1,102 @@
+import type { Clock } from '../../kernel/clock.js'
+import { isoTime } from '../../kernel/clock.js'
+import { ProtocolError } from '../../kernel/errors.js'
+import { adviceOn, retryHelps } from '../../queue/failure-codes.js'
+import type { AttemptEnd, JobBoard } from '../../queue/index.js'
+import { type FailureDocument, failureDocument } from '../../storage/documents/failure-document.js'
+import { readJson, writeJson } from '../../storage/documents/stored-json.js'
+import type { ObjectStore } from '../../storage/index.js'
+import { failureKey, fenceOfKey, jobPrefix } from '../../storage/keys.js'
+
+/** The ends of a try that are ends of the job. */
+export type FinalEnd = Extract<AttemptEnd, { kind: 'failed' | 'canceled' }>
+
+/**
+ * Writes down in storage that a job has ended without a transcript, so that nobody starts it again
+ * unasked when Redis has forgotten it. Its checkpoints and its decoded audio stay.
+ */
+export async function recordFailure(
+  ports: { store: ObjectStore; clock: Clock },
+  job: { jobId: string; fence: number; end: FinalEnd },
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { jobId, fence, end } = job
+  const error = end.kind === 'failed' ? end.error : null
+  const code = error?.code ?? 'canceled'
+  const record: FailureDocument = {
+    schema: 'nightscribe.failure/1',
+    job_id: jobId,
+    fence,
+    failed_at: isoTime(ports.clock.wallMs()),
+    status: end.kind,
+    code,
+    detail: error?.detail ?? 'The job was canceled.',
+    stage: error?.stage ?? null,
+    tries: end.kind === 'failed' ? end.tries : null,
+    retryable: error?.retryable ?? false,
+    retry_helps: retryHelps(code),
+    advice: adviceOn(code, jobId),
+  }
+  await writeJson(ports.store, failureKey(jobId, fence), record, options)
+}
+
+/** The record of the last attempt of a job that ended without a transcript; null of any other. */
+export async function readFailure(
+  store: ObjectStore,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<FailureDocument | null> {
+  let last: FailureDocument | null = null
+  for await (const key of failureKeys(store, jobPrefix(jobId), options)) {
+    const record = await readJson(store, key, failureDocument, options).catch((error) => {
+      if (error instanceof ProtocolError) return null // one of another release hides no other
+      throw error
+    })
+    if (record && record.fence > (last?.fence ?? 0)) last = record
+  }
+  return last
+}
+
+/** Every job in storage that ended without a transcript, by what its last record says. */
+export async function* failedJobs(
+  store: ObjectStore,
+  options: { signal: AbortSignal },
+): AsyncIterable<FailureDocument> {
+  let told: string | null = null
+  for await (const key of failureKeys(store, 'jobs/', options)) {
+    const jobId = key.split('/')[1] ?? ''
+    if (jobId === told) continue
+    told = jobId
+    const record = await readFailure(store, jobId, options)
+    if (record) yield record
+  }
+}
+
+/**
+ * Removes every such record of a job that shall run again, and nothing else. Where Redis has lost
+ * its count of fences they may be all that tells of it: it is brought up to them first, so that no
+ * fence is given out twice.
+ */
+export async function clearFailures(
+  ports: { store: ObjectStore; board: JobBoard },
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { store, board } = ports
+  const keys: string[] = []
+  for await (const key of failureKeys(store, jobPrefix(jobId), options)) keys.push(key)
+  if (keys.length === 0) return
+  const highest = Math.max(...keys.map((key) => fenceOfKey(key) ?? 0))
+  if (!(await board.get(jobId))) await board.nextFence(jobId, highest - 1)
+  for (const key of keys) await store.delete(key, options)
+}
+
+async function* failureKeys(
+  store: ObjectStore,
+  prefix: string,
+  options: { signal: AbortSignal },
+): AsyncIterable<string> {
+  for await (const { key } of store.list(prefix, options)) {
+    if (key.endsWith('/failure.json')) yield key
+  }
+}

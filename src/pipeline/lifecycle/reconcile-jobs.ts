@@ -1,0 +1,122 @@
+import { ProtocolError } from '../../kernel/errors.js'
+import type { JobCard } from '../../queue/index.js'
+import { jobDocument } from '../../storage/documents/job-document.js'
+import { readJson } from '../../storage/documents/stored-json.js'
+import { jobKey } from '../../storage/keys.js'
+import { isJobId } from '../housekeeping/housekeeping.js'
+import type { IntakePorts } from '../index.js'
+import { startJob } from '../intake/submit-recording.js'
+import { readManifest } from '../result/commit-result.js'
+import { nextFence } from './attempt-fence.js'
+import { completedBy, errorOf } from './card-of-job.js'
+import { type FinalEnd, readFailure, recordFailure } from './failure-record.js'
+
+/**
+ * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
+ * their failure. Redis with AOF every second can forget the newest ones, or what their cards came
+ * to last: an end that storage knows is written on the card again. Of those that ended while
+ * storage was away the record is written now.
+ *
+ * @param options.onUnreadable told of a job whose document is not ours to read; the others go on
+ * @returns the ids of the jobs that were queued again
+ */
+export async function reconcileJobs(
+  ports: IntakePorts,
+  options: { signal: AbortSignal; onUnreadable?: (error: ProtocolError) => void },
+): Promise<string[]> {
+  const queued: string[] = []
+  const readable = async (jobId: string, work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      // A folder of somebody else's in the same bucket is none of ours.
+      if (isJobId(jobId)) options.onUnreadable?.(error)
+    }
+  }
+  // First what somebody may wait for: an archive takes minutes to list.
+  for await (const jobId of ports.board.openIds(options)) {
+    await readable(jobId, () => endCard(ports, jobId, options))
+  }
+  for await (const jobId of openJobs(ports, options)) {
+    await readable(jobId, async () => {
+      if (await queueAgain(ports, jobId, options)) queued.push(jobId)
+    })
+  }
+  return queued
+}
+
+/** Writes on the card of a job that isn't in the queue how it ended, if storage knows that. */
+async function endCard(
+  { board, queue, store }: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const card = await board.get(jobId)
+  if (!card || (await queue.has(jobId))) return
+  const manifest = await readManifest(store, jobId, options)
+  if (manifest) return await board.update(jobId, completedBy(manifest, card))
+  const failed = await readFailure(store, jobId, options)
+  if (!failed) return
+  // Started again meanwhile, it has a new card.
+  const { updatedAtMs: ifUpdatedAtMs } = card
+  const { status } = failed
+  await board.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs })
+}
+
+async function queueAgain(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  if (await ports.queue.has(jobId)) return false
+  // What left the queue since the keys were listed has its manifest by now.
+  if (await readManifest(ports.store, jobId, options)) return false
+  if (await recordLateEnd(ports, jobId, options)) return false
+  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  // Another worker that looks at the same time may have been first.
+  if (!document || (await ports.queue.has(jobId))) return false
+  await startJob(ports, document, { why: 'found' })
+  return true
+}
+
+/** Writes down how a job ended while storage took nothing; false where it hasn't ended. */
+async function recordLateEnd(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<boolean> {
+  const card = await ports.board.get(jobId)
+  const end = card && endOf(card)
+  if (!end) return false
+  const fence = card.fence ?? (await nextFence(ports, jobId, options))
+  await recordFailure(ports, { jobId, fence, end }, options)
+  return true
+}
+
+function endOf({ status, error, triesSinceProgress: tries, ...card }: JobCard): FinalEnd | null {
+  if (status === 'canceled' || card.cancelRequested) return { kind: 'canceled' }
+  return status === 'failed' && error ? { kind: 'failed', error, tries } : null
+}
+
+/** Ids of jobs that have a document and no end. One pass over the keys, which come in order. */
+export async function* openJobs(
+  ports: Pick<IntakePorts, 'store'>,
+  options: { signal: AbortSignal },
+): AsyncIterable<string> {
+  let current: string | null = null
+  let hasDocument = false
+  let hasEnd = false
+  for await (const { key } of ports.store.list('jobs/', options)) {
+    const [, jobId = '', name = ''] = /^jobs\/([^/]+)\/(.*)$/.exec(key) ?? []
+    if (jobId !== current) {
+      if (current && hasDocument && !hasEnd) yield current
+      current = jobId
+      hasDocument = false
+      hasEnd = false
+    }
+    if (name === 'job.json') hasDocument = true
+    if (name === 'manifest.json' || name.endsWith('/failure.json')) hasEnd = true
+  }
+  if (current && hasDocument && !hasEnd) yield current
+}

@@ -1,0 +1,52 @@
+import { Pulse } from '../../kernel/pulse.js'
+import { STEP_BACK_FRAMES } from '../../media/spool/lane-reader.js'
+
+/** A leg may read so far ahead of the one before it; the lane's reader goes back twice as far. */
+const AHEAD_FRAMES = Math.floor(STEP_BACK_FRAMES / 2)
+
+/** The place of one leg in its lane. */
+export interface LegTurn {
+  /**
+   * Waits until a frame of the lane may be read: the legs before it have come as far, or have read
+   * all of theirs. @throws the signal's reason
+   */
+  reach(frame: number, options: { signal: AbortSignal }): Promise<void>
+  /** Reads nothing any more; again does nothing. */
+  leave(): void
+}
+
+/**
+ * Keeps the legs of a lane in order. Two run at a change-over, on sessions of their own; where the
+ * engine or the socket holds the first one back, the second would run past it, and the lane's one
+ * reader with it.
+ */
+export class LaneOrder {
+  /** Legs that still read, the first one first, each with its furthest frame. */
+  private readonly legs = new Set<{ frame: number }>()
+  private readonly moved = new Pulse()
+
+  /** A leg begins, behind all that were there before. @param fromFrame of the lane */
+  enter(fromFrame: number): LegTurn {
+    const leg = { frame: fromFrame }
+    this.legs.add(leg)
+    return {
+      reach: async (frame, { signal }) => {
+        while (this.isTooFar(leg, frame)) await this.moved.next(signal)
+        leg.frame = frame
+        this.moved.beat()
+      },
+      leave: () => {
+        this.legs.delete(leg)
+        this.moved.beat()
+      },
+    }
+  }
+
+  private isTooFar(leg: { frame: number }, frame: number): boolean {
+    for (const other of this.legs) {
+      if (other === leg) return false
+      if (frame > other.frame + AHEAD_FRAMES) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,90 @@
+import { LaneCourse } from '../../admission/legs/lane-course.js'
+import type { CutOption } from '../../admission/legs/leg-planner.js'
+import { InputError } from '../../kernel/errors.js'
+import { STEP_MS } from '../../model/pcm.js'
+import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
+import { isComplete, lanesOfCheckpoint, nextFrameOf } from '../checkpoint/checkpoint.js'
+import { readCheckpoint } from '../checkpoint/read-checkpoint.js'
+import type { WorkPorts } from '../index.js'
+import type { CarriedLane } from '../legs/carried-leg.js'
+import { LaneProgress } from '../legs/lane-progress.js'
+import { laneCuts } from './lane-cuts.js'
+
+/** A lane of a job as an attempt finds it. */
+export interface LaneStart {
+  /** 0-based; also the channel in `audio.flac`. */
+  lane: number
+  cuts: readonly CutOption[]
+  /** Where the replay goes on. */
+  fromFrame: number
+  /** Audio that is left to be replayed, overlaps not counted; 0: all of its text is there. */
+  framesLeft: number
+  /** Audio whose text is there, skipped silence included. */
+  doneMs: number
+  progress: LaneProgress
+}
+
+/** All lanes of a job, from where its last checkpoint left them. */
+export interface JobStart {
+  lanes: LaneStart[]
+  /** Where attempts took the job over from a checkpoint, this one last; the first lane's offset. */
+  resumedFromMs: number[]
+}
+
+/**
+ * Plans the way of every lane, and goes on where the newest checkpoint ends.
+ * @throws what the store throws; the signal's reason
+ */
+export async function startLanes(
+  ports: Pick<WorkPorts, 'store' | 'limits'>,
+  job: { jobId: string; analysis: AnalysisDocument },
+  options: { signal: AbortSignal },
+): Promise<JobStart> {
+  const { jobId, analysis } = job
+  const checkpoint = await readCheckpoint(ports.store, jobId, options)
+  const known = checkpoint === null ? [] : lanesOfCheckpoint(checkpoint)
+  // Of another analysis, by hand or by another release: then nothing of it can be trusted.
+  const fits = known.length === analysis.lanes.length && known.every((lane) => isWithin(lane, job))
+  const lanes = await Promise.all(
+    analysis.lanes.map(async ({ channel, pauses_ms, peaks: { key } }, lane) => {
+      const peaks = await readPeaks(ports, key, options)
+      const map = { pausesMs: [...pauses_ms], peaks, samples: analysis.samples }
+      const way = laneCuts(map, ports.limits.cuts)
+      const carried = (fits ? known[lane] : null) ?? { channel, legs: [] }
+      const fromFrame = nextFrameOf(carried) ?? way.fromFrame
+      const framesLeft = isComplete(carried) ? 0 : new LaneCourse(way.cuts).framesLeft(fromFrame)
+      const safeMs = carried.legs.length === 0 ? 0 : fromFrame * STEP_MS
+      // The last frame of a lane may not be whole.
+      const doneMs = Math.min(safeMs, analysis.duration_ms)
+      const progress = new LaneProgress(carried, way.fromFrame)
+      return { ...{ lane, cuts: way.cuts, fromFrame, framesLeft }, doneMs, progress }
+    }),
+  )
+  const before = fits && checkpoint ? checkpoint.resumed_from_ms : []
+  const isResumed = lanes.some(({ progress }) => progress.count > 0)
+  const [first] = lanes as [LaneStart]
+  const resumedFromMs = isResumed ? [...before, first.doneMs] : before
+  return { lanes, resumedFromMs }
+}
+
+function isWithin({ legs }: CarriedLane, { analysis }: { analysis: AnalysisDocument }): boolean {
+  const endMs = legs.at(-1)?.endFrame ?? 0
+  return endMs * STEP_MS <= analysis.duration_ms + STEP_MS
+}
+
+/** The waveform of a lane; empty where it is gone: it only makes cuts in unbroken talk better. */
+async function readPeaks(
+  ports: Pick<WorkPorts, 'store'>,
+  key: string,
+  options: { signal: AbortSignal },
+): Promise<Uint8Array> {
+  try {
+    const { body } = await ports.store.get(key, options)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  } catch (error) {
+    if (error instanceof InputError) return new Uint8Array(0)
+    throw error
+  }
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { isoTime } from '../../kernel/clock.js'
+import { UpstreamError } from '../../kernel/errors.js'
+import type { Attempt } from '../../queue/index.js'
+import {
+  type ManifestDocument,
+  manifestDocument,
+} from '../../storage/documents/manifest-document.js'
+import { readJson, writeJson } from '../../storage/documents/stored-json.js'
+import type { ObjectStore } from '../../storage/index.js'
+import { attemptPrefix, manifestKey } from '../../storage/keys.js'
+
+/** One file of a result. */
+export interface ResultFile {
+  name: string
+  contentType: string
+  body: Uint8Array
+}
+
+/** Whose manifest stands in the end. */
+export type CommitOutcome =
+  | { kind: 'committed'; manifest: ManifestDocument }
+  /** Another attempt was first; its result is the job's, ours stays unread. */
+  | { kind: 'superseded'; manifest: ManifestDocument }
+
+/** What a commit is about. */
+export interface CommitRequest {
+  fence: number
+  source: ManifestDocument['source']
+  files: readonly ResultFile[]
+  warnings: readonly string[]
+  completedAtMs: number
+}
+
+/**
+ * Writes the files below the attempt's prefix, then the manifest, last and only if there is none:
+ * that one put is the commit. When the store says that a manifest exists, ours may have been
+ * written with only the answer lost, which the fence in it tells.
+ */
+export async function commitResult(
+  store: ObjectStore,
+  attempt: Attempt,
+  request: CommitRequest,
+): Promise<CommitOutcome> {
+  const { jobId, signal } = attempt
+  const prefix = attemptPrefix(jobId, request.fence)
+  for (const { name, body, contentType } of request.files) {
+    await store.put(prefix + name, body, { contentType, signal })
+  }
+  const manifest: ManifestDocument = {
+    schema: 'nightscribe.manifest/1',
+    job_id: jobId,
+    fence: request.fence,
+    completed_at: isoTime(request.completedAtMs),
+    source: request.source,
+    outputs: request.files.map(({ name, body }) => ({
+      name,
+      key: prefix + name,
+      bytes: body.byteLength,
+      sha256: createHash('sha256').update(body).digest('hex'),
+    })),
+    warnings: [...request.warnings],
+  }
+  await attempt.assertOwned()
+  const key = manifestKey(jobId)
+  const put = await writeJson(store, key, manifest, { signal, onlyIfAbsent: true })
+  if (put.kind === 'stored') return { kind: 'committed', manifest }
+  const standing = await readManifest(store, jobId, { signal })
+  if (!standing) {
+    throw new UpstreamError('output_write_failed', `${key} exists, and then it does not.`)
+  }
+  const ours = standing.fence === request.fence
+  return { kind: ours ? 'committed' : 'superseded', manifest: standing }
+}
+
+/** The committed manifest of a job, or null. */
+export async function readManifest(
+  store: ObjectStore,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<ManifestDocument | null> {
+  return await readJson(store, manifestKey(jobId), manifestDocument, options)
+}

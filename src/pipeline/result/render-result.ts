@@ -1,0 +1,172 @@
+import { isoTime } from '../../kernel/clock.js'
+import { metricsDocument } from '../../latency/job-metrics.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { DELAY_STEPS } from '../../model/step-law.js'
+import type { JobCard } from '../../queue/index.js'
+import { assembleTranscript } from '../../transcript/assemble.js'
+import { transcriptFiles } from '../../transcript/formats/formats.js'
+import {
+  type EngineFacts,
+  type SourceFacts,
+  transcriptDocument,
+} from '../../transcript/formats/transcript-document.js'
+import type { WorkPorts } from '../index.js'
+import type { CarriedLane, CarriedLeg } from '../legs/carried-leg.js'
+import { transcriptLane } from '../legs/transcript-lane.js'
+import type { Transcription } from '../transcription.js'
+import type { ResultFile } from './commit-result.js'
+
+/** Text came back, but count of deltas, usage and the law of steps disagree. */
+const WARNING_TIMING = 'timing_estimated'
+/** Speech without text: a place to listen to. */
+const WARNING_HOLES = 'coverage_holes'
+
+/** What the job measured outside its sessions. */
+export interface JobMeasures {
+  admissionWaitMs: number
+  sessionsAtStart: number
+  card: JobCard | null
+}
+
+/**
+ * All files of a result, in the order in which they are stored, and what is to be warned of. Pure.
+ */
+export function renderResult(
+  ports: WorkPorts,
+  work: Transcription,
+  carried: readonly CarriedLane[],
+  measures: JobMeasures,
+): { files: ResultFile[]; warnings: string[] } {
+  const { subtitles, coverage } = ports.limits
+  const lanes = carried.map((lane, index) => transcriptLane(work.analysis, lane, index))
+  const durationMs = work.analysis.duration_ms
+  const { holeMinMs } = coverage
+  const assembled = assembleTranscript({
+    ...{ lanes, durationMs, stepMs: STEP_MS, subtitles, holeMinMs },
+  })
+  const warnings = [
+    ...work.analysis.warnings,
+    ...(legsOf(carried).some(({ verified }) => !verified) ? [WARNING_TIMING] : []),
+    ...(assembled.coverage.holes.some(({ action }) => action === 'unresolved')
+      ? [WARNING_HOLES]
+      : []),
+  ]
+  const metrics = metricsOf(ports, work, carried, measures)
+  const document = transcriptDocument({
+    jobId: work.attempt.jobId,
+    createdAt: isoTime(ports.clock.wallMs()),
+    source: sourceFacts(work),
+    engine: engineFacts(ports, work, carried),
+    assembled,
+    stepMs: STEP_MS,
+    warnings,
+    metrics,
+  })
+  const texts = transcriptFiles(assembled, subtitles)
+  const files = [
+    jsonFile('transcript.json', document),
+    ...texts.map(({ name, contentType, text }) => ({ name, contentType, body: Buffer.from(text) })),
+    jsonFile('metrics.json', metrics),
+  ]
+  return { files, warnings }
+}
+
+function jsonFile(name: string, document: object): ResultFile {
+  const body = Buffer.from(`${JSON.stringify(document)}\n`)
+  return { name, contentType: 'application/json', body }
+}
+
+/** All legs that engines carried, those of reruns too. */
+function legsOf(carried: readonly CarriedLane[]): CarriedLeg[] {
+  return carried.flatMap(({ legs, reruns = [] }) => [...legs, ...reruns.flatMap((run) => run.legs)])
+}
+
+function sourceFacts({ job, analysis }: Transcription): SourceFacts {
+  return {
+    bucket: job.source.bucket,
+    key: job.source.key,
+    versionId: job.source.version_id,
+    etag: job.source.etag,
+    bytes: job.source.bytes,
+    sha256: analysis.sha256,
+    container: analysis.container,
+    codec: analysis.codec,
+    channels: analysis.channels,
+    sampleRate: analysis.sample_rate,
+    durationMs: analysis.duration_ms,
+    durationMethod: analysis.duration_method,
+  }
+}
+
+function engineFacts(
+  ports: WorkPorts,
+  { job }: Transcription,
+  carried: readonly CarriedLane[],
+): EngineFacts {
+  const first = legsOf(carried)[0]?.engine
+  return {
+    model: first?.model ?? '',
+    revision: null,
+    serverVersion: first?.version ?? null,
+    delayMs: DELAY_STEPS * STEP_MS,
+    pace: job.options.pace,
+    rotationPolicy: ports.limits.rotationPolicy,
+    language: null,
+    isStandin: isStandin(carried),
+  }
+}
+
+function isStandin(carried: readonly CarriedLane[]): boolean {
+  return legsOf(carried).some(({ engine }) => engine.isStandin)
+}
+
+function metricsOf(
+  ports: WorkPorts,
+  work: Transcription,
+  carried: readonly CarriedLane[],
+  measures: JobMeasures,
+) {
+  const { analysis, job, meter, attempt, startedAtMs } = work
+  const { pricePerHour } = ports.limits
+  // An engine's time is shared by all lanes that it carries.
+  const gpuSecondsShare = legsOf(carried).reduce(
+    (sum, { heldMs, lanesRunning }) => sum + heldMs / 1000 / Math.max(1, lanesRunning),
+    0,
+  )
+  const reached = measures.card?.reachedAtMs ?? {}
+  const waitedMs = reached.queued === undefined ? null : Math.max(0, startedAtMs - reached.queued)
+  const probedMs =
+    reached.queued === undefined || reached.probing === undefined
+      ? null
+      : reached.queued - reached.probing
+  return metricsDocument({
+    jobId: attempt.jobId,
+    audioMs: analysis.duration_ms,
+    pace: job.options.pace,
+    queueWaitMs: waitedMs,
+    downloadMs: null, // ffmpeg reads the object while it decodes: there is no download apart
+    analysisMs: probedMs,
+    decodeMs: analysis.decode_ms,
+    admissionWaitMs: measures.admissionWaitMs,
+    resumedFromMs: work.resumedFromMs,
+    isResumed: legsOf(carried).some(({ fence }) => fence !== work.fence),
+    figures: meter.figures(),
+    kvBlocks: {
+      grantedMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.granted),
+      heldMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.held),
+    },
+    sessionsRunning: {
+      atStart: measures.sessionsAtStart,
+      max: Math.max(...legsOf(carried).map(({ lanesRunning }) => lanesRunning)),
+    },
+    preemptionsSeen: null, // streaming sessions are never preempted
+    gpuSecondsShare,
+    cost: pricePerHour === null ? null : (gpuSecondsShare / 3600) * pricePerHour,
+    engineIsStandin: isStandin(carried),
+  })
+}
+
+/** Of all lanes at a time, at the most. */
+function sumOfMaxima(carried: readonly CarriedLane[], of: (leg: CarriedLeg) => number): number {
+  return carried.reduce((sum, lane) => sum + Math.max(0, ...legsOf([lane]).map(of)), 0)
+}

@@ -1,0 +1,72 @@
+import type { ZodType } from 'zod'
+import { InputError, NightscribeError, ProtocolError } from '../../kernel/errors.js'
+import type { ObjectStore, PutOutcome } from '../index.js'
+import { asOwnWork } from '../own-work.js'
+
+/** Largest JSON document that is read: a transcript of a day is far below. */
+const JSON_BYTES_MAX = 64 * 2 ** 20
+
+/**
+ * Reads a JSON document of ours.
+ * @returns null where there is none
+ * @throws ProtocolError when it is there and isn't what it should be; what the store throws, a
+ *   denial as UpstreamError `storage_unavailable`
+ */
+export async function readJson<T>(
+  store: ObjectStore,
+  key: string,
+  schema: ZodType<T>,
+  { signal }: { signal: AbortSignal },
+): Promise<T | null> {
+  const bytes = await readWhole(store, key, signal)
+  if (!bytes) return null
+  const parsed = schema.safeParse(parse(bytes))
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const where = issue ? `${issue.path.join('.') || 'the document'}: ${issue.message}` : 'its shape'
+  throw new ProtocolError(
+    'internal',
+    `${key} in storage is not what this release writes (${where}); was it changed by hand?`,
+    { cause: parsed.error },
+  )
+}
+
+/** Writes a document as one line of JSON. With `onlyIfAbsent` a standing one is left as it is. */
+export async function writeJson(
+  store: ObjectStore,
+  key: string,
+  value: object,
+  options: { signal: AbortSignal; onlyIfAbsent?: boolean },
+): Promise<PutOutcome> {
+  const body = Buffer.from(`${JSON.stringify(value)}\n`)
+  return await store.put(key, body, { ...options, contentType: 'application/json' })
+}
+
+async function readWhole(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+): Promise<Buffer | null> {
+  try {
+    const { body, contentBytes } = await store.get(key, { signal })
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) {
+      if (contentBytes > JSON_BYTES_MAX) {
+        throw new InputError('media_too_large', `${key} is larger than ${JSON_BYTES_MAX} bytes.`)
+      }
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  } catch (error) {
+    if (error instanceof NightscribeError && error.code === 'input_not_found') return null
+    throw asOwnWork(error)
+  }
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined // no JSON at all: the schema refuses it with the key in the sentence
+  }
+}

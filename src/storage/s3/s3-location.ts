@@ -1,0 +1,24 @@
+import { ConfigError } from '../../kernel/errors.js'
+
+/** A bucket and what comes before every key in it: empty, or ending with a slash. */
+export interface S3Location {
+  bucket: string
+  prefix: string
+}
+
+/**
+ * Takes `s3://bucket/prefix` apart. Pure.
+ * @throws ConfigError naming NIGHTSCRIBE_STORAGE
+ */
+export function parseS3Location(url: string): S3Location {
+  const [, bucket = '', rest = ''] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(url) ?? []
+  if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{1,}$/.test(bucket)) {
+    throw new ConfigError(
+      'config_invalid',
+      `NIGHTSCRIBE_STORAGE is "${url}"; it must look like s3://bucket or s3://bucket/prefix.`,
+      { facts: { storage: url } },
+    )
+  }
+  const prefix = rest.replace(/\/+$/, '')
+  return { bucket, prefix: prefix && `${prefix}/` }
+}

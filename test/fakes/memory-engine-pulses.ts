@@ -1,0 +1,86 @@
+import {
+  type EnginePulse,
+  type EnginePulses,
+  PULSE_KEPT_MS,
+  TOLD_TO_FREE_KEPT_MS,
+} from '../../src/admission/ledger-store.js'
+import type { Clock } from '../../src/kernel/clock.js'
+
+/** Pulses, locks and words to free a session in one process, on its clock. */
+export class MemoryEnginePulses implements EnginePulses {
+  private readonly clock: Clock
+  /** By engine, then by worker. */
+  private readonly pulses = new Map<string, Map<string, EnginePulse>>()
+  private readonly lockedUntilMs = new Map<string, number>()
+  /** By engine and worker; told anew, all that it was told before stays with the new. */
+  private readonly told = new Map<string, { chainIds: Set<string>; untilMs: number }>()
+
+  constructor(options: { clock: Clock }) {
+    this.clock = options.clock
+  }
+
+  async publish(
+    engine: string,
+    pulse: EnginePulse,
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    signal.throwIfAborted()
+    const ofEngine = this.pulses.get(engine) ?? new Map<string, EnginePulse>()
+    this.pulses.set(engine, ofEngine.set(pulse.worker, pulse))
+  }
+
+  async list(engine: string, { signal }: { signal: AbortSignal }): Promise<EnginePulse[]> {
+    signal.throwIfAborted()
+    const nowMs = this.clock.wallMs()
+    const ofEngine = this.pulses.get(engine) ?? new Map<string, EnginePulse>()
+    for (const [worker, { atMs }] of ofEngine) {
+      if (nowMs - atMs >= PULSE_KEPT_MS) ofEngine.delete(worker)
+    }
+    return [...ofEngine.values()]
+  }
+
+  async tryLock(
+    engine: string,
+    purpose: string,
+    { holdMs, signal }: { holdMs: number; signal: AbortSignal },
+  ): Promise<boolean> {
+    signal.throwIfAborted()
+    const lock = `${purpose}:${engine}`
+    const nowMs = this.clock.wallMs()
+    if ((this.lockedUntilMs.get(lock) ?? Number.NEGATIVE_INFINITY) > nowMs) return false
+    this.lockedUntilMs.set(lock, nowMs + holdMs)
+    return true
+  }
+
+  async tellToFree(
+    engine: string,
+    { worker, chainId }: { worker: string; chainId: string },
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    signal.throwIfAborted()
+    const key = freeKey(engine, worker)
+    const chainIds = new Set(this.standingAt(key)).add(chainId)
+    this.told.set(key, { chainIds, untilMs: this.clock.wallMs() + TOLD_TO_FREE_KEPT_MS })
+  }
+
+  async takeToldToFree(
+    engine: string,
+    worker: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<string[]> {
+    signal.throwIfAborted()
+    const key = freeKey(engine, worker)
+    const chainIds = this.standingAt(key)
+    this.told.delete(key)
+    return [...chainIds]
+  }
+
+  private standingAt(key: string): Iterable<string> {
+    const told = this.told.get(key)
+    return told && told.untilMs > this.clock.wallMs() ? told.chainIds : []
+  }
+}
+
+function freeKey(engine: string, worker: string): string {
+  return `${worker}:${engine}`
+}

@@ -1,0 +1,37 @@
+import { SIGN_KEPT_MS, type SignsOfLife } from '../../src/admission/ledger-store.js'
+import type { Clock } from '../../src/kernel/clock.js'
+
+/** Signs of life in one process, on its clock. */
+export class MemorySignsOfLife implements SignsOfLife {
+  private readonly clock: Clock
+  private readonly givenMs = new Map<string, number>()
+
+  constructor(options: { clock: Clock }) {
+    this.clock = options.clock
+  }
+
+  async give(worker: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted()
+    this.givenMs.set(worker, this.clock.wallMs())
+  }
+
+  async ages(
+    workers: readonly string[],
+    { signal }: { signal: AbortSignal },
+  ): Promise<ReadonlyMap<string, number | null>> {
+    signal.throwIfAborted()
+    return new Map(workers.map((worker) => [worker, this.ageMs(worker)]))
+  }
+
+  async end(worker: string, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted()
+    this.givenMs.delete(worker)
+  }
+
+  private ageMs(worker: string): number | null {
+    const givenMs = this.givenMs.get(worker)
+    if (givenMs === undefined) return null
+    const ageMs = this.clock.wallMs() - givenMs
+    return ageMs < SIGN_KEPT_MS ? ageMs : null
+  }
+}

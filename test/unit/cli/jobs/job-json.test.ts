@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { historyJson, jobJson } from '../../../../src/cli/jobs/job-json.js'
+import { blankCard } from '../../../../src/pipeline/lifecycle/card-of-job.js'
+import type { JobCard } from '../../../../src/queue/index.js'
+
+const origin = {
+  ...{ jobId: 'one', sourceName: 'a.wav', priority: 5, deadlineAt: null, createdAtMs: 0 },
+}
+const error = {
+  code: 'engine_crashed',
+  detail: 'Gone.',
+  retryable: true,
+  stage: 'transcribe',
+} as const
+const told = {
+  ...error,
+  title: 'The engine broke off',
+  advice: expect.stringContaining('`nightscribe jobs retry one`'),
+}
+
+describe('a job as JSON', () => {
+  it('has every field of its card, in the names of the contract; what is not known is null', () => {
+    const card: JobCard = {
+      ...blankCard(origin, 1_000),
+      ...{ status: 'failed', error, audioMsTotal: 80, checkpointedAudioMs: 40, attempts: 2 },
+      ...{ triesSinceProgress: 2, fence: 2, warnings: ['media_damaged'] },
+    }
+    expect(jobJson(card)).toEqual({
+      id: 'one',
+      object: 'transcription.job',
+      status: 'failed',
+      source: 'a.wav',
+      priority: 5,
+      deadline_at: null,
+      created_at: '1970-01-01T00:00:00.000Z',
+      updated_at: '1970-01-01T00:00:01.000Z',
+      progress: { audio_ms_done: 0, audio_ms_total: 80, audio_ms_checkpointed: 40 },
+      attempts: 2,
+      fence: 2,
+      tries_since_progress: 2,
+      error: told,
+      waiting: null,
+      warnings: ['media_damaged'],
+      engine_is_standin: null,
+      cancel_requested: false,
+      timestamps: { created: '1970-01-01T00:00:01.000Z' },
+    })
+  })
+
+  it('tells its history with the same names', () => {
+    const history = [
+      { atMs: 0, note: { kind: 'submitted' } },
+      {
+        atMs: 1,
+        note: { kind: 'try-failed', error, tries: 1, backoffMs: 5, safeAudioMs: 7 },
+      },
+    ] as const
+    expect(historyJson(history, 'one')).toEqual([
+      { at: '1970-01-01T00:00:00.000Z', kind: 'submitted' },
+      {
+        at: '1970-01-01T00:00:00.001Z',
+        kind: 'try-failed',
+        error: told,
+        tries: 1,
+        backoff_ms: 5,
+        safe_audio_ms: 7,
+      },
+    ])
+  })
+})
