@@ -1,12 +1,9 @@
 import type { WorkPorts } from '../src/pipeline/index.js'
 import { writeEnd } from '../src/pipeline/lifecycle/end-job.js'
-import {
-  type JobWorker,
-  type JobWorkerOptions,
-  startJobWorker,
-} from '../src/queue/bullmq-job-worker.js'
+import { type JobWorker, startJobWorker } from '../src/queue/bullmq-job-worker.js'
 import type { Attempt, Stage } from '../src/queue/index.js'
 import { JOB_CANCELED } from '../src/queue/job-disposition.js'
+import type { JobWorkerOptions } from '../src/queue/job-worker-options.js'
 import type { WorkerEvents } from './events.js'
 
 /** Time in which the end of a try must be written down. */

@@ -2,10 +2,16 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import * as codeChecks from './tidy/code-checks.js'
 import type { Check, Finding } from './tidy/finding.js'
-import { importTable, portsOnly, zodAtEdges } from './tidy/import-checks.js'
+import { importCircles, importTable, portsOnly, zodAtEdges } from './tidy/import-checks.js'
 import { partsOf, readRepository, type SourceText } from './tidy/source-text.js'
 
-const checks: readonly Check[] = [...Object.values(codeChecks), importTable, portsOnly, zodAtEdges]
+const checks: readonly Check[] = [
+  ...Object.values(codeChecks),
+  importTable,
+  importCircles,
+  portsOnly,
+  zodAtEdges,
+]
 
 /** Where a rule costs more than it gives. This list may only shrink. */
 const exceptions: readonly { check: string; path: RegExp; why: string }[] = [
@@ -43,8 +49,11 @@ const split = (...pieces: string[]) => pieces.join('')
 const file = (path: string, ...lines: string[]): SourceText => ({ path, text: lines.join('\n') })
 const imports = (specifier: string) => `import { a } from '${specifier}'`
 
-/** For each check what it must find, and its nearest neighbours that it must leave alone. */
-const planted: Record<string, { wrong: SourceText[]; right: SourceText[] }> = {
+/**
+ * For each check what it must find, a file or several together, and its nearest neighbours that it
+ * must leave alone.
+ */
+const planted: Record<string, { wrong: (SourceText | SourceText[])[]; right: SourceText[] }> = {
   'import table': {
     wrong: [
       file('src/kernel/clock.ts', imports('../media/pcm.js')),
@@ -63,10 +72,28 @@ const planted: Record<string, { wrong: SourceText[]; right: SourceText[] }> = {
       file('test/unit/pcm.test.ts', imports('../../src/media/pcm.js')),
     ],
   },
+  'import circles': {
+    wrong: [
+      [file('src/media/a.ts', imports('./b.js')), file('src/media/b.ts', imports('./a.js'))],
+      [
+        file('src/media/a.ts', imports('./b.js')),
+        file('src/media/b.ts', imports('../model/c.js')),
+        file('src/model/c.ts', "import type { A } from '../media/a.js'"),
+      ],
+      file('jobs/a.ts', imports('./a.js')),
+    ],
+    right: [
+      file('src/media/a.ts', imports('./b.js'), imports('./c.js')),
+      file('src/media/b.ts', imports('./c.js')),
+      file('src/media/c.ts'),
+    ],
+  },
   'ports only': {
     wrong: [
-      file('src/storage/s3-object-store.ts', imports('@aws-sdk/client-s3')),
-      file('src/pipeline/run.ts', imports('../storage/s3-object-store.js')),
+      [
+        file('src/storage/s3-object-store.ts', imports('@aws-sdk/client-s3')),
+        file('src/pipeline/run.ts', imports('../storage/s3-object-store.js')),
+      ],
     ],
     right: [
       file('src/storage/keys.ts', imports('../kernel/errors.js')),
@@ -110,6 +137,15 @@ const planted: Record<string, { wrong: SourceText[]; right: SourceText[] }> = {
       file('src/media/pcmFrames.ts'),
     ],
     right: [file('src/media/pcm-frames.ts'), file('test/unit/media/pcm.test.ts')],
+  },
+  'folder sizes': {
+    wrong: [Array.from({ length: 17 }, (_, index) => file(`src/media/file-${index}.ts`))],
+    right: [
+      ...Array.from({ length: 16 }, (_, index) => file(`src/media/file-${index}.ts`)),
+      file('src/media/index.ts'),
+      file('src/media/vad/vad.ts'),
+      file('src/media/README.md'),
+    ],
   },
   lengths: {
     wrong: [
@@ -195,8 +231,9 @@ describe('the checks themselves', () => {
 
   it.each(checks)('$name finds what is wrong and nothing else', (check) => {
     const { wrong = [], right = [] } = planted[check.name] ?? {}
-    const all = check.name === 'ports only' ? [wrong] : wrong.map((each) => [each])
-    for (const files of all) expect(check.find(files), files[0]?.text).not.toStrictEqual([])
+    for (const files of wrong.map((each) => (Array.isArray(each) ? each : [each]))) {
+      expect(check.find(files), files[0]?.text).not.toStrictEqual([])
+    }
     expect(check.find(right)).toStrictEqual([])
   })
 

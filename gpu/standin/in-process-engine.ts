@@ -16,7 +16,7 @@ import {
   type EngineSettings,
   type EngineStats,
 } from './engine/standin-engine.js'
-import type { Fault } from './faults/faults.js'
+import type { Fault } from './faults/fault-kinds.js'
 import type { RecognizerFactory } from './recognizers/recognizer.js'
 import { parseClientEvent, parseUnheard } from './wire/client-event.js'
 import { Connection } from './wire/connection.js'

@@ -18,7 +18,7 @@ import {
   type EngineDeath,
   type EngineStats,
 } from './engine/standin-engine.js'
-import type { Fault } from './faults/faults.js'
+import type { Fault } from './faults/fault-kinds.js'
 import type { RecognizerFactory } from './recognizers/recognizer.js'
 import { Connection } from './wire/connection.js'
 import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './wire/http-routes.js'

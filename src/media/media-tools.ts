@@ -3,7 +3,8 @@ import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 import { checkFfmpeg, type FfmpegPaths } from './ffmpeg/ffmpeg-binaries.js'
 import { RangeProxy } from './ffmpeg/range-proxy.js'
-import { openVad, type Vad, type VadOptions } from './vad/vad.js'
+import { openVad, type VadOptions } from './vad/open-vad.js'
+import type { Vad } from './vad/vad.js'
 
 /** How the tools of a process are set up. */
 export interface MediaToolsOptions extends FfmpegPaths {

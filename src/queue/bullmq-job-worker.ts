@@ -1,48 +1,10 @@
 import { type Job, WaitingError, Worker } from 'bullmq'
-import type { Redis } from 'ioredis'
-import type { Clock } from '../kernel/clock.js'
 import { StopRequested } from '../kernel/errors.js'
-import type { Random } from '../kernel/random.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { Attempt, AttemptEnd, Stage } from './index.js'
-import { backoffMs, JOB_CANCELED } from './job-disposition.js'
-import { LOCK_LOST, runAttempt } from './run-attempt.js'
+import { backoffMs, JOB_CANCELED, LOCK_LOST } from './job-disposition.js'
+import type { JobWorkerOptions } from './job-worker-options.js'
+import { runAttempt } from './run-attempt.js'
 import { RunningAttempts } from './running-attempts.js'
-
-/** How one stage is worked off by this process. */
-export interface JobWorkerOptions {
-  redis: Redis
-  prefix: string
-  stage: Stage
-  /** Jobs of this stage at once in this process. */
-  concurrency: number
-  lockDurationMs: number
-  stalledIntervalMs: number
-  /** Tries in vain since audio was last made safe, after which a job counts as failed. */
-  attemptsMax: number
-  /** Before the second of them; doubled with each further one, up to `backoffMaxMs`. */
-  backoffMs: number
-  backoffMaxMs: number
-  clock: Clock
-  random: Random
-  /** Does the work. What it throws is mapped by `dispositionOf`. */
-  run(attempt: Attempt): Promise<void>
-  /** Audio of the job (ms, all lanes together) that a new try needn't send again. */
-  safeAudioMs(jobId: string): Promise<number>
-  /**
-   * Number of the last try of a job that got to work and didn't only wait for room; null where
-   * every one does.
-   */
-  begun?(jobId: string): Promise<number | null>
-  /** Called when a try begins whose job has lost its worker, so many times without progress. */
-  onTakenOver(jobId: string, seen: { takeovers: number; safeAudioMs: number }): Promise<void>
-  /** Called once a try has ended otherwise than well, before the queue is told. */
-  onEnded(jobId: string, end: AttemptEnd): Promise<void>
-  /** A try ended with an error that is nobody's but ours. */
-  onBug(jobId: string, thrown: unknown): void
-  /** Trouble of the queue itself; it goes on by itself. */
-  onError(error: Error): void
-}
 
 /** A stage being worked off. */
 export interface JobWorker {

@@ -12,7 +12,7 @@ import type { JobError, JobWaiting, Stage } from './index.js'
 /**
  * What becomes of a job whose try ended with an error. The one place where classes meet the queue;
  * what each code means to people stands in `failure-codes.ts`, the exit codes in
- * `cli/exit-code.ts`.
+ * `app/exit-code.ts`.
  */
 export type Disposition =
   /** Nothing more happens by itself. `isBug`: an error that no part of ours classified. */
@@ -42,6 +42,9 @@ export const CLASS_RULES: Readonly<Record<FailureClass, 'fail' | 'retry' | 'wait
  * with reasons of the same class, and none of those may end a job.
  */
 export const JOB_CANCELED = new StopRequested('canceled', 'The job was canceled.')
+
+/** The reason with which an attempt stops whose job the queue has given away. */
+export const LOCK_LOST = new StopRequested('internal', 'The queue gave this job to another worker.')
 
 /** @param signal of the attempt; once it has aborted, that alone decides */
 export function dispositionOf(

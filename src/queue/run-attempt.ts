@@ -1,11 +1,16 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { abortedWithin, orAbort } from '../kernel/abort.js'
-import { StopRequested } from '../kernel/errors.js'
 import { redisFailure } from '../redis/redis-failure.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { JobWorkerOptions } from './bullmq-job-worker.js'
 import type { AttemptEnd, JobError } from './index.js'
-import { backoffMs, type Disposition, dispositionOf, JOB_CANCELED } from './job-disposition.js'
+import {
+  backoffMs,
+  type Disposition,
+  dispositionOf,
+  JOB_CANCELED,
+  LOCK_LOST,
+} from './job-disposition.js'
+import type { JobWorkerOptions } from './job-worker-options.js'
 import {
   countBegun,
   countFailed,
@@ -20,9 +25,6 @@ export const TAKEOVERS_MAX = 5
 
 /** Longer a Redis that is there doesn't take for a word. */
 const REDIS_ANSWER_MS = 2_000
-
-/** The reason with which an attempt stops whose job the queue has given away. */
-export const LOCK_LOST = new StopRequested('internal', 'The queue gave this job to another worker.')
 
 /** A job as this worker holds it. */
 interface HeldJob {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { StopRequested } from '../kernel/errors.js'
-import { LOCK_LOST } from './run-attempt.js'
+import { LOCK_LOST } from './job-disposition.js'
 
 interface RunningAttempt {
   controller: AbortController

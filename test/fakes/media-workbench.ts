@@ -7,7 +7,7 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import type { AnalyseOptions } from '../../src/media/analyse.js'
 import { type MediaTools, openMediaTools } from '../../src/media/media-tools.js'
-import type { VadOptions } from '../../src/media/vad/vad.js'
+import type { VadOptions } from '../../src/media/vad/open-vad.js'
 
 const run = promisify(execFile)
 

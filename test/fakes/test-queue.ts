@@ -3,12 +3,9 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { Pulse } from '../../src/kernel/pulse.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
-import {
-  type JobWorker,
-  type JobWorkerOptions,
-  startJobWorker,
-} from '../../src/queue/bullmq-job-worker.js'
+import { type JobWorker, startJobWorker } from '../../src/queue/bullmq-job-worker.js'
 import type { Attempt, AttemptEnd } from '../../src/queue/index.js'
+import type { JobWorkerOptions } from '../../src/queue/job-worker-options.js'
 import type { TestRedis } from './test-redis.js'
 
 const never = new AbortController().signal

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Fault } from '../../gpu/standin/faults/faults.js'
+import type { Fault } from '../../gpu/standin/faults/fault-kinds.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import {

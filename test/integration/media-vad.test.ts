@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ConfigError } from '../../src/kernel/errors.js'
+import { openVad } from '../../src/media/vad/open-vad.js'
 import { speechMap } from '../../src/media/vad/speech-map.js'
-import { openVad, type Vad } from '../../src/media/vad/vad.js'
+import type { Vad } from '../../src/media/vad/vad.js'
 import {
   DEFAULT_BOUNDS,
   type MediaWorkbench,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Fault } from '../../gpu/standin/faults/faults.js'
+import type { Fault } from '../../gpu/standin/faults/fault-kinds.js'
 import { type Standin, startStandin } from '../../gpu/standin/server.js'
 import { deltasDue, deltasTotal } from '../../src/model/step-law.js'
 import { DialogueClient } from '../conformance/dialogue-client.js'

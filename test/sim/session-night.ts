@@ -1,4 +1,4 @@
-import type { Fault } from '../../gpu/standin/faults/faults.js'
+import type { Fault } from '../../gpu/standin/faults/fault-kinds.js'
 import { type InProcessEngine, inProcessEngine } from '../../gpu/standin/in-process-engine.js'
 import { createMetronomeFactory } from '../../gpu/standin/recognizers/metronome-recognizer.js'
 import type { LegLease } from '../../src/admission/lane/leg-lease.js'

@@ -1,9 +1,11 @@
-import { type Check, fileCheck } from './finding.js'
+import { posix } from 'node:path'
+import { type Check, type Finding, fileCheck } from './finding.js'
 import { isCode, isIn, lineAt, partsOf, type SourceText } from './source-text.js'
 
 const linesMax = 400
 const columnsMax = 100
 const functionLinesMax = 70
+const folderFilesMax = 16
 
 /** What only one folder may touch, so that everything else can be tested on a clock of its own. */
 const homes: readonly { call: RegExp; home: string; where: readonly string[] }[] = [
@@ -88,6 +90,24 @@ function longFunctions(lines: readonly string[]): { line: number; what: string }
       ? [{ line: index + 1, what: `a function of ${length} lines, at most ${functionLinesMax}` }]
       : []
   })
+}
+
+/** A folder is read at a glance: what is more has rooms in it. Its `index.ts` doesn't count. */
+export const folderSizes: Check = {
+  name: 'folder sizes',
+  find(files) {
+    const code = files.filter((file) => isCode(file) && isIn(file, 'src', 'jobs', 'gpu'))
+    const counts = new Map<string, number>()
+    for (const { path } of code) {
+      if (posix.basename(path) === 'index.ts') continue
+      const folder = posix.dirname(path)
+      counts.set(folder, (counts.get(folder) ?? 0) + 1)
+    }
+    return [...counts].flatMap(([path, count]): Finding[] => {
+      const what = `${count} files, at most ${folderFilesMax}`
+      return count > folderFilesMax ? [{ check: 'folder sizes', path, line: 0, what }] : []
+    })
+  },
 }
 
 /** `@NOTE` and `@TODO` are the only markers. */

@@ -76,7 +76,7 @@ export const importTable: Check = fileCheck(
   (file) => isCode(file) && layerOf(file.path) !== null,
   (file) => {
     const layer = layerOf(file.path)
-    const isRedisAdapter = redisAdapter.test(file.path.replace(/\.ts$/, ''))
+    const isRedisAdapter = redisAdapter.test(withoutEnding(file.path))
     const extra = isRedisAdapter ? ['src/redis'] : nothing
     const allowed = layer === null ? nothing : [layer, ...(mayImport[layer] ?? nothing), ...extra]
     return importsOf(file).flatMap(({ target, specifier, line }) => {
@@ -98,7 +98,7 @@ export const portsOnly: Check = {
       files
         .filter((file) => isCode(file) && isIn(file, 'src') && !isIn(file, 'src/pipeline'))
         .filter((file) => importsOf(file).some(({ specifier }) => outside.test(specifier)))
-        .map((file) => file.path.replace(/\.\w+$/, '')),
+        .map((file) => withoutEnding(file.path)),
     )
     return files
       .filter((file) => isCode(file) && isIn(file, 'src/pipeline'))
@@ -130,3 +130,54 @@ export const zodAtEdges: Check = fileCheck(
       .filter(({ specifier }) => specifier === 'zod')
       .map(({ line }) => ({ line, what: 'zod belongs to config, storage, queue and codecs' })),
 )
+
+/**
+ * No file needs itself: what a circle of imports holds can only be read, tested and moved as a
+ * whole. Imports of types count, because a reader follows them too.
+ */
+export const importCircles: Check = {
+  name: 'import circles',
+  find(files) {
+    const code = files.filter((file) => isCode(file) && isIn(file, 'src', 'jobs', 'gpu'))
+    const imports = new Map(
+      code.map((file) => {
+        const targets = importsOf(file).flatMap(({ target }) => target ?? [])
+        return [withoutEnding(file.path), { file, targets }] as const
+      }),
+    )
+    return code.flatMap((file): Finding[] => {
+      const circle = wayBack(withoutEnding(file.path), imports)
+      // Told once, at the first of its files.
+      if (circle === null || circle.some((path) => path < withoutEnding(file.path))) return []
+      const what = `imports itself by way of ${circle.slice(1).join(', ')}`
+      return [{ check: 'import circles', path: file.path, line: 0, what }]
+    })
+  },
+}
+
+/** The shortest way from a file by its imports back to it, without the return; null: none. */
+function wayBack(
+  start: string,
+  imports: ReadonlyMap<string, { targets: readonly string[] }>,
+): string[] | null {
+  const cameFrom = new Map<string, string>()
+  const queue = [start]
+  for (const at of queue) {
+    for (const target of imports.get(at)?.targets ?? []) {
+      if (target === start) return wayTo(at, cameFrom)
+      if (!imports.has(target) || cameFrom.has(target)) continue
+      cameFrom.set(target, at)
+      queue.push(target)
+    }
+  }
+  return null
+}
+
+function wayTo(end: string, cameFrom: ReadonlyMap<string, string>): string[] {
+  const before = cameFrom.get(end)
+  return before === undefined ? [end] : [...wayTo(before, cameFrom), end]
+}
+
+function withoutEnding(path: string): string {
+  return path.replace(/\.(mjs|ts)$/, '')
+}

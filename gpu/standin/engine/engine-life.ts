@@ -1,4 +1,5 @@
-import { type Fault, FaultPlan } from '../faults/faults.js'
+import type { Fault } from '../faults/fault-kinds.js'
+import { FaultPlan } from '../faults/faults.js'
 import type { SessionFaults } from '../faults/session-faults.js'
 import { Alarm } from './alarm.js'
 import { type EngineDeath, type EngineSettings, StandinEngine } from './standin-engine.js'

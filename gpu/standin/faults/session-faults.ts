@@ -1,5 +1,5 @@
 import type { WireErrorCode } from '../wire/server-event.js'
-import type { CloseMoment, Fault, FaultKind, FaultParameters } from './faults.js'
+import type { CloseMoment, Fault, FaultKind, FaultParameters } from './fault-kinds.js'
 
 type KindAfterDeltas = 'engine_death' | 'drop' | 'stall' | 'processing_error' | 'early_done'
 

@@ -5,7 +5,7 @@ import { Alarm } from '../engine/alarm.js'
 import { AudioQueue } from '../engine/audio-queue.js'
 import { Generation } from '../engine/generation.js'
 import { ENGINE_DEAD, type EngineSession, type StandinEngine } from '../engine/standin-engine.js'
-import type { CloseMoment } from '../faults/faults.js'
+import type { CloseMoment } from '../faults/fault-kinds.js'
 import type { SessionFaults } from '../faults/session-faults.js'
 import {
   type ClientEvent,

@@ -1,7 +1,3 @@
-import { ConfigError } from '../../kernel/errors.js'
-import { EnergyVad } from './energy-vad.js'
-import { SileroVad } from './silero-vad.js'
-
 /** Hears one lane; `finish` gives one byte a window of 512 samples, 1 for speech. */
 export interface VadLane extends Disposable {
   /** Takes the next samples; waits while too much is unheard. The array becomes the lane's. */
@@ -15,53 +11,4 @@ export interface Vad extends AsyncDisposable {
   /** Why `auto` fell back to energy, for a log line; null otherwise. */
   fallbackReason: string | null
   openLane(): VadLane
-}
-
-/** The settings `vad.method` and `vad.threshold`. */
-export interface VadOptions {
-  method: 'auto' | 'silero' | 'energy'
-  /** Probability from which a window is speech; Silero only. */
-  threshold: number
-  /** Where Silero's model is; by default where npm has put it. */
-  modelPath?: string
-}
-
-/**
- * Starts the detector that is wanted; `auto` takes Silero and, where its native module or its model
- * can't be loaded, energy.
- * @throws ConfigError when `silero` is forced and can't be loaded; the signal's reason
- */
-export async function openVad(
-  options: VadOptions,
-  { signal }: { signal: AbortSignal },
-): Promise<Vad> {
-  if (options.method === 'energy') return energyVad(null)
-  const started = await SileroVad.start(options, { signal })
-  if (started.kind === 'ready') return started.vad
-  if (options.method === 'auto') return energyVad(started.reason)
-  throw new ConfigError(
-    'config_invalid',
-    `vad.method is 'silero', but the model can't be loaded here (${started.reason}): run ` +
-      "'npm ci' again, or set vad.method to 'auto' or 'energy'.",
-    { facts: { setting: 'vad.method' } },
-  )
-}
-
-function energyVad(fallbackReason: string | null): Vad {
-  return {
-    method: 'energy',
-    fallbackReason,
-    openLane: () => {
-      const lane = new EnergyVad()
-      return {
-        push: async (pcm, { signal }) => {
-          signal.throwIfAborted()
-          lane.push(pcm)
-        },
-        finish: async () => lane.finish(),
-        [Symbol.dispose]: () => {},
-      }
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
 }

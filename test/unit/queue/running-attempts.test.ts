@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StopRequested } from '../../../src/kernel/errors.js'
-import { LOCK_LOST } from '../../../src/queue/run-attempt.js'
+import { LOCK_LOST } from '../../../src/queue/job-disposition.js'
 import { RunningAttempts } from '../../../src/queue/running-attempts.js'
 
 const STOP = new StopRequested('internal', 'Stop.')

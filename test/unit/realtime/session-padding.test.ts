@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Fault } from '../../../gpu/standin/faults/faults.js'
+import type { Fault } from '../../../gpu/standin/faults/fault-kinds.js'
 import { inProcessEngine } from '../../../gpu/standin/in-process-engine.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { STEP_SAMPLES } from '../../../src/model/pcm.js'
