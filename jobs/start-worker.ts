@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
+import type { SignsOfLife } from '../src/admission/index.js'
 import { OwnChains } from '../src/admission/lane/own-chains.js'
-import type { SignsOfLife } from '../src/admission/ledger-store.js'
 import { SessionPool } from '../src/admission/pool/session-pool.js'
 import { RedisEnginePulses } from '../src/admission/store/redis-engine-pulses.js'
 import { RedisLedgerStore } from '../src/admission/store/redis-ledger-store.js'

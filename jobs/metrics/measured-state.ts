@@ -1,4 +1,4 @@
-import type { Waiter } from '../../src/admission/ledger-store.js'
+import type { Waiter } from '../../src/admission/index.js'
 import { productVersion } from '../../src/app/product-version.js'
 import type { EngineReading } from '../../src/engines/engine-registry.js'
 import { withTimeout } from '../../src/kernel/abort.js'

@@ -1,4 +1,4 @@
-import type { WaitingList } from '../admission/ledger-store.js'
+import type { WaitingList } from '../admission/index.js'
 import type { SessionPool } from '../admission/pool/session-pool.js'
 import type { EngineRoster } from '../engines/index.js'
 import type { Clock } from '../kernel/clock.js'

@@ -1,6 +1,6 @@
+import type { Waiter } from '../admission/index.js'
 import type { LaneChain } from '../admission/lane/lane-chain.js'
 import { EngineDesk } from '../admission/ledger/engine-desk.js'
-import type { Waiter } from '../admission/ledger-store.js'
 import { FILL_SHARE } from '../admission/legs/leg-planner.js'
 import {
   type Crowd,

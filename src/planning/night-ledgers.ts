@@ -1,5 +1,5 @@
+import type { LedgerReading, LedgerStore } from '../admission/index.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../admission/ledger/ledger.js'
-import type { LedgerReading, LedgerStore } from '../admission/ledger-store.js'
 import { type EnginePlan, frameMsOf, heldMs } from '../admission/load/engine-plan.js'
 import type { Clock } from '../kernel/clock.js'
 

@@ -1,4 +1,4 @@
-import type { Waiter, WaitingList } from '../admission/ledger-store.js'
+import type { Waiter, WaitingList } from '../admission/index.js'
 import { waitingOrder } from '../admission/pool/waiting-order.js'
 
 /**

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import {
   type EnginePulse,
   type EnginePulses,
@@ -11,7 +10,8 @@ import {
   WAITER_KEPT_MS,
   type Waiter,
   type WaitingList,
-} from '../../src/admission/ledger-store.js'
+} from '../../src/admission/index.js'
+import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { StopRequested } from '../../src/kernel/errors.js'
 
 /** What several workers share, as one of them sees it. */

@@ -3,7 +3,7 @@ import {
   type EnginePulses,
   PULSE_KEPT_MS,
   TOLD_TO_FREE_KEPT_MS,
-} from '../../src/admission/ledger-store.js'
+} from '../../src/admission/index.js'
 import type { Clock } from '../../src/kernel/clock.js'
 
 /** Pulses, locks and words to free a session in one process, on its clock. */

@@ -1,4 +1,4 @@
-import { SIGN_KEPT_MS, type SignsOfLife } from '../../src/admission/ledger-store.js'
+import { SIGN_KEPT_MS, type SignsOfLife } from '../../src/admission/index.js'
 import type { Clock } from '../../src/kernel/clock.js'
 
 /** Signs of life in one process, on its clock. */

@@ -1,7 +1,7 @@
+import { type LedgerStore, SIGN_KEPT_MS } from '../../src/admission/index.js'
 import type { LegLease } from '../../src/admission/lane/leg-lease.js'
 import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { withoutWorkers } from '../../src/admission/ledger/ledger-changes.js'
-import { type LedgerStore, SIGN_KEPT_MS } from '../../src/admission/ledger-store.js'
 import { type EnginePlan, frameMsOf } from '../../src/admission/load/engine-plan.js'
 import { MemoryLedgerStore } from '../../src/admission/store/memory-ledger-store.js'
 import { MemoryWaitingList } from '../../src/admission/store/memory-waiting-list.js'

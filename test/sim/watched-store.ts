@@ -1,6 +1,6 @@
+import type { LedgerReading, LedgerStore } from '../../src/admission/index.js'
 import type { Ledger } from '../../src/admission/ledger/ledger.js'
 import { leasesOf } from '../../src/admission/ledger/ledger-changes.js'
-import type { LedgerReading, LedgerStore } from '../../src/admission/ledger-store.js'
 import type { EnginePlan } from '../../src/admission/load/engine-plan.js'
 import { staysWithin } from '../../src/admission/load/held-load.js'
 import { isUneasy, releaseMs } from '../../src/admission/load/lease-times.js'

@@ -1,6 +1,6 @@
+import type { LedgerStore, SignsOfLife } from '../index.js'
 import type { Ledger } from '../ledger/ledger.js'
 import { withoutWorkers } from '../ledger/ledger-changes.js'
-import type { LedgerStore, SignsOfLife } from '../ledger-store.js'
 
 /** Chains that a dead worker has left in the ledger of one engine. */
 export interface DeadLeases {

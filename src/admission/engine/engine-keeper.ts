@@ -1,9 +1,9 @@
 import { FRAME_MS } from '../../model/leg-curve.js'
+import type { EnginePulse, EnginePulses, SignsOfLife } from '../index.js'
 import type { OwnChains } from '../lane/own-chains.js'
 import type { EngineDesk } from '../ledger/engine-desk.js'
 import type { Chain, Ledger } from '../ledger/ledger.js'
 import { lanesHolding, leasesOf, withoutWorkers } from '../ledger/ledger-changes.js'
-import type { EnginePulse, EnginePulses, SignsOfLife } from '../ledger-store.js'
 import { areAllKnown, type ConnectionReading, freshReadings } from './connection-count.js'
 import {
   chainToFree,

@@ -1,4 +1,4 @@
-import type { EnginePulse } from '../ledger-store.js'
+import type { EnginePulse } from '../index.js'
 
 /** What an engine's own gauges tell that matters here; null for what isn't known. */
 export interface StalledGauges {

@@ -1,6 +1,6 @@
 import { StopRequested } from '../../kernel/errors.js'
 import { type KvModel, kvBlocksHeld } from '../../model/kv-model.js'
-import type { EnginePulse } from '../ledger-store.js'
+import type { EnginePulse } from '../index.js'
 import { ConnectionLog } from './connection-count.js'
 
 /** Why a session ends that was closed for the others: its leg is carried again later. */

@@ -1,6 +1,6 @@
 import { eitherSignal } from '../../kernel/abort.js'
 import { isStop, StopRequested } from '../../kernel/errors.js'
-import type { PlannedStretch } from '../legs/leg-planner.js'
+import type { PlannedStretch } from '../legs/planned-segment.js'
 import type { LaneChain } from './lane-chain.js'
 import type { LegLease } from './leg-lease.js'
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.js'
 import type { Random } from '../../kernel/random.js'
 import type { EngineDesk } from '../ledger/engine-desk.js'
-import type { CutOption } from '../legs/leg-planner.js'
+import type { CutOption } from '../legs/cut-option.js'
 
 /** What a lane needs to go through engines leg by leg. */
 export interface LaneChainOptions {

@@ -1,7 +1,7 @@
 import { Pulse } from '../../kernel/pulse.js'
 import type { EngineDesk } from '../ledger/engine-desk.js'
 import type { PlannedLeg } from '../ledger/ledger.js'
-import type { PlannedStretch } from '../legs/leg-planner.js'
+import type { PlannedStretch } from '../legs/planned-segment.js'
 import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
 
 /** A sender that is behind its planned curve by more asks before it takes a new block. */

@@ -1,4 +1,5 @@
-import type { CutOption, PlannedStretch } from './leg-planner.js'
+import type { CutOption } from './cut-option.js'
+import type { PlannedStretch } from './planned-segment.js'
 
 /** Where a lane may be cut, from its first frame to its end; frames are those of the recording. */
 export class LaneCourse {

@@ -12,14 +12,9 @@ import {
 } from '../load/engine-plan.js'
 import { heldFits, staysWithin } from '../load/held-load.js'
 import { addLease, loadOf, restStartMs } from '../load/ledger-load.js'
-import {
-  type CutOption,
-  FILL_SHARE,
-  type LaneTask,
-  legPrice,
-  type PlannedStretch,
-  planLane,
-} from './leg-planner.js'
+import type { CutOption } from './cut-option.js'
+import { FILL_SHARE, type LaneTask, legPrice, planLane } from './leg-planner.js'
+import type { PlannedStretch } from './planned-segment.js'
 
 /** Lanes publish the cuts of so much time ahead; what comes later counts on average. */
 export const PUBLISH_MS = 600_000

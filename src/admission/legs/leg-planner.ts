@@ -8,26 +8,8 @@ import {
   RELEASE_GRACE_MS,
 } from '../load/engine-plan.js'
 import type { LoadProfile } from '../load/load-profile.js'
-
-/** Where a lane may change sessions. Frames are indexes in the recording. */
-export interface CutOption {
-  /** The leg before ends in front of this frame. */
-  readonly endFrame: number
-  /** The leg after begins with this one: the same, or earlier where they overlap. */
-  readonly nextFrame: number
-  /** `skip`: a silence is left out, so no leg goes across; `end`: of the recording. */
-  readonly kind: 'pause' | 'quiet' | 'skip' | 'end'
-}
-
-/** A stretch of a lane for one session. */
-export interface PlannedStretch {
-  readonly fromFrame: number
-  /** Exclusive. */
-  readonly endFrame: number
-  readonly cut: CutOption['kind']
-  readonly openMs: number
-  readonly startMs: number
-}
+import type { CutOption } from './cut-option.js'
+import type { PlannedStretch } from './planned-segment.js'
 
 /** One lane whose next cuts are to be chosen. */
 export interface LaneTask {

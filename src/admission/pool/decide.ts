@@ -1,26 +1,13 @@
 import { stepCostMs } from '../../model/step-model.js'
+import type { WaitReason } from '../index.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
 import { crowdWith, lanesCarried, withChain } from '../ledger/ledger-changes.js'
+import type { CutOption } from '../legs/cut-option.js'
 import { type LaneRequest, type LegPlan, planLegs } from '../legs/lane-plan.js'
-import { type CutOption, FILL_SHARE } from '../legs/leg-planner.js'
+import { FILL_SHARE } from '../legs/leg-planner.js'
 import { type Crowd, type EnginePlan, frameMsOf, legFramesFor } from '../load/engine-plan.js'
 import { heldFits } from '../load/held-load.js'
 import { restStartMs } from '../load/ledger-load.js'
-
-/** Why a job waits. */
-export type WaitReason =
-  /** Others are before it. */
-  | 'turn'
-  /** As many lanes run as may: a setting, the compute knee, or `max_num_seqs`. */
-  | 'lanes'
-  /** A recording that has begun waits for its next leg. */
-  | 'parked'
-  /** The KV cache would overflow at some moment. */
-  | 'kv'
-  /** Steps would take longer than they may. */
-  | 'step-time'
-  /** No engine is up. */
-  | 'engines'
 
 /** What becomes of a job that asks for sessions, as a value. */
 export type Decision =

@@ -1,4 +1,4 @@
-import type { Waiter } from '../ledger-store.js'
+import type { Waiter } from '../index.js'
 
 /**
  * Who goes first: higher priority, then the earlier deadline, then the longest recording, because

@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.js'
+import type { LedgerReading, LedgerStore } from '../index.js'
 import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
-import type { LedgerReading, LedgerStore } from '../ledger-store.js'
 
 /**
  * The ledgers of one process, on its clock: for the simulator and the planner. What is written is

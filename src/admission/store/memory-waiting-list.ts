@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/clock.js'
-import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../ledger-store.js'
+import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../index.js'
 
 /** The line of waiting jobs in one process, on its clock. */
 export class MemoryWaitingList implements WaitingList {

@@ -5,7 +5,7 @@ import {
   type EnginePulses,
   PULSE_KEPT_MS,
   TOLD_TO_FREE_KEPT_MS,
-} from '../ledger-store.js'
+} from '../index.js'
 
 /**
  * Pulses in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a worker), key

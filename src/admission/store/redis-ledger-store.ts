@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 import { ConfigError } from '../../kernel/errors.js'
 import { answerOf, repliesOf, timeMs, timeUs } from '../../redis/redis-command.js'
+import type { LedgerReading, LedgerStore } from '../index.js'
 import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
-import type { LedgerReading, LedgerStore } from '../ledger-store.js'
 
 /** Raised with every change of `Ledger` that an older worker would misunderstand. */
 const LEDGER_SCHEMA = 'nightscribe.ledger/1'

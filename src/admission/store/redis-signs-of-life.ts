@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { answerOf, repliesOf } from '../../redis/redis-command.js'
-import { SIGN_KEPT_MS, type SignsOfLife } from '../ledger-store.js'
+import { SIGN_KEPT_MS, type SignsOfLife } from '../index.js'
 
 /** Signs of life in Redis: keys `<prefix>:alive:<worker>` that expire by themselves. */
 export class RedisSignsOfLife implements SignsOfLife {

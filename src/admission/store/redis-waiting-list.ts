@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { answerOf, freshEntries, repliesOf, timeMs } from '../../redis/redis-command.js'
-import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../ledger-store.js'
+import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../index.js'
 
 interface StoredWaiter extends Waiter {
   /** By Redis' clock. */

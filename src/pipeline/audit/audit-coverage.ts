@@ -1,4 +1,4 @@
-import type { CutOption } from '../../admission/legs/leg-planner.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { heardLane } from '../../transcript/assemble.js'
 import type { LaneHole } from '../../transcript/coverage.js'

@@ -1,5 +1,5 @@
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import { LaneCourse } from '../../admission/legs/lane-course.js'
-import type { CutOption } from '../../admission/legs/leg-planner.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { LaneHole, MsRange } from '../../transcript/coverage.js'
 

@@ -1,5 +1,5 @@
 import type { LaneChain } from '../../admission/lane/lane-chain.js'
-import type { CutOption } from '../../admission/legs/leg-planner.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import type { SessionDemand, SessionPool } from '../../admission/pool/session-pool.js'
 import { type Clock, sleepFor } from '../../kernel/clock.js'
 import { CapacityError, isStop, NightscribeError } from '../../kernel/errors.js'

@@ -1,4 +1,4 @@
-import type { CutOption } from '../../admission/legs/leg-planner.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import type { MsRange } from '../../transcript/coverage.js'
 import type { FailedRerun } from '../../transcript/coverage-report.js'
 import type { WordGroup } from '../../transcript/words/align.js'

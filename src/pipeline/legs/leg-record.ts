@@ -1,4 +1,4 @@
-import type { CutOption } from '../../admission/legs/leg-planner.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { SessionProgress } from '../../realtime/run-session.js'
 import { groupsBefore, isWithinRun } from '../../transcript/legs/part-of-leg.js'

@@ -1,4 +1,4 @@
-import type { CutOption } from '../../admission/legs/leg-planner.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import type { MsRange } from '../../media/index.js'
 import { type CutCandidate, cutCandidates } from '../../media/vad/cut-candidates.js'
 import { skippableFrames } from '../../media/vad/silence.js'

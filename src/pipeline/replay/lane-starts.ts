@@ -1,5 +1,5 @@
+import type { CutOption } from '../../admission/legs/cut-option.js'
 import { LaneCourse } from '../../admission/legs/lane-course.js'
-import type { CutOption } from '../../admission/legs/leg-planner.js'
 import { InputError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'

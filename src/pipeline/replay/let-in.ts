@@ -1,4 +1,4 @@
-import type { WaitReason } from '../../admission/pool/decide.js'
+import type { WaitReason } from '../../admission/index.js'
 import { CapacityError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { JobDocument } from '../../storage/documents/job-document.js'

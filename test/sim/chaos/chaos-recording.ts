@@ -1,4 +1,4 @@
-import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import { isoTime } from '../../../src/kernel/clock.js'
 import type { Random } from '../../../src/kernel/random.js'
 import type { MsRange } from '../../../src/media/index.js'

@@ -1,10 +1,10 @@
-import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import type {
   EnginePulses,
   LedgerStore,
   SignsOfLife,
   WaitingList,
-} from '../../../src/admission/ledger-store.js'
+} from '../../../src/admission/index.js'
+import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import { MemoryLedgerStore } from '../../../src/admission/store/memory-ledger-store.js'
 import { MemoryWaitingList } from '../../../src/admission/store/memory-waiting-list.js'
 import type { Clock } from '../../../src/kernel/clock.js'

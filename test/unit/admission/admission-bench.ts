@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
+import type { LedgerReading, LedgerStore } from '../../../src/admission/index.js'
 import { LaneChain } from '../../../src/admission/lane/lane-chain.js'
 import type { LaneChainOptions } from '../../../src/admission/lane/lane-chain-options.js'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import { EngineDesk } from '../../../src/admission/ledger/engine-desk.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import { withChain, withoutChain } from '../../../src/admission/ledger/ledger-changes.js'
-import type { LedgerReading, LedgerStore } from '../../../src/admission/ledger-store.js'
-import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import {
   type Admission,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { PlannedLeg } from '../../../src/admission/ledger/ledger.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
-import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import type { EngineLimits, EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import { RELEASE_GRACE_MS } from '../../../src/admission/load/engine-plan.js'
 import { type KvModel, kvBlocksPlanned } from '../../../src/model/kv-model.js'

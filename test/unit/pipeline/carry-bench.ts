@@ -1,7 +1,7 @@
 import { SessionPulses } from '../../../src/admission/engine/session-pulses.js'
 import type { LaneChain } from '../../../src/admission/lane/lane-chain.js'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
-import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import { sleepFor } from '../../../src/kernel/clock.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import { JobMeter } from '../../../src/latency/job-meter.js'

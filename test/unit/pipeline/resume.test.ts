@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CutOption } from '../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
 import {
   asCheckpoint,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { deadLeases, removeDeadLeases } from '../../../../src/admission/engine/dead-leases.js'
+import type { LedgerStore, SignsOfLife } from '../../../../src/admission/index.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../../src/admission/ledger/ledger.js'
-import type { LedgerStore, SignsOfLife } from '../../../../src/admission/ledger-store.js'
 
 const options = { signal: new AbortController().signal }
 const chain = (id: string, worker: string): Chain => {

@@ -9,7 +9,7 @@ import {
   silenceBoundMs,
   silenceMs,
 } from '../../../../src/admission/engine/freeing-rule.js'
-import type { EnginePulse } from '../../../../src/admission/ledger-store.js'
+import type { EnginePulse } from '../../../../src/admission/index.js'
 
 const BOUND = { boundMs: SILENCE_MAX_MS }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { LedgerReading, LedgerStore } from '../../../../src/admission/index.js'
 import { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../../src/admission/ledger/ledger.js'
-import type { LedgerReading, LedgerStore } from '../../../../src/admission/ledger-store.js'
 import { StopRequested, UpstreamError } from '../../../../src/kernel/errors.js'
 import { seededRandom } from '../../../../src/kernel/seeded-random.js'
 import { SimulatedClock } from '../../../../src/kernel/simulated-clock.js'

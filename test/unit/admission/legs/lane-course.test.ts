@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { CutOption } from '../../../../src/admission/legs/cut-option.js'
 import { LaneCourse } from '../../../../src/admission/legs/lane-course.js'
-import type { CutOption, PlannedStretch } from '../../../../src/admission/legs/leg-planner.js'
+import type { PlannedStretch } from '../../../../src/admission/legs/planned-segment.js'
 import { seededRandom } from '../../../../src/kernel/seeded-random.js'
 import { randomCuts } from '../../../sim/recordings.js'
 

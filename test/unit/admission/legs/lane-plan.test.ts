@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { EMPTY_LEDGER, type Ledger } from '../../../../src/admission/ledger/ledger.js'
+import type { CutOption } from '../../../../src/admission/legs/cut-option.js'
 import {
   type LaneRequest,
   type LegPlan,
   planLegs,
 } from '../../../../src/admission/legs/lane-plan.js'
-import type { CutOption } from '../../../../src/admission/legs/leg-planner.js'
 import type { EnginePlan, Policy } from '../../../../src/admission/load/engine-plan.js'
 import { seededRandom } from '../../../../src/kernel/seeded-random.js'
 import { LegCurve } from '../../../../src/model/leg-curve.js'

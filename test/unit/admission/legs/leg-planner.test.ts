@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { CutOption } from '../../../../src/admission/legs/cut-option.js'
 import {
-  type CutOption,
   FILL_SHARE,
   type LaneTask,
   type LegPrice,
   legPrice,
-  type PlannedStretch,
   planLane,
 } from '../../../../src/admission/legs/leg-planner.js'
+import type { PlannedStretch } from '../../../../src/admission/legs/planned-segment.js'
 import { CellCosts } from '../../../../src/admission/load/cell-costs.js'
 import {
   type EnginePlan,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Waiter } from '../../../../src/admission/ledger-store.js'
+import type { Waiter } from '../../../../src/admission/index.js'
 import { waitingOrder } from '../../../../src/admission/pool/waiting-order.js'
 
 const HOUR_MS = 3_600_000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { CutOption } from '../../../../src/admission/legs/leg-planner.js'
+import type { CutOption } from '../../../../src/admission/legs/cut-option.js'
 import { LegRecord } from '../../../../src/pipeline/legs/leg-record.js'
 import { GroupAligner } from '../../../../src/transcript/words/align.js'
 

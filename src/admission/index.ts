@@ -1,6 +1,5 @@
 import type { ConnectionCount } from './engine/connection-count.js'
 import type { Ledger } from './ledger/ledger.js'
-import type { WaitReason } from './pool/decide.js'
 
 /** A ledger as it was read. */
 export interface LedgerReading {
@@ -24,6 +23,21 @@ export interface LedgerStore {
     options: { revision: number; signal: AbortSignal },
   ): Promise<number | null>
 }
+
+/** Why a job waits. */
+export type WaitReason =
+  /** Others are before it. */
+  | 'turn'
+  /** As many lanes run as may: a setting, the compute knee, or `max_num_seqs`. */
+  | 'lanes'
+  /** A recording that has begun waits for its next leg. */
+  | 'parked'
+  /** The KV cache would overflow at some moment. */
+  | 'kv'
+  /** Steps would take longer than they may. */
+  | 'step-time'
+  /** No engine is up. */
+  | 'engines'
 
 /** A job that waits for room. */
 export interface Waiter {
