@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
-import { PROMPT_TOKENS } from '../../src/model/step-law.js'
+import { promptTokens } from '../../src/model/step-law.js'
 import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine/engine-resources.js'
 import { DEFAULT_MAX_MODEL_LEN, DEFAULT_MAX_NUM_SEQS } from './engine/standin-engine.js'
 import type { Fault } from './faults/fault-kinds.js'
@@ -46,7 +46,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .option(
       '--max-model-len <tokens>',
       'tokens of a session, prompt included',
-      integer(PROMPT_TOKENS + 1),
+      integer(promptTokens() + 1),
       DEFAULT_MAX_MODEL_LEN,
     )
     .option(

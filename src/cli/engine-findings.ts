@@ -6,7 +6,8 @@ import {
 import { versionAtLeast } from '../config/engine-version.js'
 import { capacityOf, type EngineFacts, type EngineSettings } from '../engines/read-engine.js'
 import { ConfigError } from '../kernel/errors.js'
-import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
+import { LegCurve } from '../model/leg-curve.js'
+import { STEP_MS } from '../model/pcm.js'
 
 /** One thing that was found out; `detail` is a sentence that says what to do about it. */
 export interface EngineFinding {
@@ -73,7 +74,7 @@ function contextFinding(
   }
   return judged(() => {
     requireContext(url, { maxModelLen, floorMs })
-    const legMs = legFramesByContext(maxModelLen) * FRAME_MS
+    const legMs = legFramesByContext(maxModelLen) * STEP_MS
     return legMs >= ceilingMs
       ? `its context carries legs up to legs.ceilingMs, ${seconds(ceilingMs)}`
       : `its context carries legs up to ${seconds(legMs)} (legs.ceilingMs is ${seconds(ceilingMs)})`

@@ -1,8 +1,9 @@
 import { legFramesByContext, requireContext } from '../admission/load/engine-capacity.js'
 import type { EnginePlan } from '../admission/load/engine-plan.js'
 import type { Settings } from '../config/schema.js'
-import { FRAME_MS, LegCurve } from '../model/leg-curve.js'
-import { TAIL_STEPS } from '../model/step-law.js'
+import { LegCurve } from '../model/leg-curve.js'
+import { STEP_MS } from '../model/pcm.js'
+import { tailSteps } from '../model/step-law.js'
 import { STEP_BUDGET_MS } from '../model/step-model.js'
 import { type EngineFacts, requireUsable } from './read-engine.js'
 
@@ -37,10 +38,10 @@ export function planOf(
     limits: { kvBlocks, stepMs, sessions: Number.POSITIVE_INFINITY, lanes },
     curve: new LegCurve(kvModel),
     stepModel,
-    floorFrames: Math.ceil(legs.floorMs / FRAME_MS),
-    ceilingFrames: Math.min(Math.floor(legs.ceilingMs / FRAME_MS), contextFrames),
+    floorFrames: Math.ceil(legs.floorMs / STEP_MS),
+    ceilingFrames: Math.min(Math.floor(legs.ceilingMs / STEP_MS), contextFrames),
     openAheadMs: legs.openAheadMs,
-    tailMs: TAIL_STEPS * FRAME_MS + engine.deltaDelayMs + description.deltaDelayMs,
+    tailMs: tailSteps() * STEP_MS + engine.deltaDelayMs + description.deltaDelayMs,
   }
   return { plan, liveBlocks: kvBlocksLive }
 }

@@ -1,3 +1,5 @@
+import { promptTokens } from './step-law.js'
+
 /**
  * How many KV blocks a session of one engine holds, as vLLM's own KV cache manager counts them:
  * exact for every step of a session of 21 minutes in both accountings, and for a running 0.32.
@@ -13,8 +15,8 @@ export interface KvModel {
   readonly decoderBlockRatio: number
 }
 
-/** Tokens computed before the first delta was received, less one: n = 38 + deltas. */
-export const TOKENS_BEFORE_FIRST_DELTA = 38
+/** A session that has given `n` deltas has computed `n` tokens more than this: 38 at 480 ms. */
+const TOKENS_BEFORE_FIRST_DELTA = promptTokens() - 1
 
 /** Blocks that a session holds after so many deltas; before the first one it holds none. */
 export function kvBlocksHeld(model: KvModel, deltas: number): number {

@@ -1,11 +1,6 @@
 import { type KvModel, kvBlocksPlanned } from './kv-model.js'
+import { stepsToFirstDelta, tailSteps } from './step-law.js'
 
-/** Audio of one frame, and so of one token step. */
-export const FRAME_MS = 80
-/** Frames that must have been sent before the first delta is due, less one. */
-const FRAMES_BEFORE_DELTA = 7
-/** Deltas that a whole leg of `n` frames gives: `n + 10`; the last 17 follow its last audio. */
-const DELTAS_BEYOND_FRAMES = 10
 /** Frames after which no model known holds more blocks: decoder window and tail, twice over. */
 const CURVE_FRAMES_MAX = 20_000
 
@@ -39,7 +34,7 @@ export class LegCurve {
     this.sums = new Float64Array(CURVE_FRAMES_MAX + 1)
     let held = this.openBlocks
     for (let frames = 1; frames <= CURVE_FRAMES_MAX; frames += 1) {
-      const blocks = kvBlocksPlanned(model, Math.max(0, frames - FRAMES_BEFORE_DELTA))
+      const blocks = kvBlocksPlanned(model, Math.max(0, frames - stepsToFirstDelta()))
       if (blocks > held) steps.push({ frame: frames - 1, blocks: blocks - held })
       held = blocks
       this.atFrames[frames] = held
@@ -67,7 +62,7 @@ export class LegCurve {
 
   /** Blocks at the end of a leg of so many frames, its tail computed: the most it ever holds. */
   peakBlocks(frames: number): number {
-    return this.blocksAfter(frames + FRAMES_BEFORE_DELTA + DELTAS_BEYOND_FRAMES)
+    return this.blocksAfter(frames + tailSteps())
   }
 
   /** Block-frames: the sum of the blocks over each of the first frames of a leg. */

@@ -1,38 +1,60 @@
 import { STEP_MS, STEP_SAMPLES } from './pcm.js'
 
 /**
- * How many token steps a stretch of audio gives in a vLLM Realtime session at the model's default
- * delay of 480 ms. Seen on vLLM 0.32 to the sample; client, stand-in and tests all use these.
+ * How many token steps a stretch of audio gives in a vLLM Realtime session, and how far its text is
+ * behind. Seen on vLLM 0.32 to the sample; client, stand-in and tests all use these. The model's
+ * delay is a setting of the node that serves it, so every number that follows from it is a function
+ * of it.
  */
 
-/** Steps by which the model's text is behind the audio: 480 ms. */
-export const DELAY_STEPS = 6
-/** Prompt tokens of a session: BOS, 32 of left padding, the delay. */
-export const PROMPT_TOKENS = 33 + DELAY_STEPS
+/** Delay of the text behind the audio with which a node serves the model where it sets no other. */
+export const MODEL_DELAY_MS = 480
 /** Samples beyond a step's end that its window looks ahead (2.5 ms). */
 export const LOOK_AHEAD_SAMPLES = 40
-/** Deltas that follow the last audio once final was committed: right padding of 1.36 s. */
-export const TAIL_STEPS = DELAY_STEPS + 11
+/** Tokens of a prompt besides those of the delay: BOS and 32 of left padding. */
+const PADDING_TOKENS = 33
+/** Steps of right padding besides those of the delay. */
+const RIGHT_PADDING_STEPS = 11
+
+/** Steps by which the text is behind the audio: 6 at 480 ms. */
+export function delaySteps(delayMs = MODEL_DELAY_MS): number {
+  return Math.round(delayMs / STEP_MS)
+}
+
+/** Steps of audio that must have been sent before the first delta can come: 7 at 480 ms. */
+export function stepsToFirstDelta(delayMs = MODEL_DELAY_MS): number {
+  return delaySteps(delayMs) + 1
+}
+
+/** Tokens of a session before its first delta: 39 at 480 ms. */
+export function promptTokens(delayMs = MODEL_DELAY_MS): number {
+  return PADDING_TOKENS + delaySteps(delayMs)
+}
+
+/** Deltas that follow the last audio once final was committed: 17 at 480 ms, which is 1.36 s. */
+export function tailSteps(delayMs = MODEL_DELAY_MS): number {
+  return delaySteps(delayMs) + RIGHT_PADDING_STEPS
+}
 
 /** Deltas that so many appended samples allow before final is committed. */
 export function deltasDue(samples: number): number {
-  return Math.max(0, Math.floor((samples - LOOK_AHEAD_SAMPLES) / STEP_SAMPLES) - DELAY_STEPS)
+  return Math.max(0, Math.floor((samples - LOOK_AHEAD_SAMPLES) / STEP_SAMPLES) - delaySteps())
 }
 
 /** Deltas, and so `usage.completion_tokens`, of a whole utterance; 0 for no audio at all. */
 export function deltasTotal(samples: number): number {
   if (samples === 0) return 0
-  return Math.floor((samples - LOOK_AHEAD_SAMPLES) / STEP_SAMPLES) + 11
+  return Math.floor((samples - LOOK_AHEAD_SAMPLES) / STEP_SAMPLES) + RIGHT_PADDING_STEPS
 }
 
 /** Samples that must have been appended before delta `index` (0-based) can come. */
 export function samplesForDelta(index: number): number {
-  return (DELAY_STEPS + 1 + index) * STEP_SAMPLES + LOOK_AHEAD_SAMPLES
+  return (stepsToFirstDelta() + index) * STEP_SAMPLES + LOOK_AHEAD_SAMPLES
 }
 
 /**
  * How far the engine is behind the audio it has: `audioSentMs − (7 + deltas) × 80`, not below 0.
  */
 export function lagMs(audioSentMs: number, deltas: number): number {
-  return Math.max(0, audioSentMs - (DELAY_STEPS + 1 + deltas) * STEP_MS)
+  return Math.max(0, audioSentMs - (stepsToFirstDelta() + deltas) * STEP_MS)
 }

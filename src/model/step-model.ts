@@ -1,3 +1,5 @@
+import { STEP_MS } from './pcm.js'
+
 /**
  * What one step of an engine costs: every 80 ms of audio each session takes part in one, and all
  * of them together must take less than 80 ms. The parts add up because the engine's own code
@@ -13,7 +15,7 @@ export interface StepModel {
 }
 
 /** Audio that one step computes, and so the time that a step may take at pace 1. */
-export const STEP_BUDGET_MS = 80
+export const STEP_BUDGET_MS = STEP_MS
 
 /** What a session of so many frames adds to every step. */
 export function stepCostMs(model: StepModel, ageFrames: number): number {

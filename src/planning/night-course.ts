@@ -13,7 +13,7 @@ import { type SessionDemand, SessionPool } from '../admission/pool/session-pool.
 import { InputError } from '../kernel/errors.js'
 import { seededRandom } from '../kernel/seeded-random.js'
 import { SimulatedClock } from '../kernel/simulated-clock.js'
-import { FRAME_MS } from '../model/leg-curve.js'
+import { STEP_MS } from '../model/pcm.js'
 import { NightLedgers } from './night-ledgers.js'
 import { NightLine } from './night-line.js'
 
@@ -253,5 +253,5 @@ export function paceOf(jobs: readonly SessionDemand[]): number {
 function legMsWith(plan: EnginePlan, { lanes, pace }: Crowd): number | null {
   if (plan.policy !== 'elastic' || lanes === 0) return null
   const frames = legFramesFor(plan, { lanes, pace }, FILL_SHARE)
-  return frames === null ? null : Math.min(frames, plan.ceilingFrames) * FRAME_MS
+  return frames === null ? null : Math.min(frames, plan.ceilingFrames) * STEP_MS
 }

@@ -1,8 +1,8 @@
 import { STEP_SAMPLES } from '../model/pcm.js'
-import { deltasDue, deltasTotal, TAIL_STEPS } from '../model/step-law.js'
+import { deltasDue, deltasTotal, tailSteps } from '../model/step-law.js'
 
 /** Zeros that stand in for an engine's own right padding: 1.36 s. */
-export const PAD_SAMPLES = TAIL_STEPS * STEP_SAMPLES
+export const PAD_SAMPLES = tailSteps() * STEP_SAMPLES
 
 /** A session that came to its `done`, as far as its count of deltas goes. */
 export interface AnsweredAudio {

@@ -1,8 +1,6 @@
 import { ConfigError, NightscribeError, UpstreamError } from '../kernel/errors.js'
-import { DELAY_STEPS } from '../model/step-law.js'
+import { stepsToFirstDelta } from '../model/step-law.js'
 
-/** Frames that an engine must have heard before its first delta, less one. */
-const FRAMES_BEFORE_DELTA = DELAY_STEPS + 1
 /** Less than this heard, and it wasn't the amount of audio that the engine refused. */
 const CAP_FRAMES_MIN = 13
 
@@ -78,6 +76,6 @@ export function isRefusal(error: unknown): error is NightscribeError {
  */
 export function framesTaken(error: unknown): number | null {
   if (!(error instanceof UpstreamError) || error.facts.engineCode !== 'invalid_audio') return null
-  const frames = Number(error.facts.deltas) + FRAMES_BEFORE_DELTA
+  const frames = Number(error.facts.deltas) + stepsToFirstDelta()
   return frames < CAP_FRAMES_MIN ? null : frames
 }

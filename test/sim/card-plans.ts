@@ -1,5 +1,6 @@
 import type { EnginePlan, Policy } from '../../src/admission/load/engine-plan.js'
-import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
+import { LegCurve } from '../../src/model/leg-curve.js'
+import { STEP_MS } from '../../src/model/pcm.js'
 import { STEP_BUDGET_MS, type StepModel } from '../../src/model/step-model.js'
 import type { NightEngine } from './night-run.js'
 
@@ -42,7 +43,7 @@ export interface CardWish {
 /** The engine of a card with safety factor 1 and the default lengths of legs. */
 export function engineOf(card: Card, wish: CardWish = {}): NightEngine {
   const { policy = 'elastic', hasSteps = false, floorS = 20, ceilingS = 600 } = wish
-  const frames = (seconds: number) => Math.round((seconds * 1_000) / FRAME_MS)
+  const frames = (seconds: number) => Math.round((seconds * 1_000) / STEP_MS)
   const plan: EnginePlan = {
     policy,
     limits: {
@@ -56,7 +57,7 @@ export function engineOf(card: Card, wish: CardWish = {}): NightEngine {
     floorFrames: frames(floorS),
     ceilingFrames: frames(ceilingS),
     openAheadMs: 1_000,
-    tailMs: 17 * FRAME_MS,
+    tailMs: 17 * STEP_MS,
   }
   return { id: card.name, plan, capacity: card.kvBlocks, baseMs: STEP_MODEL.baseMs }
 }

@@ -1,5 +1,5 @@
 import { seededRandom } from '../../src/kernel/seeded-random.js'
-import { FRAME_MS } from '../../src/model/leg-curve.js'
+import { STEP_MS } from '../../src/model/pcm.js'
 import type { NightJob } from '../../src/planning/simulated-night.js'
 import { CARDS, type Card, CURVE, engineOf } from './card-plans.js'
 import { runNight } from './night-run.js'
@@ -34,7 +34,7 @@ export async function runMeetings(seed: number): Promise<MeetingsFigures> {
   const card = CARDS[0] as Card
   const jobs = meetings(seed)
   const audioS = jobs.reduce((sum, job) => sum + (job.lanes[0]?.remainingMs ?? 0) / 1_000, 0)
-  const floorFrames = (FLOOR_S * 1_000) / FRAME_MS
+  const floorFrames = (FLOOR_S * 1_000) / STEP_MS
   const blocksMean = CURVE.sumUntil(floorFrames) / floorFrames
   const kvBoundS = (audioS * blocksMean) / card.kvBlocks
   const sessionBoundS = audioS / LANES_MAX
@@ -69,7 +69,7 @@ function meetings(seed: number): NightJob[] {
       deadlineMs: null,
       live: false,
       arrivalMs: 0,
-      lanes: [{ pace: 1, fromFrame: 0, cuts, remainingMs: framesOf(cuts) * FRAME_MS }],
+      lanes: [{ pace: 1, fromFrame: 0, cuts, remainingMs: framesOf(cuts) * STEP_MS }],
     }
   })
 }

@@ -1,6 +1,6 @@
 import type { SessionDemand } from '../../src/admission/pool/session-pool.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
-import { FRAME_MS } from '../../src/model/leg-curve.js'
+import { STEP_MS } from '../../src/model/pcm.js'
 import { forecastNight } from '../../src/planning/night-forecast.js'
 import { LaneMeasurements } from '../../src/planning/night-lanes.js'
 import { type NightEngine, runNight } from './night-run.js'
@@ -69,7 +69,7 @@ function demandsOf(lengthsS: readonly number[], seed: number): SessionDemand[] {
   const random = seededRandom(seed)
   return lengthsS.map((durationS, at) => {
     const cuts = randomCuts(random, { durationS, pauseEveryS: 6 })
-    const lane = { pace: 1, fromFrame: 0, cuts, remainingMs: framesOf(cuts) * FRAME_MS }
+    const lane = { pace: 1, fromFrame: 0, cuts, remainingMs: framesOf(cuts) * STEP_MS }
     const jobId = `recording-${at}`
     return { jobId, name: jobId, priority: 0, deadlineMs: null, live: false, lanes: [lane] }
   })

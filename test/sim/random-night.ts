@@ -3,7 +3,8 @@ import { frameMsOf } from '../../src/admission/load/engine-plan.js'
 import type { Random } from '../../src/kernel/random.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import type { KvModel } from '../../src/model/kv-model.js'
-import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
+import { LegCurve } from '../../src/model/leg-curve.js'
+import { STEP_MS } from '../../src/model/pcm.js'
 import { STEP_BUDGET_MS } from '../../src/model/step-model.js'
 import type { LegTrouble } from '../../src/planning/simulated-leg.js'
 import type { NightJob } from '../../src/planning/simulated-night.js'
@@ -97,7 +98,7 @@ function randomEngine(random: Random, id: string, policy: Policy): NightEngine {
     floorFrames,
     ceilingFrames: floorFrames + between(random, 300, 7_500),
     openAheadMs: between(random, 500, 2_000),
-    tailMs: 17 * FRAME_MS + between(random, 0, 1_000),
+    tailMs: 17 * STEP_MS + between(random, 0, 1_000),
   }
   return { id, plan, capacity, baseMs }
 }

@@ -7,8 +7,8 @@ import type { Clock } from '../../src/kernel/clock.js'
 import type { Random } from '../../src/kernel/random.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import type { KvModel } from '../../src/model/kv-model.js'
-import { FRAME_MS, LegCurve } from '../../src/model/leg-curve.js'
-import { FRAME_BYTES } from '../../src/model/pcm.js'
+import { LegCurve } from '../../src/model/leg-curve.js'
+import { FRAME_BYTES, STEP_MS } from '../../src/model/pcm.js'
 import { STEP_BUDGET_MS } from '../../src/model/step-model.js'
 import {
   type SessionMeter,
@@ -106,7 +106,7 @@ function randomEngine(random: Random, id: string, policy: Policy): SessionEngine
     floorFrames,
     ceilingFrames: floorFrames + between(random, 200, 1_000),
     openAheadMs: 1_000,
-    tailMs: 17 * FRAME_MS,
+    tailMs: 17 * STEP_MS,
   }
   return { id, plan, capacity, baseMs, kv, faults: randomFaults(random) }
 }
@@ -176,7 +176,7 @@ function requestOf(
     permission: lease,
     isExcused: () => false,
     leg: lease.index,
-    legStartMs: lease.fromFrame * FRAME_MS,
+    legStartMs: lease.fromFrame * STEP_MS,
     limits: {
       createdTimeoutMs: 10_000,
       stallTimeoutMs: 3_000,

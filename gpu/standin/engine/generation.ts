@@ -1,5 +1,5 @@
 import { STEP_MS } from '../../../src/model/pcm.js'
-import { deltasDue, deltasTotal, PROMPT_TOKENS } from '../../../src/model/step-law.js'
+import { deltasDue, deltasTotal, promptTokens } from '../../../src/model/step-law.js'
 import type { Recognizer, RecognizerFactory } from '../recognizers/recognizer.js'
 import { subwords, TextPlacement, wholeWords } from './text-placement.js'
 
@@ -34,7 +34,7 @@ export class Generation {
   private full = false
 
   constructor(options: GenerationOptions) {
-    this.deltasMax = options.maxModelLen - PROMPT_TOKENS
+    this.deltasMax = options.maxModelLen - promptTokens()
     this.rightPadding = options.rightPadding
     this.recognizer = options.recognizer.create(options.onProgress)
     // Fixtures carry whole words, so that a test can tell a doubled one; speech comes in subwords.

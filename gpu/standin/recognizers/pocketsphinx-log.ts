@@ -1,6 +1,6 @@
 import type { RecognizedWord } from './recognizer.js'
 
-const FRAME_MS = 10
+const STEP_MS = 10
 /** Word, first and last frame, probability, acoustic and language score, order of the model. */
 const WORD_LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+\d+\.\d+\s+-?\d+\s+-?\d+\s+-?\d+\s*$/
 const DONE_LINE = /^(\S+) done -+$/
@@ -34,7 +34,7 @@ export class PocketsphinxLog {
     const [, text, , lastFrame] = WORD_LINE.exec(line) ?? []
     if (text !== undefined) {
       if (NO_WORD.test(text)) return
-      const endMs = (Number(lastFrame) + 1) * FRAME_MS
+      const endMs = (Number(lastFrame) + 1) * STEP_MS
       this.#words.push({ text: text.replace(PRONUNCIATION, ''), endMs })
       return
     }

@@ -7,8 +7,8 @@ export interface Utterance {
   samples: Int16Array
 }
 
-const FRAME_MS = 10
-const FRAME_SAMPLES = msToSamples(FRAME_MS)
+const STEP_MS = 10
+const FRAME_SAMPLES = msToSamples(STEP_MS)
 /** Speech stands so many dB above the noise. */
 const SPEECH_DB = 9
 /** Quieter than this (-60 dB of full scale), nothing is speech. */
@@ -37,7 +37,7 @@ const CUT_MEAN_FRAMES = 7
 const BUFFER_FRAMES = UTTERANCE_FRAMES_MAX + PAD_FRAMES + 100
 
 /** Longest utterance that is ever cut, in ms. */
-export const UTTERANCE_MS_MAX = UTTERANCE_FRAMES_MAX * FRAME_MS
+export const UTTERANCE_MS_MAX = UTTERANCE_FRAMES_MAX * STEP_MS
 
 /**
  * Cuts a stream of 16 kHz audio into utterances, whatever the sizes in which it comes.
@@ -69,7 +69,7 @@ export class UtteranceCutter {
 
   /** No utterance that is still to come starts before this time. */
   get settledMs(): number {
-    return (this.#isSpeech ? this.#startFrame : this.#earliestStart()) * FRAME_MS
+    return (this.#isSpeech ? this.#startFrame : this.#earliestStart()) * STEP_MS
   }
 
   /** Takes in any number of samples. */

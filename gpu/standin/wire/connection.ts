@@ -1,6 +1,6 @@
 import { reasonOf } from '../../../src/kernel/errors.js'
 import { SAMPLE_BYTES } from '../../../src/model/pcm.js'
-import { PROMPT_TOKENS } from '../../../src/model/step-law.js'
+import { promptTokens } from '../../../src/model/step-law.js'
 import { Alarm } from '../engine/alarm.js'
 import { AudioQueue } from '../engine/audio-queue.js'
 import { Generation } from '../engine/generation.js'
@@ -118,7 +118,7 @@ export class Connection implements EngineSession {
     if (!generation) return
     try {
       const { counters } = this.engine
-      if (generation.deltas === 0) counters.promptTokens += PROMPT_TOKENS
+      if (generation.deltas === 0) counters.promptTokens += promptTokens()
       counters.generationTokens += 1
       const blank = this.faults.isBlank(generation.deltas)
       this.wire.send(deltaFrame(generation.take({ blank })))
@@ -212,8 +212,8 @@ export class Connection implements EngineSession {
   /** Sends `done`; what was appended since END is lost, as it is in vLLM. */
   private finish(generation: Generation): void {
     const completionTokens = generation.deltas
-    const promptTokens = completionTokens > 0 ? PROMPT_TOKENS : 0
-    this.wire.send(doneFrame(generation.text, { promptTokens, completionTokens }))
+    const usage = { promptTokens: completionTokens > 0 ? promptTokens() : 0, completionTokens }
+    this.wire.send(doneFrame(generation.text, usage))
     this.engine.counters.finished += 1
     if (generation.isCapped) this.engine.counters.capped += 1
     this.endGeneration()

@@ -1,4 +1,5 @@
-import { FRAME_MS } from '../../model/leg-curve.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { EnginePulse, EnginePulses, SignsOfLife } from '../index.js'
 import type { OwnChains } from '../lane/own-chains.js'
 import type { EngineDesk } from '../ledger/engine-desk.js'
@@ -307,10 +308,10 @@ function freeable(ledger: Ledger, desk: EngineDesk): FreeableChain[] {
   const nowMs = desk.nowMs()
   const { curve } = desk.planOf(ledger, nowMs)
   return leasesOf(ledger).map(({ chain: { id, worker, live, pace }, leg }) => {
-    const frameMs = pace === 0 ? FRAME_MS : FRAME_MS / pace
+    const frameMs = pace === 0 ? STEP_MS : STEP_MS / pace
     const heardMs = nowMs - leg.startMs - leg.behindMs
     const redoFrames = Math.max(0, Math.min(leg.frames, Math.floor(heardMs / frameMs)))
-    const kvBlocksHeld = redoFrames > 7 ? curve.blocksAfter(redoFrames) : 0
+    const kvBlocksHeld = redoFrames > stepsToFirstDelta() ? curve.blocksAfter(redoFrames) : 0
     return { id, worker, live, redoFrames, kvBlocksHeld }
   })
 }

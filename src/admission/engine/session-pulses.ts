@@ -1,5 +1,6 @@
 import { StopRequested } from '../../kernel/errors.js'
 import { type KvModel, kvBlocksHeld } from '../../model/kv-model.js'
+import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { EnginePulse } from '../index.js'
 import { ConnectionLog } from './connection-count.js'
 
@@ -9,8 +10,6 @@ export const SESSION_FREED = new StopRequested(
   'The session was closed so that the others of its engine go on.',
 )
 
-/** Frames that must have been sent before the first delta is due, less one. */
-const FRAMES_BEFORE_DELTA = 7
 /** Lags that the p99 is taken of: some seconds of a hundred sessions. */
 const LAGS_MAX = 8_192
 
@@ -120,7 +119,7 @@ export class SessionPulses {
 }
 
 function isDue({ frames, deltas }: Beating): boolean {
-  return frames - FRAMES_BEFORE_DELTA > deltas
+  return frames - stepsToFirstDelta() > deltas
 }
 
 function highest(values: number[], share: number): number | null {

@@ -1,5 +1,5 @@
 import { sleepFor } from '../../kernel/clock.js'
-import { FRAME_MS } from '../../model/leg-curve.js'
+import { STEP_MS } from '../../model/pcm.js'
 import { ChainEntry } from '../ledger/chain-entry.js'
 import { type EngineDesk, type LedgerStep, NO_CHANGE } from '../ledger/engine-desk.js'
 import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
@@ -229,7 +229,7 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     if (pace > 0) return await untilChangeOver(running, wait, options)
     // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
     const overFrames = this.course.overFrame(running.planned) - running.fromFrame
-    const aheadFrames = Math.ceil(this.desk.openAheadMs / FRAME_MS)
+    const aheadFrames = Math.ceil(this.desk.openAheadMs / STEP_MS)
     await running.arrival(Math.max(0, overFrames - aheadFrames), options)
   }
 

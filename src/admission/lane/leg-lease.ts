@@ -1,4 +1,5 @@
 import { Pulse } from '../../kernel/pulse.js'
+import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { EngineDesk } from '../ledger/engine-desk.js'
 import type { PlannedLeg } from '../ledger/ledger.js'
 import type { PlannedStretch } from '../legs/planned-segment.js'
@@ -6,9 +7,6 @@ import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
 
 /** A sender that is behind its planned curve by more asks before it takes a new block. */
 export const SLIP_MAX_MS = 1_000
-
-/** Frames that must have been sent before the first delta is due, less one. */
-const FRAMES_BEFORE_DELTA = 7
 
 /** What a lease needs of the chain that it belongs to. */
 export interface LeaseOwner {
@@ -187,7 +185,7 @@ export class LegLease {
   /** The most blocks that it may hold, and did hold once so many deltas were received. */
   kvBlocks(deltas: number): { granted: number; held: number } {
     const { curve } = this.plan
-    const framesHeard = deltas + FRAMES_BEFORE_DELTA
+    const framesHeard = deltas + stepsToFirstDelta()
     return { granted: curve.peakBlocks(this.frames), held: curve.blocksAfter(framesHeard) }
   }
 

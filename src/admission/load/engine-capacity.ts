@@ -1,11 +1,8 @@
 import { ConfigError } from '../../kernel/errors.js'
-import { TOKENS_BEFORE_FIRST_DELTA } from '../../model/kv-model.js'
-import { FRAME_MS, type LegCurve } from '../../model/leg-curve.js'
+import type { LegCurve } from '../../model/leg-curve.js'
+import { STEP_MS } from '../../model/pcm.js'
+import { promptTokens, tailSteps } from '../../model/step-law.js'
 
-/** Prompt tokens of a session: they come with its first step. */
-const PROMPT_TOKENS = TOKENS_BEFORE_FIRST_DELTA + 1
-/** Steps that follow the last audio. */
-const TAIL_TOKENS = 17
 /** Share of `max_model_len` that a leg may take: before vLLM 0.32 reaching it kills the engine. */
 const CONTEXT_SHARE = 0.8
 /** Both sessions of a change-over are held so long: opening, tail, and some grace. */
@@ -76,7 +73,7 @@ export function engineCapacity(facts: CapacityFacts): EngineCapacity {
  * prompt, audio and tail together take 0.8 of it. 0 or less where prompt and tail alone are more.
  */
 export function legFramesByContext(maxModelLen: number): number {
-  return Math.floor(CONTEXT_SHARE * maxModelLen) - PROMPT_TOKENS - TAIL_TOKENS
+  return Math.floor(CONTEXT_SHARE * maxModelLen) - promptTokens() - tailSteps()
 }
 
 /**
@@ -89,11 +86,11 @@ export function requireContext(
 ): void {
   const { maxModelLen, floorMs } = options
   if (maxModelLen === null) return
-  const floorFrames = Math.ceil(floorMs / FRAME_MS)
+  const floorFrames = Math.ceil(floorMs / STEP_MS)
   const frames = legFramesByContext(maxModelLen)
   if (frames >= floorFrames) return
-  const needed = Math.ceil((floorFrames + PROMPT_TOKENS + TAIL_TOKENS) / CONTEXT_SHARE)
-  const most = frames > 0 ? `at most ${frames * FRAME_MS} ms` : 'not any'
+  const needed = Math.ceil((floorFrames + promptTokens() + tailSteps()) / CONTEXT_SHARE)
+  const most = frames > 0 ? `at most ${frames * STEP_MS} ms` : 'not any'
   throw new ConfigError(
     'config_invalid',
     `The engine at ${engine} has a max_model_len of ${maxModelLen} tokens, which carries ${most} of audio in a session; start it with --max-model-len ${needed} or more, or lower legs.floorMs (${floorMs}).`,
@@ -108,10 +105,10 @@ export function requireContext(
  * @param legMs null: never rotated, each session at the most that it ever holds
  */
 export function alwaysOnSessions(curve: LegCurve, kvBlocks: number, legMs: number | null): number {
-  const legFrames = legMs === null ? Number.POSITIVE_INFINITY : Math.round(legMs / FRAME_MS)
+  const legFrames = legMs === null ? Number.POSITIVE_INFINITY : Math.round(legMs / STEP_MS)
   const peak = curve.peakBlocks(legFrames)
   if (legMs === null) return Math.floor(kvBlocks / peak)
-  const changeFrames = CHANGE_OVER_MS / FRAME_MS
+  const changeFrames = CHANGE_OVER_MS / STEP_MS
   const meanBlocks = (curve.sumUntil(legFrames) + changeFrames * peak) / legFrames
   return Math.floor(kvBlocks / meanBlocks)
 }

@@ -1,4 +1,5 @@
-import { FRAME_MS, type LegCurve } from '../../model/leg-curve.js'
+import type { LegCurve } from '../../model/leg-curve.js'
+import { STEP_MS } from '../../model/pcm.js'
 import type { StepModel } from '../../model/step-model.js'
 
 /** How the sessions of an engine are planned and counted. */
@@ -41,7 +42,7 @@ export const RELEASE_GRACE_MS = 1_000
 
 /** Time between two frames of a lane. Plans take the engine's own speed for real time. */
 export function frameMsOf(pace: number): number {
-  return pace === 0 ? FRAME_MS : FRAME_MS / pace
+  return pace === 0 ? STEP_MS : STEP_MS / pace
 }
 
 /** How long after its first frame a leg is counted. */

@@ -1,4 +1,4 @@
-import { FRAME_MS } from '../../model/leg-curve.js'
+import { STEP_MS } from '../../model/pcm.js'
 import type { PlannedLeg } from '../ledger/ledger.js'
 import { type EnginePlan, frameMsOf, RELEASE_GRACE_MS } from './engine-plan.js'
 
@@ -128,7 +128,7 @@ export class LoadProfile {
     const { stepModel } = this.plan
     if (stepModel === null) return
     // At twice real time a session takes part in two steps where the others take part in one.
-    const stepsAtOnce = Math.max(1, FRAME_MS / frameMs)
+    const stepsAtOnce = Math.max(1, STEP_MS / frameMs)
     const perSessionMs = stepModel.perSessionMs * stepsAtOnce
     const perFrameMs = stepModel.perFrameMs * stepsAtOnce
     const { from, to } = range

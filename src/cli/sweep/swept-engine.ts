@@ -6,7 +6,7 @@ import { describeEngine } from '../../engines/engine-probe.js'
 import { ConfigError, InputError, reasonOf, UpstreamError } from '../../kernel/errors.js'
 import type { KvModel } from '../../model/kv-model.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { PROMPT_TOKENS, TAIL_STEPS } from '../../model/step-law.js'
+import { promptTokens, tailSteps } from '../../model/step-law.js'
 import type { SweptEngine } from '../../planning/sweep/report.js'
 import type { EngineAddress } from '../../realtime/index.js'
 import type { CommandContext } from '../command-context.js'
@@ -136,7 +136,7 @@ function kvModelOf(
 export function requireContextFor(engine: SweptEngine, load: { seconds: number; pace: number }) {
   const { maxModelLen } = engine
   if (maxModelLen === null) return
-  const framesMax = maxModelLen - PROMPT_TOKENS - TAIL_STEPS
+  const framesMax = maxModelLen - promptTokens() - tailSteps()
   const secondsMax = Math.floor((framesMax * STEP_MS) / load.pace / 1000 - STAGGER_MS / 1000)
   if (load.seconds <= secondsMax) return
   throw new InputError(

@@ -1,6 +1,6 @@
 import { isoTime } from '../../kernel/clock.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { DELAY_STEPS } from '../../model/step-law.js'
+import { MODEL_DELAY_MS } from '../../model/step-law.js'
 import type { CheckpointDocument } from '../../storage/documents/checkpoint-document.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 import type { CarriedLane, CarriedLeg } from '../legs/carried-leg.js'
@@ -35,7 +35,7 @@ export function asCheckpoint(facts: CheckpointFacts): CheckpointDocument {
     engine: {
       model: engine?.model ?? '',
       version: engine?.version ?? null,
-      delay_ms: DELAY_STEPS * STEP_MS,
+      delay_ms: MODEL_DELAY_MS,
     },
     resumed_from_ms: [...facts.resumedFromMs],
   }

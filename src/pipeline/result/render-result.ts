@@ -1,7 +1,7 @@
 import { isoTime } from '../../kernel/clock.js'
 import { metricsDocument } from '../../latency/job-metrics.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { DELAY_STEPS } from '../../model/step-law.js'
+import { MODEL_DELAY_MS } from '../../model/step-law.js'
 import type { JobCard } from '../../queue/index.js'
 import { assembleTranscript } from '../../transcript/assemble.js'
 import { transcriptFiles } from '../../transcript/formats/formats.js'
@@ -108,7 +108,7 @@ function engineFacts(
     model: first?.model ?? '',
     revision: null,
     serverVersion: first?.version ?? null,
-    delayMs: DELAY_STEPS * STEP_MS,
+    delayMs: MODEL_DELAY_MS,
     pace: job.options.pace,
     rotationPolicy: ports.limits.rotationPolicy,
     language: null,

@@ -1,6 +1,6 @@
 import { type KvModel, kvBlocksPlanned } from '../../model/kv-model.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { DELAY_STEPS } from '../../model/step-law.js'
+import { delaySteps } from '../../model/step-law.js'
 
 /** What the KV law says of so many sessions that are never rotated. */
 export interface KvOutlook {
@@ -42,5 +42,5 @@ function firstDeltas(max: number, holds: (deltas: number) => boolean): number | 
 }
 
 function audioMsOf(deltas: number): number {
-  return (DELAY_STEPS + deltas) * STEP_MS
+  return (delaySteps() + deltas) * STEP_MS
 }

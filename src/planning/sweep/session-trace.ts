@@ -1,6 +1,6 @@
 import { LatencyHistogram } from '../../latency/latency-histogram.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { DELAY_STEPS } from '../../model/step-law.js'
+import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { SessionEnded } from './events.js'
 
 /** What the events of one session say, in order. Times are ms since the start of the sweep. */
@@ -43,7 +43,7 @@ export class SessionTrace {
    *   i, both 0-based. Null for the deltas of the tail, which no frame makes possible.
    */
   delta(atMs: number, hasText: boolean): number | null {
-    const sentMs = this.frameSentMs[DELAY_STEPS + 1 + this.deltas]
+    const sentMs = this.frameSentMs[stepsToFirstDelta() + this.deltas]
     this.deltas += 1
     this.lastDeltaMs = atMs
     if (hasText) {
@@ -59,6 +59,7 @@ export class SessionTrace {
    * engine that stands still would look fast, because only its quick answers were counted.
    */
   *missingMs(atMs: number): Iterable<number> {
-    for (const sentMs of this.frameSentMs.slice(DELAY_STEPS + 1 + this.deltas)) yield atMs - sentMs
+    for (const sentMs of this.frameSentMs.slice(stepsToFirstDelta() + this.deltas))
+      yield atMs - sentMs
   }
 }

@@ -2,7 +2,8 @@ import type { Policy } from '../../../src/admission/load/engine-plan.js'
 import type { Random } from '../../../src/kernel/random.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import type { KvModel } from '../../../src/model/kv-model.js'
-import { FRAME_MS, LegCurve } from '../../../src/model/leg-curve.js'
+import { LegCurve } from '../../../src/model/leg-curve.js'
+import { STEP_MS } from '../../../src/model/pcm.js'
 import { STEP_BUDGET_MS } from '../../../src/model/step-model.js'
 import type { CutSettings } from '../../../src/pipeline/replay/lane-cuts.js'
 import type { LegTrouble } from '../../../src/planning/simulated-leg.js'
@@ -132,7 +133,7 @@ function randomEngine(
       floorFrames,
       ceilingFrames: floorFrames + between(random, 300, isLarge ? 7_500 : 1_500),
       openAheadMs: 1_000,
-      tailMs: 17 * FRAME_MS,
+      tailMs: 17 * STEP_MS,
     },
     ...{ capacity, baseMs, kv },
   }

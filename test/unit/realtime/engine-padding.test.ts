@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { deltasDue, deltasTotal, TAIL_STEPS } from '../../../src/model/step-law.js'
+import { deltasDue, deltasTotal, tailSteps } from '../../../src/model/step-law.js'
 import {
   EnginePadding,
   isLawful,
@@ -25,7 +25,7 @@ describe('where the tail of a session came from', () => {
         expect(plain(deltasDue(samples))).toBe('none')
         expect(padded(deltasDue(samples + PAD_SAMPLES))).toBe('ours')
         expect(padded(deltasTotal(samples + PAD_SAMPLES))).toBe('both')
-        expect(plain(total + TAIL_STEPS)).toBe('unlawful')
+        expect(plain(total + tailSteps())).toBe('unlawful')
         expect(padded(total + 1)).toBe('unlawful')
       }),
     )

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { UpstreamError } from '../../../src/kernel/errors.js'
-import { deltasDue, deltasTotal, samplesForDelta, TAIL_STEPS } from '../../../src/model/step-law.js'
+import { deltasDue, deltasTotal, samplesForDelta, tailSteps } from '../../../src/model/step-law.js'
 import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
 
@@ -186,7 +186,7 @@ describe('a session that fails', () => {
 
   it.each([
     ['by the engine that we padded for', deltasTotal(16_000), 'ours'],
-    ['by one that pads itself all the same', deltasTotal(16_000) + TAIL_STEPS, 'both'],
+    ['by one that pads itself all the same', deltasTotal(16_000) + tailSteps(), 'both'],
   ])('not on a padded end that is answered %s', (_, deltas, tail) => {
     const session = generating()
     session.appended(16_000, 0)

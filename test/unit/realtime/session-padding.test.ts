@@ -3,7 +3,7 @@ import type { Fault } from '../../../gpu/standin/faults/fault-kinds.js'
 import { inProcessEngine } from '../../../gpu/standin/in-process-engine.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { STEP_SAMPLES } from '../../../src/model/pcm.js'
-import { deltasTotal, TAIL_STEPS } from '../../../src/model/step-law.js'
+import { deltasTotal, tailSteps } from '../../../src/model/step-law.js'
 import {
   type SessionRequest,
   type SessionResult,
@@ -122,7 +122,7 @@ describe('an engine that does not pad what it is sent', () => {
     const session = engineWithRunner()
     await session(UNPADDED, { mayEndShort: true })
     const both = await session([])
-    expect(both.result).toMatchObject({ deltas: TOTAL + TAIL_STEPS, verified: true })
+    expect(both.result).toMatchObject({ deltas: TOTAL + tailSteps(), verified: true })
     expect(textOf(both)).toBe(ALL)
     const alone = await session([])
     expect(alone.result).toMatchObject({ deltas: TOTAL, verified: true })

@@ -4,7 +4,7 @@ import type { MsRange } from '../../../../src/media/index.js'
 import { type CuttableLane, cutCandidates } from '../../../../src/media/vad/cut-candidates.js'
 
 const OPTIONS = { pauseMinMs: 400, everyMs: 10_000 }
-const FRAME_MS = 80
+const STEP_MS = 80
 
 /** A lane that is loud all over, but for the stretches of 50 ms that are given. */
 function lane(changes: Partial<CuttableLane> & { quietMs?: Record<number, number> }): CuttableLane {
@@ -15,7 +15,7 @@ function lane(changes: Partial<CuttableLane> & { quietMs?: Record<number, number
 }
 
 const at = (candidates: ReturnType<typeof cutCandidates>) =>
-  candidates.map(({ atFrame, kind }) => [atFrame * FRAME_MS, kind])
+  candidates.map(({ atFrame, kind }) => [atFrame * STEP_MS, kind])
 
 describe('cuts in pauses', () => {
   it('are in the middle, on the grid', () => {
@@ -136,7 +136,7 @@ describe('cuts of any lane', () => {
         const pauses = made.pausesMs.filter(([from, to]) => to - from >= OPTIONS.pauseMinMs)
         let lastMs = 0
         for (const { atFrame, kind } of cuts) {
-          const atMs = atFrame * FRAME_MS
+          const atMs = atFrame * STEP_MS
           expect(atMs).toBeGreaterThan(lastMs)
           expect(atMs).toBeLessThan(made.durationMs)
           const clearMs = kind === 'pause' ? 160 : 0

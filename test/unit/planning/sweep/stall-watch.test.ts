@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TAIL_STEPS } from '../../../../src/model/step-law.js'
+import { tailSteps } from '../../../../src/model/step-law.js'
 import { StallWatch } from '../../../../src/planning/sweep/stall-watch.js'
 
 /** Sends so many frames of 80 ms to a session, the last at `nowMs`. */
@@ -41,7 +41,7 @@ describe('StallWatch', () => {
     for (let count = 0; count < 3; count += 1) watch.deltaReceived(0, 1_010)
     watch.audioEnded(0, 2_000)
     expect(watch.stalledMs(4_000)).toBe(2_000)
-    for (let count = 0; count < TAIL_STEPS; count += 1) watch.deltaReceived(0, 4_000)
+    for (let count = 0; count < tailSteps(); count += 1) watch.deltaReceived(0, 4_000)
     expect(watch.stalledMs(9_000)).toBe(0)
     feed(watch, 1, 10, 9_000)
     watch.ended(1)
