@@ -1,6 +1,6 @@
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
-import type { JobBoard } from '../src/queue/index.js'
+import type { JobStore } from '../src/queue/index.js'
 
 /** A message that was lost is made up for within this. */
 const LOOK_INTERVAL_MS = 30_000
@@ -10,28 +10,28 @@ const LOOK_INTERVAL_MS = 30_000
  * else at the next look at their cards, for nobody hears what is said while a connection is cut.
  * @throws UpstreamError `queue_unavailable` when it can't listen
  */
-export async function heedCancels(
+export async function watchCancels(
   stages: readonly JobWorker[],
-  { board, clock }: { board: JobBoard; clock: Clock },
+  { jobStore, clock }: { jobStore: JobStore; clock: Clock },
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
   const stop = (jobId: string) => void stages.map((stage) => stage.cancel(jobId))
-  await board.onCancel(stop, { signal })
-  void lookAgain(stages, { board, clock, stop, signal })
+  await jobStore.onCancel(stop, { signal })
+  void lookAgain(stages, { jobStore, clock, stop, signal })
 }
 
 async function lookAgain(
   stages: readonly JobWorker[],
-  options: { board: JobBoard; clock: Clock; stop(jobId: string): void; signal: AbortSignal },
+  options: { jobStore: JobStore; clock: Clock; stop(jobId: string): void; signal: AbortSignal },
 ): Promise<void> {
-  const { board, clock, stop, signal } = options
+  const { jobStore, clock, stop, signal } = options
   for (;;) {
     // Waking by the stop is the other way to end.
     await sleepFor(clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
     if (signal.aborted) return
     for (const jobId of stages.flatMap((stage) => stage.running)) {
-      const card = await board.get(jobId).catch(() => null) // Redis is away; the next look
-      if (card?.cancelRequested) stop(jobId)
+      const record = await jobStore.get(jobId).catch(() => null) // Redis is away; the next look
+      if (record?.cancelRequested) stop(jobId)
     }
   }
 }

@@ -3,13 +3,13 @@ import type { EngineEvents, KnownEngine } from '../src/engines/index.js'
 import { NightscribeError, systemCode } from '../src/kernel/errors.js'
 import { NO_TALLY } from '../src/latency/work-tally.js'
 import type { CleanReport } from '../src/pipeline/housekeeping/clean-up.js'
-import type { WorkNotes } from '../src/pipeline/index.js'
+import type { WorkObserver } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 
 /**
  * Everything a worker logs, one function an event: ids and counts, never text, never a credential.
  */
-export interface WorkerEvents extends WorkNotes, EngineEvents {
+export interface WorkerEvents extends WorkObserver, EngineEvents {
   ready(engines: readonly KnownEngine[]): void
   attemptStarted(stage: Stage, jobId: string, number: number): void
   attemptDone(stage: Stage, jobId: string): void

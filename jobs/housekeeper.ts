@@ -7,7 +7,7 @@ import type { Settings } from '../src/config/schema.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import { cleanUp } from '../src/pipeline/housekeeping/clean-up.js'
-import { takeTurn } from '../src/redis/redis-lock.js'
+import { tryLock } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 
 /** After the start, when a worker has better things to do. */
@@ -19,7 +19,7 @@ const TURN_SHARE = 0.9
  * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
  * worker at a time those that all see. What fails is told, and found again the next time.
  */
-export async function keepHouse(
+export async function runHousekeeping(
   settings: Settings,
   ports: HousekeepingPorts,
   events: WorkerEvents,
@@ -52,7 +52,7 @@ async function look(
   const own = spoolLeftovers(settings, ports)
   const place = { redis: ports.redis, prefix: settings.queue.prefix }
   const holdMs = intervalMs * TURN_SHARE
-  const isOurTurn = await takeTurn(place, 'housekeeping', { holdMs, signal })
+  const isOurTurn = await tryLock(place, 'housekeeping', { holdMs, signal })
   const sources = isOurTurn ? [own, ...sharedLeftovers(settings, ports)] : [own]
   const report = await cleanUp(sources, {
     dryRun: false,

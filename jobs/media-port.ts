@@ -7,7 +7,7 @@ import { analyseMedia } from '../src/media/analyse.js'
 import { openMediaTools } from '../src/media/media-tools.js'
 import { LegSpool } from '../src/media/spool/leg-spool.js'
 import { ownSpoolName } from '../src/media/spool/spool-folders.js'
-import { hearing } from '../src/media/vad/hearing.js'
+import { vadSettings } from '../src/media/vad/vad-settings.js'
 import type { MediaPort } from '../src/pipeline/index.js'
 
 /**
@@ -23,7 +23,7 @@ export async function openMedia(
   const spoolDir = join(settings.stateDir, 'spool', ownSpoolName())
   await rm(spoolDir, { recursive: true, force: true }) // of a process that had this id before us
   const { method, ...vad } = settings.vad
-  const { threshold, ...speech } = hearing(vad)
+  const { threshold, ...speech } = vadSettings(vad)
   const tools = await openMediaTools(
     {
       ...{ ffmpegPath, ffprobePath, decodeTimeoutMs, spoolDir, clock, random },

@@ -4,7 +4,7 @@ import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/lifecycle/reconcile-jobs.js'
-import { takeTurn } from '../src/redis/redis-lock.js'
+import { tryLock } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 
 /** How often storage is compared with the queue. */
@@ -19,7 +19,7 @@ const SOON_MS = 15_000
  * Looks for what Redis has lost of jobs, until the signal aborts: at the start, and as above. Two
  * workers don't begin at once: both would start the same job.
  */
-export async function keepReconciled(
+export async function runReconciler(
   work: IntakePorts & Pick<WorkPorts, 'random'>,
   options: { redis: Redis; prefix: string; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
@@ -30,7 +30,7 @@ export async function keepReconciled(
   while (!signal.aborted) {
     soon = new AbortController()
     try {
-      if (await takeTurn(options, 'reconcile', { holdMs: SOON_MS, signal })) {
+      if (await tryLock(options, 'reconcile', { holdMs: SOON_MS, signal })) {
         const onUnreadable = (error: Error) => events.reconcileFailed(error)
         // What is asked of Redis while it is away is answered when it is back, if ever.
         const jobIds = await orAbort(reconcileJobs(work, { signal, onUnreadable }), signal)

@@ -14,7 +14,7 @@ type OwnOptions =
   | 'stage'
   | 'run'
   | 'begun'
-  | 'safeAudioMs'
+  | 'checkpointedAudioMs'
   | 'onTakenOver'
   | 'onEnded'
   | 'onBug'
@@ -41,22 +41,24 @@ export function runStage(
     async run(attempt) {
       const { jobId, number } = attempt
       events.attemptStarted(stage, jobId, number)
-      const card = await work.board.get(jobId)
+      const record = await work.jobStore.get(jobId)
       // Its worker died between writing that down and taking it out of the queue.
-      if (card?.status === 'failed' || card?.status === 'canceled') return
-      if (card?.cancelRequested) throw JOB_CANCELED
+      if (record?.status === 'failed' || record?.status === 'canceled') return
+      if (record?.cancelRequested) throw JOB_CANCELED
       await body(work, attempt)
       events.attemptDone(stage, jobId)
     },
     // A transcription draws its fence when it has its sessions; an analysis is at work at once.
     begun: async (jobId) =>
-      stage === 'transcribe' ? ((await work.board.get(jobId))?.fence ?? 0) : null,
-    safeAudioMs: async (jobId) => (await work.board.get(jobId))?.checkpointedAudioMs ?? 0,
-    onTakenOver: (jobId, seen) => work.board.note(jobId, { kind: 'taken-over', ...seen }),
+      stage === 'transcribe' ? ((await work.jobStore.get(jobId))?.fence ?? 0) : null,
+    checkpointedAudioMs: async (jobId) =>
+      (await work.jobStore.get(jobId))?.checkpointedAudioMs ?? 0,
+    onTakenOver: (jobId, seen) =>
+      work.jobStore.appendHistory(jobId, { kind: 'taken-over', ...seen }),
     async onEnded(jobId, end) {
       events.attemptEnded(stage, jobId, end.kind, 'error' in end ? end.error : null)
       const signal = AbortSignal.timeout(WRITE_END_TIMEOUT_MS)
-      await writeEnd(work, jobId, end, await work.board.get(jobId), { signal })
+      await writeEnd(work, jobId, end, await work.jobStore.get(jobId), { signal })
     },
     onBug(jobId, thrown) {
       events.bug(stage, jobId, thrown)

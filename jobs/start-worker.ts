@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events'
-import type { SignsOfLife } from '../src/admission/index.js'
-import { OwnChains } from '../src/admission/lane/own-chains.js'
+import type { WorkerHeartbeats } from '../src/admission/index.js'
+import { LocalChains } from '../src/admission/lane/local-chains.js'
 import { SessionPool } from '../src/admission/pool/session-pool.js'
-import { RedisEnginePulses } from '../src/admission/store/redis-engine-pulses.js'
+import { RedisEngineActivity } from '../src/admission/store/redis-engine-activity.js'
 import { RedisLedgerStore } from '../src/admission/store/redis-ledger-store.js'
-import { RedisSignsOfLife } from '../src/admission/store/redis-signs-of-life.js'
+import { RedisWorkerHeartbeats } from '../src/admission/store/redis-worker-heartbeats.js'
 import { type OpenPorts, openPorts } from '../src/app/open-ports.js'
 import { projectRoot } from '../src/app/project-root.js'
 import type { Settings } from '../src/config/schema.js'
-import { EnginePool } from '../src/engines/engine-registry.js'
+import { EngineRegistry } from '../src/engines/engine-registry.js'
 import { abortedWithin } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { type Clock, sleepFor } from '../src/kernel/clock.js'
@@ -20,9 +20,9 @@ import type { TransportOpener } from '../src/realtime/index.js'
 import { sessionRunner } from '../src/realtime/run-session.js'
 import { wsTransportOpener } from '../src/realtime/ws-transport.js'
 import { startAnalyse } from './analyse.js'
-import { heedCancels } from './cancel-watch.js'
+import { watchCancels } from './cancel-watch.js'
 import type { WorkerEvents } from './events.js'
-import { keepHouse } from './housekeeper.js'
+import { runHousekeeping } from './housekeeper.js'
 import { openMedia } from './media-port.js'
 import { countedEvents } from './metrics/counted-events.js'
 import { countedSessions } from './metrics/counted-sessions.js'
@@ -30,7 +30,7 @@ import { countedStorage } from './metrics/counted-storage.js'
 import { measuredState } from './metrics/measured-state.js'
 import { type MetricsServer, serveMetrics } from './metrics/metrics-server.js'
 import { type WorkerMetrics, workerMetrics } from './metrics/worker-metrics.js'
-import { keepReconciled } from './reconciler.js'
+import { runReconciler } from './reconciler.js'
 import { startTranscribe } from './transcribe.js'
 
 /** How often engines and line are looked after. */
@@ -86,7 +86,7 @@ export async function startWorker(
     const work: WorkPorts = {
       ...{ ...portsOf(ports), media, sessions, random, engines: pool },
       runSession: countedSessions(engines.runSession, metrics, clock),
-      notes: events,
+      observer: events,
       limits: limitsOf(settings),
     }
     const ended = new AbortController()
@@ -95,8 +95,8 @@ export async function startWorker(
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
-      keepReconciled(work, { ...redisPlace, events, signal: ended.signal }),
-      keepHouse(settings, ports, events, { signal: ended.signal }),
+      runReconciler(work, { ...redisPlace, events, signal: ended.signal }),
+      runHousekeeping(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
     cleanup.defer(() => ended.abort(new StopRequested('internal', 'The worker has ended.')))
@@ -104,7 +104,7 @@ export async function startWorker(
     const onBug = (thrown: unknown) => broken.abort(thrown)
     const stages = startStages(settings, work, ports, { ...options, events, onBug })
     cleanup.defer(() => Promise.all(stages.map((stage) => stage.drain())))
-    await heedCancels(stages, ports, { signal: ended.signal })
+    await watchCancels(stages, ports, { signal: ended.signal })
     const serving = { metrics, ports, pool, sessions }
     const server = await startMetrics(settings, serving, { ...options, events })
     if (server) cleanup.use(server)
@@ -149,7 +149,7 @@ async function openCounted(
 /** @returns null where the settings want no metrics */
 async function startMetrics(
   { metrics: { host, port } }: Settings,
-  parts: { metrics: WorkerMetrics; ports: OpenPorts; pool: EnginePool; sessions: SessionPool },
+  parts: { metrics: WorkerMetrics; ports: OpenPorts; pool: EngineRegistry; sessions: SessionPool },
   { clock, events, signal }: WorkerOptions,
 ): Promise<MetricsServer | null> {
   if (port === null) return null
@@ -172,21 +172,21 @@ async function openEngines(settings: Settings, ports: OpenPorts, options: Worker
   const { redis, waiting } = ports
   const { prefix } = settings.queue
   const store = new RedisLedgerStore({ redis, prefix })
-  const pulses = new RedisEnginePulses({ redis, prefix })
-  const signs = new RedisSignsOfLife({ redis, prefix })
+  const activities = new RedisEngineActivity({ redis, prefix })
+  const heartbeats = new RedisWorkerHeartbeats({ redis, prefix })
   const { opener = wsTransportOpener(settings.engine) } = options
   const runSession = sessionRunner({ opener, clock })
   const worker = `${process.pid}-${random.hexId(4)}`
-  const chains = new OwnChains()
-  const parts = { clock, random, runSession, store, pulses, signs, worker, chains, events }
-  const pool = await EnginePool.open({ settings, root: projectRoot(), ...parts }, { signal })
+  const chains = new LocalChains()
+  const parts = { clock, random, runSession, store, activities, heartbeats, worker, chains, events }
+  const pool = await EngineRegistry.open({ settings, root: projectRoot(), ...parts }, { signal })
   const sessions = new SessionPool({
-    ...{ desks: pool.desks, waiting, clock, random, worker, chains },
+    ...{ clients: pool.clients, waiting, clock, random, worker, chains },
     agingMs: settings.admission.agingMs,
-    isUp: (desk) => pool.isUp(desk),
+    isUp: (client) => pool.isUp(client),
     isWhole: () => pool.isWhole,
   })
-  return { pool, sessions, signs, worker, runSession }
+  return { pool, sessions, heartbeats, worker, runSession }
 }
 
 function startStages(
@@ -205,8 +205,8 @@ function startStages(
   ]
 }
 
-function portsOf({ store, sourceStore, queue, board, waiting, clock }: OpenPorts) {
-  return { store, sourceStore, queue, board, waiting, clock }
+function portsOf({ store, sourceStore, queue, jobStore, waiting, clock }: OpenPorts) {
+  return { store, sourceStore, queue, jobStore, waiting, clock }
 }
 
 function limitsOf(settings: Settings) {
@@ -228,17 +228,22 @@ function limitsOf(settings: Settings) {
 
 /** Signs of life, rounds of the keepers, and calls to jobs that there may be room for. */
 async function lookAfter(
-  parts: { pool: EnginePool; sessions: SessionPool; signs: SignsOfLife; worker: string },
+  parts: {
+    pool: EngineRegistry
+    sessions: SessionPool
+    heartbeats: WorkerHeartbeats
+    worker: string
+  },
   ports: OpenPorts,
   events: WorkerEvents,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pool, sessions, signs, worker } = parts
+  const { pool, sessions, heartbeats, worker } = parts
   while (!signal.aborted) {
     try {
-      await signs.give(worker, { signal })
-      await pool.round({ signal })
-      for (const jobId of await sessions.look({ signal })) {
+      await heartbeats.beat(worker, { signal })
+      await pool.tick({ signal })
+      for (const jobId of await sessions.dueWaiters({ signal })) {
         await ports.queue.promote('transcribe', jobId)
       }
     } catch (error) {
@@ -250,5 +255,5 @@ async function lookAfter(
   }
   const farewell = abortedWithin(FAREWELL_MS_MAX, new AbortController().signal)
   // Its leases were given back; where that failed they are found at once, and not after its sign.
-  await signs.end(worker, { signal: farewell }).catch(() => {})
+  await heartbeats.deregister(worker, { signal: farewell }).catch(() => {})
 }

@@ -18,7 +18,7 @@ import { settingCatalogue } from '../src/config/setting-catalogue.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { systemClock } from '../src/kernel/clock.js'
 import { systemRandom } from '../src/kernel/random.js'
-import { isFinal, type JobCard } from '../src/queue/index.js'
+import { isFinal, type JobRecord } from '../src/queue/index.js'
 import { startTestRedis, type TestRedis } from './fakes/test-redis.js'
 
 /** Everything in one process: a real Redis, a folder, the stand-in, and workers on demand. */
@@ -36,9 +36,9 @@ export interface DevStack extends AsyncDisposable {
   /** What stands in the ledger of an engine. */
   ledger(engine?: string): Promise<Ledger>
   /** Waits until a job's card is as wanted. */
-  until(jobId: string, isWanted: (card: JobCard) => boolean): Promise<JobCard>
+  until(jobId: string, isWanted: (record: JobRecord) => boolean): Promise<JobRecord>
   /** Waits until jobs have ended. */
-  ended(jobIds: readonly string[]): Promise<JobCard[]>
+  ended(jobIds: readonly string[]): Promise<JobRecord[]>
 }
 
 /** @param changes settings other than the defaults of the stack */
@@ -98,11 +98,11 @@ export async function startDevStack(
     },
     until: (jobId, isWanted) => untilCard(ports, jobId, isWanted),
     async ended(jobIds) {
-      const cards: JobCard[] = []
+      const records: JobRecord[] = []
       for (const jobId of jobIds) {
-        cards.push(await untilCard(ports, jobId, ({ status }) => isFinal(status)))
+        records.push(await untilCard(ports, jobId, ({ status }) => isFinal(status)))
       }
-      return cards
+      return records
     },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }
@@ -124,16 +124,18 @@ export async function carrierOf(
 async function untilCard(
   ports: OpenPorts,
   jobId: string,
-  isWanted: (card: JobCard) => boolean,
-): Promise<JobCard> {
+  isWanted: (record: JobRecord) => boolean,
+): Promise<JobRecord> {
   const reader = ports.redis.duplicate()
   const key = `nightscribe:events:${jobId}`
   try {
     for (let after = '0'; ; ) {
-      const card = await ports.board.get(jobId)
-      if (card && isWanted(card)) return card
-      if (card && isFinal(card.status)) {
-        throw new Error(`${jobId} is ${card.status} (${card.error?.code ?? 'no error'}) instead`)
+      const record = await ports.jobStore.get(jobId)
+      if (record && isWanted(record)) return record
+      if (record && isFinal(record.status)) {
+        throw new Error(
+          `${jobId} is ${record.status} (${record.error?.code ?? 'no error'}) instead`,
+        )
       }
       const read = await reader.xread('BLOCK', 10_000, 'STREAMS', key, after)
       after = read?.[0]?.[1].at(-1)?.[0] ?? after

@@ -78,23 +78,23 @@ export interface WaitingList {
 export const WAITER_KEPT_MS = 120_000
 
 /** Which workers live. */
-export interface SignsOfLife {
+export interface WorkerHeartbeats {
   /** Told every few seconds; the sign expires by itself after `SIGN_KEPT_MS`. */
-  give(worker: string, options: { signal: AbortSignal }): Promise<void>
+  beat(worker: string, options: { signal: AbortSignal }): Promise<void>
   /** Time since the last sign of each worker; null where it has expired. */
   ages(
     workers: readonly string[],
     options: { signal: AbortSignal },
   ): Promise<ReadonlyMap<string, number | null>>
   /** Takes the sign away: the worker has ended. */
-  end(worker: string, options: { signal: AbortSignal }): Promise<void>
+  deregister(worker: string, options: { signal: AbortSignal }): Promise<void>
 }
 
 /** A worker is dead for certain so long after its last sign. */
-export const SIGN_KEPT_MS = 45_000
+export const HEARTBEAT_TTL_MS = 45_000
 
 /** How one engine's sessions in one worker fare; times by the store's clock. */
-export interface EnginePulse {
+export interface EngineActivity {
   readonly worker: string
   readonly atMs: number
   /** When the newest delta of any session came; null before the first. */
@@ -114,10 +114,10 @@ export interface EnginePulse {
 }
 
 /** The pulses of all workers, and the lock of who may free an engine. */
-export interface EnginePulses {
-  publish(engine: string, pulse: EnginePulse, options: { signal: AbortSignal }): Promise<void>
+export interface EngineActivityStore {
+  publish(engine: string, activity: EngineActivity, options: { signal: AbortSignal }): Promise<void>
   /** Not older than a few seconds. */
-  list(engine: string, options: { signal: AbortSignal }): Promise<EnginePulse[]>
+  list(engine: string, options: { signal: AbortSignal }): Promise<EngineActivity[]>
   /** True for one caller only, until `holdMs` have passed. */
   tryLock(
     engine: string,
@@ -125,13 +125,13 @@ export interface EnginePulses {
     options: { holdMs: number; signal: AbortSignal },
   ): Promise<boolean>
   /** Tells the worker that carries a chain to close its session; it goes on later. */
-  tellToFree(
+  requestEviction(
     engine: string,
     chain: { worker: string; chainId: string },
     options: { signal: AbortSignal },
   ): Promise<void>
   /** What a worker was told to free on an engine since it last asked. */
-  takeToldToFree(
+  takeEvictionRequests(
     engine: string,
     worker: string,
     options: { signal: AbortSignal },
@@ -139,10 +139,10 @@ export interface EnginePulses {
 }
 
 /** Pulses come every second: one that is older speaks of a worker that is stuck or gone. */
-export const PULSE_KEPT_MS = 5_000
+export const ACTIVITY_TTL_MS = 5_000
 
 /**
  * What nobody has taken for so long is dropped: what the sessions were in is over by then, one way
  * or the other, and nobody shall lose one for it.
  */
-export const TOLD_TO_FREE_KEPT_MS = 30_000
+export const EVICTION_REQUEST_TTL_MS = 30_000

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type DeadLeases, deadLeases, removeDeadLeases } from '../admission/engine/dead-leases.js'
 import { RedisLedgerStore } from '../admission/store/redis-ledger-store.js'
-import { RedisSignsOfLife } from '../admission/store/redis-signs-of-life.js'
+import { RedisWorkerHeartbeats } from '../admission/store/redis-worker-heartbeats.js'
 import { withoutCredentials } from '../config/redact.js'
 import type { Settings } from '../config/schema.js'
 import { deadSpools, removeSpool } from '../media/spool/spool-folders.js'
@@ -53,7 +53,7 @@ function leaseLeftovers(
 ): LeftoverSource<Leftover & { leases: DeadLeases }> {
   const { prefix } = settings.queue
   const store = new RedisLedgerStore({ redis, prefix })
-  const leasePorts = { ledgers: store, signs: new RedisSignsOfLife({ redis, prefix }) }
+  const leasePorts = { ledgers: store, heartbeats: new RedisWorkerHeartbeats({ redis, prefix }) }
   return {
     async *find(options) {
       for (const engine of await store.engines(options)) {

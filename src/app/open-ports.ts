@@ -5,7 +5,7 @@ import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 import type { IntakePorts } from '../pipeline/index.js'
 import { BullmqJobQueue } from '../queue/bullmq-job-queue.js'
-import { RedisJobBoard } from '../queue/redis-job-board.js'
+import { RedisJobStore } from '../queue/redis-job-store.js'
 import { connectRedis } from '../redis/redis-connection.js'
 import { readDurability, requireNoEviction } from '../redis/redis-durability.js'
 import type { ObjectStore } from '../storage/index.js'
@@ -50,7 +50,7 @@ export async function openPorts(
       return opened
     },
     queue,
-    board: new RedisJobBoard({ redis, prefix, keptMs, clock }),
+    jobStore: new RedisJobStore({ redis, prefix, keptMs, clock }),
     waiting: new RedisWaitingList({ redis, prefix }),
     clock,
     redis,

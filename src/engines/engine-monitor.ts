@@ -14,26 +14,26 @@ export interface EngineLooks<Facts> {
 }
 
 /** What a watch needs. */
-export interface EngineWatchOptions<Facts> {
+export interface EngineMonitorOptions<Facts> {
   looks: EngineLooks<Facts>
   clock: Clock
   random: Random
   /** After every change of state; must not throw. */
-  onChange(watch: EngineWatch<Facts>): void
+  onChange(watch: EngineMonitor<Facts>): void
 }
 
 /**
  * Looks at one engine again and again, and keeps its `EngineHealth`. States: those of the health;
  * it looks as long as `run` runs.
  */
-export class EngineWatch<Facts> {
+export class EngineMonitor<Facts> {
   readonly health: EngineHealth
   /** What it was when it was last examined with success; null before. */
   facts: Facts | null = null
-  private readonly options: EngineWatchOptions<Facts>
+  private readonly options: EngineMonitorOptions<Facts>
   private wake: () => void = () => {}
 
-  constructor(options: EngineWatchOptions<Facts>) {
+  constructor(options: EngineMonitorOptions<Facts>) {
     this.options = options
     const { clock, random } = options
     this.health = new EngineHealth(() => random.uniform(), clock.monotonicMs())

@@ -1,9 +1,9 @@
-import { EngineKeeper, type KeeperGauges } from '../admission/engine/engine-keeper.js'
-import { SessionPulses } from '../admission/engine/session-pulses.js'
-import type { EnginePulses, LedgerStore, SignsOfLife } from '../admission/index.js'
-import type { OwnChains } from '../admission/lane/own-chains.js'
-import { EngineDesk } from '../admission/ledger/engine-desk.js'
-import { lanesCarried } from '../admission/ledger/ledger-changes.js'
+import { type ControllerGauges, EngineController } from '../admission/engine/engine-controller.js'
+import { SessionTracker } from '../admission/engine/session-activity.js'
+import type { EngineActivityStore, LedgerStore, WorkerHeartbeats } from '../admission/index.js'
+import type { LocalChains } from '../admission/lane/local-chains.js'
+import { lanesRunning } from '../admission/ledger/ledger-changes.js'
+import { LedgerClient } from '../admission/ledger/ledger-client.js'
 import type { Settings } from '../config/schema.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { ConfigError, isStop, NightscribeError, UpstreamError } from '../kernel/errors.js'
@@ -12,10 +12,10 @@ import type { SessionRunner } from '../realtime/run-session.js'
 import { framesTaken, isRefusal } from '../realtime/session-failure.js'
 import { SILENT_OUT_MS } from './engine-health.js'
 import { readEngineGauges } from './engine-metrics.js'
-import { EngineWatch } from './engine-monitor.js'
+import { EngineMonitor } from './engine-monitor.js'
 import { planOf } from './engine-plan-of.js'
 import { checkHealth } from './engine-probe.js'
-import type { EngineEvents, EngineRoster, KnownEngine } from './index.js'
+import type { EngineDirectory, EngineEvents, KnownEngine } from './index.js'
 import { type EngineFacts, readEngine } from './read-engine.js'
 import { warmUp } from './warm-up.js'
 
@@ -25,7 +25,7 @@ const GAUGES_TIMEOUT_MS = 900
 const FIND_AGAIN_MS = 5_000
 
 /** What the engines of a worker are opened with. */
-export interface EnginePoolOptions {
+export interface EngineRegistryOptions {
   settings: Settings
   /** The project's folder, see `readEngine`. */
   root: string
@@ -33,11 +33,11 @@ export interface EnginePoolOptions {
   random: Random
   runSession: SessionRunner
   store: LedgerStore
-  pulses: EnginePulses
-  signs: SignsOfLife
+  activities: EngineActivityStore
+  heartbeats: WorkerHeartbeats
   worker: string
   /** What this process carries. */
-  chains: OwnChains
+  chains: LocalChains
   events: EngineEvents
 }
 
@@ -64,28 +64,28 @@ const UNKNOWN = {
 } as const
 
 /** One engine as this worker deals with it. */
-interface PooledEngine {
+interface RegisteredEngine {
   url: string
   known: KnownEngine
-  desk: EngineDesk
-  sessions: SessionPulses
-  keeper: EngineKeeper
-  watch: EngineWatch<EngineFacts>
+  client: LedgerClient
+  sessions: SessionTracker
+  controller: EngineController
+  monitor: EngineMonitor<EngineFacts>
 }
 
 /**
  * All engines of a worker: what they can carry, whether they are well, who is on them. One that
  * doesn't answer at the start is looked for again and again, and joins when it does.
  */
-export class EnginePool implements EngineRoster {
+export class EngineRegistry implements EngineDirectory {
   /** Of all engines that have answered; grows. */
-  readonly desks: EngineDesk[] = []
-  private readonly engines: PooledEngine[] = []
+  readonly clients: LedgerClient[] = []
+  private readonly engines: RegisteredEngine[] = []
   /** Engines that have never answered, and why. */
   private readonly missing = new Map<string, string>()
-  private readonly options: EnginePoolOptions
+  private readonly options: EngineRegistryOptions
 
-  private constructor(options: EnginePoolOptions) {
+  private constructor(options: EngineRegistryOptions) {
     this.options = options
   }
 
@@ -94,9 +94,9 @@ export class EnginePool implements EngineRoster {
    * @throws ConfigError when one isn't what the settings say; UpstreamError when none is there
    */
   static async open(
-    options: EnginePoolOptions,
+    options: EngineRegistryOptions,
     { signal }: { signal: AbortSignal },
-  ): Promise<EnginePool> {
+  ): Promise<EngineRegistry> {
     const { settings, root } = options
     if (settings.engines.length === 0) {
       throw new ConfigError(
@@ -111,7 +111,7 @@ export class EnginePool implements EngineRoster {
     const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
     const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
     if (wrong ?? (refused.length === asked.length && refused[0])) throw wrong ?? refused[0]
-    const pool = new EnginePool(options)
+    const pool = new EngineRegistry(options)
     for (const [at, each] of asked.entries()) {
       if (each.status === 'fulfilled') pool.join(each.value)
       else pool.miss(settings.engines[at] as string, each.reason.message)
@@ -128,56 +128,56 @@ export class EnginePool implements EngineRoster {
     return this.missing.size === 0
   }
 
-  isUp(desk: EngineDesk): boolean {
-    return this.engines.some((each) => each.desk === desk && each.watch.isUp)
+  isUp(client: LedgerClient): boolean {
+    return this.engines.some((each) => each.client === client && each.monitor.isUp)
   }
 
   engine(id: string): KnownEngine {
     return this.at(id).known
   }
 
-  session(lease: { desk: EngineDesk; chainId: string }) {
+  session(lease: { client: LedgerClient; chainId: string }) {
     const { clock } = this.options
-    return this.at(lease.desk.engine).sessions.open(lease.chainId, clock.monotonicMs())
+    return this.at(lease.client.engine).sessions.open(lease.chainId, clock.monotonicMs())
   }
 
   isSilent(id: string): boolean {
-    const { keeper, watch } = this.at(id)
+    const { controller, monitor } = this.at(id)
     // One that was taken out keeps nobody: its sessions' own watchdogs end them.
-    return watch.isUp && keeper.isSilent
+    return monitor.isUp && controller.isSilent
   }
 
   suspect(id: string, error: NightscribeError): void {
-    const { watch, desk } = this.at(id)
-    if (isRefusal(error)) watch.refused(error.message)
-    else watch.suspect()
+    const { monitor, client } = this.at(id)
+    if (isRefusal(error)) monitor.refused(error.message)
+    else monitor.suspect()
     const frames = framesTaken(error)
-    if (frames !== null) desk.limitLegs(frames)
+    if (frames !== null) client.limitLegs(frames)
   }
 
   outage(): string | null {
-    if (this.engines.some(({ watch }) => watch.isUp)) return null
-    const reasons = this.engines.map(({ url, watch }) => {
-      return `${url}: ${watch.health.reason ?? 'it is being warmed up.'}`
+    if (this.engines.some(({ monitor }) => monitor.isUp)) return null
+    const reasons = this.engines.map(({ url, monitor }) => {
+      return `${url}: ${monitor.health.reason ?? 'it is being warmed up.'}`
     })
     return `No engine is up. ${[...reasons, ...this.missing.values()].join(' ')}`
   }
 
   /** How the engines stand; for metrics. */
   readings(): EngineReading[] {
-    const known = this.engines.map(({ url, desk, keeper, watch }) => {
-      const { ledger } = desk
-      const { limits } = desk.planOf(ledger, desk.nowMs())
+    const known = this.engines.map(({ url, client, controller, monitor }) => {
+      const { ledger } = client
+      const { limits } = client.planOf(ledger, client.nowMs())
       return {
-        ...{ url, isUp: watch.isUp, lanes: lanesCarried(ledger), lanesMax: limits.lanes },
+        ...{ url, isUp: monitor.isUp, lanes: lanesRunning(ledger), lanesMax: limits.lanes },
         kvBlocks: {
           capacity: limits.kvBlocks,
-          predicted: keeper.kvBlocksPredicted,
-          measured: keeper.lastGauges?.kvBlocksHeld ?? null,
-          error: keeper.kvErrorBlocks,
+          predicted: controller.kvBlocksPredicted,
+          measured: controller.lastGauges?.kvBlocksHeld ?? null,
+          error: controller.kvErrorBlocks,
           correction: ledger.limit.correctionBlocks,
         },
-        hungMs: Math.max(0, keeper.hungMs),
+        hungMs: Math.max(0, controller.hungMs),
       }
     })
     return [...known, ...[...this.missing.keys()].map((url) => ({ url, ...UNKNOWN }))]
@@ -193,28 +193,28 @@ export class EnginePool implements EngineRoster {
       }
     }
     await Promise.all([
-      ...this.engines.map(({ watch }) => untilStopped(() => watch.run({ signal }))),
+      ...this.engines.map(({ monitor }) => untilStopped(() => monitor.run({ signal }))),
       ...[...this.missing.keys()].map((url) =>
-        untilStopped(async () => await (await this.find(url, { signal })).watch.run({ signal })),
+        untilStopped(async () => await (await this.find(url, { signal })).monitor.run({ signal })),
       ),
     ])
   }
 
   /** One round of every keeper. @throws UpstreamError `queue_unavailable`; the signal's reason */
-  async round(options: { signal: AbortSignal }): Promise<void> {
+  async tick(options: { signal: AbortSignal }): Promise<void> {
     await Promise.all(
-      this.engines.map(async ({ keeper, watch }) => {
-        await keeper.round(options)
-        if (keeper.hungMs > SILENT_OUT_MS) watch.reportSilence()
-        if (!watch.isUp) keeper.takenOut()
+      this.engines.map(async ({ controller, monitor }) => {
+        await controller.tick(options)
+        if (controller.hungMs > SILENT_OUT_MS) monitor.reportSilence()
+        if (!monitor.isUp) controller.takenOut()
       }),
     )
   }
 
-  private join(facts: EngineFacts): PooledEngine {
-    const engine = pooledEngine(this.options, facts)
+  private join(facts: EngineFacts): RegisteredEngine {
+    const engine = registeredEngine(this.options, facts)
     this.engines.push(engine)
-    this.desks.push(engine.desk)
+    this.clients.push(engine.client)
     this.missing.delete(engine.url)
     return engine
   }
@@ -225,7 +225,7 @@ export class EnginePool implements EngineRoster {
   }
 
   /** Looks for an engine until it answers as the settings say. @throws the signal's reason; bugs */
-  private async find(url: string, { signal }: { signal: AbortSignal }): Promise<PooledEngine> {
+  private async find(url: string, { signal }: { signal: AbortSignal }): Promise<RegisteredEngine> {
     const { settings, root, clock, random } = this.options
     for (;;) {
       await sleepFor(clock, FIND_AGAIN_MS * (1 + random.uniform()), { signal })
@@ -239,35 +239,35 @@ export class EnginePool implements EngineRoster {
     }
   }
 
-  private at(id: string): PooledEngine {
+  private at(id: string): RegisteredEngine {
     const found = this.engines.find(({ url }) => url === id)
     if (found) return found
     throw new UpstreamError('engine_unavailable', `There is no engine ${id} any more.`)
   }
 }
 
-function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEngine {
-  const { settings, root, clock, random, store, pulses, signs, worker, events } = options
+function registeredEngine(options: EngineRegistryOptions, facts: EngineFacts): RegisteredEngine {
+  const { settings, root, clock, random, store, activities, heartbeats, worker, events } = options
   const { address, description, kvModel } = facts
   const { url } = address
   const { plan, liveBlocks } = planOf(settings, facts)
-  const desk = new EngineDesk({ engine: url, store, clock, random, plan, liveBlocks })
-  const sessions = new SessionPulses(kvModel)
+  const client = new LedgerClient({ engine: url, store, clock, random, plan, liveBlocks })
+  const sessions = new SessionTracker(kvModel)
   const deltaDelayMs = settings.engine.deltaDelayMs + description.deltaDelayMs
-  const keeper = new EngineKeeper({
-    ...{ desk, pulses, signs, sessions, worker, deltaDelayMs, chains: options.chains },
+  const controller = new EngineController({
+    ...{ client, activities, heartbeats, sessions, worker, deltaDelayMs, chains: options.chains },
     readGauges: (inner) => gaugesOf(facts, inner),
     kneeLagMs: settings.admission.kneeLagMs + deltaDelayMs,
     stallTimeoutMs: settings.engine.stallTimeoutMs,
     nowMs: () => clock.monotonicMs(),
     onEvent: (event) => events.engine(url, event),
   })
-  const watch: EngineWatch<EngineFacts> = new EngineWatch({
+  const monitor: EngineMonitor<EngineFacts> = new EngineMonitor({
     looks: {
       examine: async ({ signal }) => {
         const found = await readEngine(settings, { url, root }, { signal })
         // It may have been started again with another cache.
-        desk.setPlan(planOf(settings, found).plan)
+        client.setPlan(planOf(settings, found).plan)
         return found
       },
       warmUp: async (found, { signal }) => {
@@ -281,13 +281,13 @@ function pooledEngine(options: EnginePoolOptions, facts: EngineFacts): PooledEng
     random,
     onChange: ({ health: { state, reason } }) => events.engineHealth(url, state, reason),
   })
-  return { url, known: { address, description }, desk, sessions, keeper, watch }
+  return { url, known: { address, description }, client, sessions, controller, monitor }
 }
 
 async function gaugesOf(
   { address }: EngineFacts,
   { signal }: { signal: AbortSignal },
-): Promise<KeeperGauges | null> {
+): Promise<ControllerGauges | null> {
   try {
     return await readEngineGauges(address, { timeoutMs: GAUGES_TIMEOUT_MS }, { signal })
   } catch {

@@ -1,5 +1,5 @@
-import type { KeeperEvent } from '../admission/engine/engine-keeper.js'
-import type { SessionPulse } from '../admission/engine/session-pulses.js'
+import type { ControllerEvent } from '../admission/engine/engine-controller.js'
+import type { SessionActivity } from '../admission/engine/session-activity.js'
 import type { LegLease } from '../admission/lane/leg-lease.js'
 import type { NightscribeError } from '../kernel/errors.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'
@@ -11,11 +11,11 @@ export interface KnownEngine {
 }
 
 /** The engines and what is known of them, and the watch over their sessions. */
-export interface EngineRoster {
+export interface EngineDirectory {
   /** @param id as in the ledger */
   engine(id: string): KnownEngine
   /** A session of a lease begins. */
-  session(lease: LegLease): SessionPulse
+  session(lease: LegLease): SessionActivity
   /** Whether the whole engine is silent. */
   isSilent(id: string): boolean
   /**
@@ -30,7 +30,7 @@ export interface EngineRoster {
 /** What happens to the engines, for logs and metrics. Must not throw or wait. */
 export interface EngineEvents {
   /** A keeper saw or did something. */
-  engine(url: string, event: KeeperEvent): void
+  engine(url: string, event: ControllerEvent): void
   /** It was taken out or back in; `reason` is a sentence, or null. */
   engineHealth(url: string, state: string, reason: string | null): void
 }

@@ -1,16 +1,16 @@
 import type { WaitingList } from '../admission/index.js'
 import type { SessionPool } from '../admission/pool/session-pool.js'
-import type { EngineRoster } from '../engines/index.js'
+import type { EngineDirectory } from '../engines/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 import type { WorkTally } from '../latency/work-tally.js'
 import type { AnalysedMedia, ChannelMode, LegReader, MediaSource } from '../media/index.js'
-import type { JobBoard, JobQueue } from '../queue/index.js'
+import type { JobQueue, JobStore } from '../queue/index.js'
 import type { SessionRunner } from '../realtime/run-session.js'
 import type { SessionLimits } from '../realtime/session-machine.js'
 import type { ObjectStore } from '../storage/index.js'
 import type { SubtitleLimits } from '../transcript/formats/subtitle-cues.js'
-import type { CutSettings } from './replay/lane-cuts.js'
+import type { CutSettings } from './replay/find-cuts.js'
 
 /** Storage and the queue: what submitting and looking at jobs needs. */
 export interface IntakePorts {
@@ -18,7 +18,7 @@ export interface IntakePorts {
   /** A whole S3 bucket, in which recordings are read; keys have no prefix taken off. */
   sourceStore(bucket: string): Promise<ObjectStore>
   queue: JobQueue
-  board: JobBoard
+  jobStore: JobStore
   /** Jobs that wait for room; one that ends leaves it. */
   waiting: WaitingList
   clock: Clock
@@ -34,7 +34,7 @@ export interface MediaPort extends LegReader {
 }
 
 /** What happens beside a job's states, for logs and metrics. Must not throw or wait. */
-export interface WorkNotes extends WorkTally {
+export interface WorkObserver extends WorkTally {
   /** Text was made safe; `audioMs` of all lanes together. */
   checkpointed(jobId: string, checkpoint: { number: number; audioMs: number }): void
   /** Text could not be made safe; the replay goes on, and so does the next try to write. */
@@ -52,10 +52,10 @@ export interface WorkNotes extends WorkTally {
 export interface WorkPorts extends IntakePorts {
   media: MediaPort
   sessions: SessionPool
-  engines: EngineRoster
+  engines: EngineDirectory
   random: Random
   runSession: SessionRunner
-  notes: WorkNotes
+  observer: WorkObserver
   limits: {
     /** `deltaDelayMs` of the engine is added where it applies. */
     session: SessionLimits

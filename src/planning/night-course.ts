@@ -1,11 +1,11 @@
 import type { Waiter } from '../admission/index.js'
 import type { LaneChain } from '../admission/lane/lane-chain.js'
-import { EngineDesk } from '../admission/ledger/engine-desk.js'
-import { FILL_SHARE } from '../admission/legs/leg-planner.js'
+import { LedgerClient } from '../admission/ledger/ledger-client.js'
+import { FILL_SHARE } from '../admission/legs/cut-search.js'
 import {
-  type Crowd,
-  crowdOf,
   type EnginePlan,
+  type LaneLoad,
+  laneLoadOf,
   legFramesFor,
   type Policy,
 } from '../admission/load/engine-plan.js'
@@ -117,7 +117,7 @@ class Course {
   private readonly night: NightCourse
   private readonly clock: SimulatedClock
   private readonly line: NightLine
-  private readonly desks: readonly EngineDesk[]
+  private readonly clients: readonly LedgerClient[]
   private readonly pool: SessionPool
   private readonly waiting: Map<string, SessionDemand>
   private carried: CarriedJob[] = []
@@ -136,14 +136,14 @@ class Course {
     const plans = new Map(engines.map(({ id, plan }) => [id, plan]))
     const store = new NightLedgers({ clock, plans })
     const random = seededRandom(1) // of waits between tries to write, which nobody else does
-    this.desks = engines.map(({ id: engine, plan, liveBlocks }) => {
-      return new EngineDesk({ engine, store, clock, random, plan, liveBlocks })
+    this.clients = engines.map(({ id: engine, plan, liveBlocks }) => {
+      return new LedgerClient({ engine, store, clock, random, plan, liveBlocks })
     })
     this.lanesMax = engines.map(() => 0)
     const isKnown = engines.some(({ plan: { policy } }) => KNOWN_POLICIES.includes(policy))
     this.lookEveryMs = isKnown ? LOOK_INTERVAL_KNOWN_MS : LOOK_INTERVAL_MS
     this.pool = new SessionPool({
-      ...{ desks: this.desks, waiting: this.line, clock, random, agingMs },
+      ...{ clients: this.clients, waiting: this.line, clock, random, agingMs },
       worker: 'forecast',
       isUp: () => true,
     })
@@ -186,7 +186,7 @@ class Course {
   /** Lets jobs in until nobody is called, or somebody who was called finds no room. */
   private async letIn(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const called = await this.pool.look({ signal })
+      const called = await this.pool.dueWaiters({ signal })
       if (called.length === 0) break
       for (const jobId of called) {
         if (!(await this.tryJob(jobId, signal))) return
@@ -229,7 +229,7 @@ class Course {
     const finishMs = startMs + Math.max(...lanes.map(({ remainingMs }) => remainingMs)) + aroundMs
     this.carried.push({ finishMs, chains })
     this.told.push({ jobId, engine, startMs, finishMs })
-    const carried = this.desks[at]?.ledger.chains.length ?? 0
+    const carried = this.clients[at]?.ledger.chains.length ?? 0
     this.lanesMax[at] = Math.max(this.lanesMax[at] ?? 0, carried)
   }
 }
@@ -246,11 +246,11 @@ export function waiterOf(
 
 /** The pace of all lanes of some jobs, on average. */
 export function paceOf(jobs: readonly SessionDemand[]): number {
-  return crowdOf(jobs.flatMap((job) => job.lanes.map(({ pace }) => pace))).pace
+  return laneLoadOf(jobs.flatMap((job) => job.lanes.map(({ pace }) => pace))).pace
 }
 
 /** How long legs are with so many lanes on an engine. */
-function legMsWith(plan: EnginePlan, { lanes, pace }: Crowd): number | null {
+function legMsWith(plan: EnginePlan, { lanes, pace }: LaneLoad): number | null {
   if (plan.policy !== 'elastic' || lanes === 0) return null
   const frames = legFramesFor(plan, { lanes, pace }, FILL_SHARE)
   return frames === null ? null : Math.min(frames, plan.ceilingFrames) * STEP_MS

@@ -1,4 +1,4 @@
-import { FILL_SHARE } from '../admission/legs/leg-planner.js'
+import { FILL_SHARE } from '../admission/legs/cut-search.js'
 import { type EnginePlan, legFramesFor } from '../admission/load/engine-plan.js'
 import type { SessionDemand } from '../admission/pool/session-pool.js'
 import { MemoryLedgerStore } from '../admission/store/memory-ledger-store.js'

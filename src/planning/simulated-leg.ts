@@ -73,7 +73,7 @@ async function sendFrames(
   let heldMs = 0
   let sent = 0
   while (sent < lease.frames) {
-    const border = Math.min(lease.borderAfter(sent), lease.frames - 1)
+    const border = Math.min(lease.blockFrameAfter(sent), lease.frames - 1)
     const dueMs = lease.startMs + border * frameMs + heldMs
     if (!(await reached(lease, clock, dueMs, signal))) continue
     if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
@@ -103,7 +103,7 @@ async function reached(
   }
   const either = new AbortController()
   using inner = eitherSignal(signal, either.signal)
-  const moved = lease.moves.next(inner.signal).then(() => false)
+  const moved = lease.moves.wait(inner.signal).then(() => false)
   const slept = clock.sleepUntil(dueMs, inner).then(() => true)
   try {
     return await Promise.race([moved, slept])

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import type { LedgerStore, WaitingList } from '../admission/index.js'
-import { carryChain } from '../admission/lane/carry-chain.js'
 import type { LaneChain } from '../admission/lane/lane-chain.js'
 import type { LegLease } from '../admission/lane/leg-lease.js'
-import { EngineDesk } from '../admission/ledger/engine-desk.js'
+import { runLane } from '../admission/lane/run-lane.js'
+import { LedgerClient } from '../admission/ledger/ledger-client.js'
 import { type EnginePlan, frameMsOf } from '../admission/load/engine-plan.js'
 import { type SessionDemand, SessionPool } from '../admission/pool/session-pool.js'
 import { eitherSignal } from '../kernel/abort.js'
@@ -115,11 +115,11 @@ class Worker {
     this.clock = clock
     this.killed = killed
     setMaxListeners(0, killed)
-    const desks = engines.map(({ id: engine, plan }) => {
-      return new EngineDesk({ engine, store, clock, random, plan, liveBlocks: 0 })
+    const clients = engines.map(({ id: engine, plan }) => {
+      return new LedgerClient({ engine, store, clock, random, plan, liveBlocks: 0 })
     })
     const isUp = () => true
-    this.pool = new SessionPool({ desks, waiting, clock, random, agingMs, worker: name, isUp })
+    this.pool = new SessionPool({ clients, waiting, clock, random, agingMs, worker: name, isUp })
   }
 }
 
@@ -150,7 +150,7 @@ async function lookOut(worker: Worker, calls: Calls, over: AbortSignal): Promise
   while (!signal.aborted) {
     try {
       await sleepFor(worker.clock, LOOK_INTERVAL_MS, { signal })
-      for (const jobId of await worker.pool.look({ signal })) calls.call(jobId)
+      for (const jobId of await worker.pool.dueWaiters({ signal })) calls.call(jobId)
     } catch (error) {
       if (!signal.aborted && !(error instanceof UpstreamError)) throw error
     }
@@ -215,14 +215,14 @@ async function carryLane(
 ): Promise<void> {
   const { random } = options
   const pace = job.lanes[lane]?.pace ?? 1
-  await carryChain<void>(chain, {
+  await runLane<void>(chain, {
     runLeg: (lease, inner) => runLeg(lease, { pace, clock, signal: inner.signal }, options),
     onFailure: (error) => {
       const mayHelp = error instanceof NightscribeError && error.retryable
       if (!(error instanceof SimulatedFailure) && !mayHelp) throw error
       return { delayMs: RETRY_MS * (0.5 + random.uniform()), orFewerLeases: false }
     },
-    onLeg: ({ stretch: { fromFrame, endFrame }, engine }) =>
+    onLeg: ({ segment: { fromFrame, endFrame }, engine }) =>
       options.onLeg?.(job.jobId, { lane, fromFrame, endFrame, engine }),
     signal,
   })

@@ -55,7 +55,7 @@ export interface JobWaiting {
 }
 
 /** What people see of a job. The durable truth lies in storage; this is rebuilt from work. */
-export interface JobCard {
+export interface JobRecord {
   jobId: string
   status: JobStatus
   /** The recording's key or file name. */
@@ -91,7 +91,7 @@ export interface JobCard {
 
 /** Fields of a card that change while it lives. */
 export type CardChanges = Partial<
-  Omit<JobCard, 'jobId' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
+  Omit<JobRecord, 'jobId' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
 >
 
 /** One line of a job's live stream. */
@@ -112,21 +112,21 @@ export interface StreamedEvent {
  * Cards, live events, cancel requests and fences of all jobs. Every method may throw UpstreamError
  * `queue_unavailable`.
  */
-export interface JobBoard {
-  create(card: JobCard): Promise<void>
+export interface JobStore {
+  create(record: JobRecord): Promise<void>
   /**
    * Changes nothing where the card is gone, or its status can't follow (`mayFollow`), or it was
    * changed since it was read, where `ifUpdatedAtMs` says when that card was. A `status` without
    * `waiting` ends what was said of a wait.
    */
   update(jobId: string, changes: CardChanges, condition?: { ifUpdatedAtMs: number }): Promise<void>
-  get(jobId: string): Promise<JobCard | null>
+  get(jobId: string): Promise<JobRecord | null>
   /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
   openIds(options: { signal: AbortSignal }): AsyncIterable<string>
   /** Newest first. */
-  list(options: { limit: number }): Promise<JobCard[]>
+  list(options: { limit: number }): Promise<JobRecord[]>
   /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */
-  note(jobId: string, note: JobNote): Promise<void>
+  appendHistory(jobId: string, note: JobNote): Promise<void>
   /** What was written down, oldest first; also of what was before a retry. */
   history(jobId: string): Promise<DatedNote[]>
   publish(jobId: string, event: JobEvent): Promise<void>
@@ -191,7 +191,7 @@ export type AttemptEnd =
       tries: number
       backoffMs: number
       /** Audio that the next try needn't send again, ms of all lanes together. */
-      safeAudioMs: number
+      checkpointedAudioMs: number
     }
   /** There was no room: it comes back later, or when it is promoted; that was no try. */
   | { kind: 'waiting'; waiting: JobWaiting }

@@ -19,7 +19,7 @@ export const jobNote = z.discriminatedUnion('kind', [
     kind: z.literal('admitted'),
     fence: z.int(),
     engines: z.array(z.string()),
-    safeAudioMs: z.number(),
+    checkpointedAudioMs: z.number(),
   }),
   /** Sessions broke, so many in a row, and their legs are carried again within the same try. */
   z.object({
@@ -36,10 +36,10 @@ export const jobNote = z.discriminatedUnion('kind', [
     error: jobError,
     tries: z.int(),
     backoffMs: z.number(),
-    safeAudioMs: z.number(),
+    checkpointedAudioMs: z.number(),
   }),
   /** Its worker died, so many times since audio was last made safe; another one goes on. */
-  z.object({ kind: z.literal('taken-over'), takeovers: z.int(), safeAudioMs: z.number() }),
+  z.object({ kind: z.literal('taken-over'), takeovers: z.int(), checkpointedAudioMs: z.number() }),
   /** Its worker was told to stop and gave it back. */
   z.object({ kind: z.literal('handed-back') }),
   z.object({ kind: z.literal('canceled') }),

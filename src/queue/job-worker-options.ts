@@ -22,14 +22,17 @@ export interface JobWorkerOptions {
   /** Does the work. What it throws is mapped by `dispositionOf`. */
   run(attempt: Attempt): Promise<void>
   /** Audio of the job (ms, all lanes together) that a new try needn't send again. */
-  safeAudioMs(jobId: string): Promise<number>
+  checkpointedAudioMs(jobId: string): Promise<number>
   /**
    * Number of the last try of a job that got to work and didn't only wait for room; null where
    * every one does.
    */
   begun?(jobId: string): Promise<number | null>
   /** Called when a try begins whose job has lost its worker, so many times without progress. */
-  onTakenOver(jobId: string, seen: { takeovers: number; safeAudioMs: number }): Promise<void>
+  onTakenOver(
+    jobId: string,
+    seen: { takeovers: number; checkpointedAudioMs: number },
+  ): Promise<void>
   /** Called once a try has ended otherwise than well, before the queue is told. */
   onEnded(jobId: string, end: AttemptEnd): Promise<void>
   /** A try ended with an error that is nobody's but ours. */

@@ -11,7 +11,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 return redis.call('ZREM', KEYS[1], ARGV[1])`
 
 /** Where a board keeps its entries; the same as of `RedisJobBoard`. */
-export interface BoardPlace {
+export interface JobStorePlace {
   redis: Redis
   prefix: string
 }
@@ -22,7 +22,7 @@ export interface BoardPlace {
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(
-  place: BoardPlace,
+  place: JobStorePlace,
   options: { signal: AbortSignal },
 ): AsyncGenerator<{ jobId: string; createdMs: number }, void, void> {
   for await (const { jobId, createdMs, status } of listedJobs(place, options)) {
@@ -35,7 +35,7 @@ export async function* forgottenJobs(
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* openIds(
-  place: BoardPlace,
+  place: JobStorePlace,
   options: { signal: AbortSignal },
 ): AsyncGenerator<string, void, void> {
   for await (const { jobId, status } of listedJobs(place, options)) {
@@ -45,7 +45,7 @@ export async function* openIds(
 
 /** All that stand in the list; `status` is null where there is no card. */
 async function* listedJobs(
-  { redis, prefix }: BoardPlace,
+  { redis, prefix }: JobStorePlace,
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<{ jobId: string; createdMs: number; status: JobStatus | null }, void, void> {
   for (let cursor = '0'; ; ) {
@@ -71,7 +71,10 @@ async function* listedJobs(
 }
 
 /** Takes one out of the list, unless it has a card again. @throws UpstreamError */
-export async function removeForgotten({ redis, prefix }: BoardPlace, jobId: string): Promise<void> {
+export async function removeForgotten(
+  { redis, prefix }: JobStorePlace,
+  jobId: string,
+): Promise<void> {
   const keys = [`${prefix}:jobs`, `${prefix}:job:${jobId}`] as const
   await guarded(() => redis.eval(REMOVE_WITHOUT_CARD, 2, ...keys, jobId))
 }

@@ -64,14 +64,14 @@ async function beginTry(options: JobWorkerOptions, held: HeldJob): Promise<TryCo
   const { job } = held
   const { jobId } = job.data
   const before = countOf(job)
-  const safeAudioMs = await options.safeAudioMs(jobId)
+  const checkpointedAudioMs = await options.checkpointedAudioMs(jobId)
   const begun = await begunOf(options, jobId)
-  const count = countBegun(before, { stalls: job.stalledCounter, begun, safeAudioMs })
+  const count = countBegun(before, { stalls: job.stalledCounter, begun, checkpointedAudioMs })
   if (count.stallsSeen > before.stallsSeen) {
     await writeTries(options, held, count)
     const { takeovers } = count
     const wasAtWork = begun === null || begun > before.begunSeen
-    if (wasAtWork) await options.onTakenOver(jobId, { takeovers, safeAudioMs })
+    if (wasAtWork) await options.onTakenOver(jobId, { takeovers, checkpointedAudioMs })
   }
   return count
 }
@@ -146,16 +146,16 @@ async function begunOf({ begun }: JobWorkerOptions, jobId: string): Promise<numb
 async function tryAgain(options: JobWorkerOptions, held: HeldJob, error: JobError): Promise<void> {
   const { jobId } = held.job.data
   await unlessLost(options, held)
-  const safeAudioMs = await options.safeAudioMs(jobId)
+  const checkpointedAudioMs = await options.checkpointedAudioMs(jobId)
   const begun = await begunOf(options, jobId)
-  const tries = countTold(countFailed(countOf(held.job), safeAudioMs), begun)
+  const tries = countTold(countFailed(countOf(held.job), checkpointedAudioMs), begun)
   if (tries.failures >= options.attemptsMax) {
     return await endFailed(options, held, error, tries.failures)
   }
   await writeTries(options, held, tries)
   const waitMs = backoffMs(tries.failures, options, () => options.random.uniform())
   await comeBackLater(options, held, waitMs, {
-    ...{ kind: 'retrying', error, tries: tries.failures, backoffMs: waitMs, safeAudioMs },
+    ...{ kind: 'retrying', error, tries: tries.failures, backoffMs: waitMs, checkpointedAudioMs },
   })
 }
 

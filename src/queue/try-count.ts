@@ -14,7 +14,7 @@ export const tryCount = z.object({
   /** Number of the last try that got to work, as far as its end was told. */
   begunSeen: z.int().min(0).default(0), // an entry that an upgrade met may lack it
   /** The most audio (ms, all lanes together) that was ever found safe. */
-  safeAudioMs: z.number().min(0),
+  checkpointedAudioMs: z.number().min(0),
 })
 
 /** See `tryCount`. */
@@ -26,7 +26,7 @@ export const NO_TRIES: TryCount = {
   takeovers: 0,
   stallsSeen: 0,
   begunSeen: 0,
-  safeAudioMs: 0,
+  checkpointedAudioMs: 0,
 }
 
 /**
@@ -38,9 +38,9 @@ export const NO_TRIES: TryCount = {
  */
 export function countBegun(
   count: TryCount,
-  seen: { stalls: number; begun: number | null; safeAudioMs: number },
+  seen: { stalls: number; begun: number | null; checkpointedAudioMs: number },
 ): TryCount {
-  const since = sinceProgress(count, seen.safeAudioMs)
+  const since = sinceProgress(count, seen.checkpointedAudioMs)
   const stalls = Math.max(0, seen.stalls - since.stallsSeen)
   const begun = seen.begun === null ? stalls : Math.max(0, seen.begun - since.begunSeen)
   const takeovers = since.takeovers + Math.min(stalls, begun)
@@ -53,12 +53,12 @@ export function countTold(count: TryCount, begun: number | null): TryCount {
 }
 
 /** A try ended with an error. What it made safe before makes it the first one in vain. */
-export function countFailed(count: TryCount, safeAudioMs: number): TryCount {
-  const since = sinceProgress(count, safeAudioMs)
+export function countFailed(count: TryCount, checkpointedAudioMs: number): TryCount {
+  const since = sinceProgress(count, checkpointedAudioMs)
   return { ...since, failures: since.failures + 1 }
 }
 
-function sinceProgress(count: TryCount, safeAudioMs: number): TryCount {
-  if (safeAudioMs <= count.safeAudioMs) return count
-  return { ...count, failures: 0, takeovers: 0, safeAudioMs }
+function sinceProgress(count: TryCount, checkpointedAudioMs: number): TryCount {
+  if (checkpointedAudioMs <= count.checkpointedAudioMs) return count
+  return { ...count, failures: 0, takeovers: 0, checkpointedAudioMs }
 }

@@ -1,6 +1,6 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
+import { Condition } from '../kernel/condition.js'
 import { StopRequested } from '../kernel/errors.js'
-import { Pulse } from '../kernel/pulse.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
 import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../model/pcm.js'
 import { lagMs } from '../model/step-law.js'
@@ -126,7 +126,7 @@ class RunningSession {
   private readonly aligner: GroupAligner
   private readonly groups: WordGroup[] = []
   /** Beats whenever the machine has taken something in. */
-  private readonly changed = new Pulse()
+  private readonly changed = new Condition()
   /** Aborted with the reason when the session is over, be it with SESSION_DONE. */
   private readonly stop = new AbortController()
   private readonly openedMs: number
@@ -190,7 +190,7 @@ class RunningSession {
         request.meter.finished(nowMs)
         this.end(SESSION_DONE)
       }
-      this.changed.beat()
+      this.changed.notifyAll()
       if (machine.over) break
     }
     this.learnTail()
@@ -223,7 +223,7 @@ class RunningSession {
   private async send(transport: Transport): Promise<void> {
     const { machine, clock, request } = this
     const { signal } = this.stop
-    while (machine.state === 'connecting') await this.changed.next(signal)
+    while (machine.state === 'connecting') await this.changed.wait(signal)
     signal.throwIfAborted()
     transport.send(encodeUpdate(request.model))
     transport.send(encodeCommit(false))
@@ -282,7 +282,7 @@ class RunningSession {
     const lagMaxMs = request.lagMaxMs + request.limits.deltaDelayMs
     const startMs = clock.monotonicMs()
     const behind = () => lagMs(samplesToMs(machine.samplesSent), machine.deltas) > lagMaxMs
-    while (behind()) await this.changed.next(signal)
+    while (behind()) await this.changed.wait(signal)
     while (transport.bufferedBytes > BUFFERED_BYTES_MAX) {
       await sleepFor(clock, WATCH_INTERVAL_MS, { signal })
     }

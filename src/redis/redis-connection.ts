@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { withTimeout } from '../kernel/abort.js'
 import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
-import { endableClient } from './endable-client.js'
+import { patchDisconnect } from './patch-disconnect.js'
 
 /** Longest wait for the first answer of Redis. */
 const FIRST_ANSWER_MS = 5_000
@@ -65,7 +65,7 @@ export async function connectRedis(
   address: RedisAddress,
   options: { signal: AbortSignal; onError: (error: Error) => void },
 ): Promise<Redis> {
-  const client = endableClient(new Redis(redisOptions(address)))
+  const client = patchDisconnect(new Redis(redisOptions(address)))
   const where = redactedRedisUrl(address.url)
   let lastError: Error | null = null
   client.on('error', (error: Error) => {

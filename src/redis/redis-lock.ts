@@ -5,7 +5,7 @@ import { answerOf } from './redis-command.js'
  * True for one of all workers, until the turn is over by itself.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
-export async function takeTurn(
+export async function tryLock(
   { redis, prefix }: { redis: Redis; prefix: string },
   what: 'housekeeping' | 'reconcile',
   { holdMs, signal }: { holdMs: number; signal: AbortSignal },

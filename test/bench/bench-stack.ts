@@ -10,7 +10,7 @@ import { type EngineGauges, readEngineGauges } from '../../src/engines/engine-me
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { sleepFor, systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { isFinal, type JobCard } from '../../src/queue/index.js'
+import { isFinal, type JobRecord } from '../../src/queue/index.js'
 import { startTestRedis } from '../fakes/test-redis.js'
 
 const GAUGES_TIMEOUT_MS = 5_000
@@ -108,18 +108,18 @@ async function startProgram(
 export async function untilCards(
   jobIds: Iterable<string>,
   { ports }: BenchStack,
-  isReached: (card: JobCard) => boolean,
+  isReached: (record: JobRecord) => boolean,
   options: { everyMs?: number; watch?: () => Promise<void> } = {},
 ): Promise<void> {
   const { everyMs = 1_000, watch = async () => {} } = options
   const open = new Set(jobIds)
   while (open.size > 0) {
     for (const jobId of open) {
-      const card = await ports.board.get(jobId)
-      if (!card) continue
-      if (isReached(card)) open.delete(jobId)
-      else if (isFinal(card.status)) {
-        throw new Error(`${jobId} is ${card.status}: ${card.error?.detail ?? 'no error'}`)
+      const record = await ports.jobStore.get(jobId)
+      if (!record) continue
+      if (isReached(record)) open.delete(jobId)
+      else if (isFinal(record.status)) {
+        throw new Error(`${jobId} is ${record.status}: ${record.error?.detail ?? 'no error'}`)
       }
     }
     await watch()

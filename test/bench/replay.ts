@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const held = new Queue('transcribe', { connection: ports.redis, prefix })
   await held.pause() // all sessions shall start together, after the last analysis
   const jobs = await submitAll(bench)
-  await untilCards(jobs.keys(), bench, (card) => card.status === 'queued')
+  await untilCards(jobs.keys(), bench, (record) => record.status === 'queued')
   process.stderr.write('\nreplaying\n')
   const watched = await replay(bench, { jobs, workerPid: worker.pid }, () => held.resume())
   await held.close()
@@ -137,7 +137,7 @@ async function judge({ ports }: BenchStack, jobs: Jobs) {
     words += said.length
     const manifest = await readManifest(ports.store, jobId, { signal })
     if (!manifest) {
-      console.error(jobId, (await ports.board.get(jobId))?.error)
+      console.error(jobId, (await ports.jobStore.get(jobId))?.error)
       wrong += 1
       continue
     }

@@ -7,7 +7,7 @@ import { seededRandom } from '../../src/kernel/seeded-random.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
-import { isFinal, type JobCard } from '../../src/queue/index.js'
+import { isFinal, type JobRecord } from '../../src/queue/index.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { reportHead, writeReport } from './bench-report.js'
 import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
@@ -140,12 +140,12 @@ async function loseOne(
 ): Promise<Omit<Takeover, 'ran_ms'>> {
   const { workers, how, watch } = round
   const [victim, carried] = await busiest(bench, workers)
-  const before = new Map<string, JobCard>()
+  const before = new Map<string, JobRecord>()
   process.kill(victim.pid, how === 'killed' ? 'SIGKILL' : 'SIGSTOP')
   const lostMs = clock.monotonicMs()
   for (const jobId of carried) before.set(jobId, await cardOf(bench, jobId))
   const wentOn = new Map<string, number>()
-  const hasGoneOn = ({ jobId, fence, status }: JobCard) => {
+  const hasGoneOn = ({ jobId, fence, status }: JobRecord) => {
     const isOn = status === 'running' && fence !== before.get(jobId)?.fence
     if (isOn && !wentOn.has(jobId)) wentOn.set(jobId, Math.round(clock.monotonicMs() - lostMs))
     return isOn || isFinal(status)
@@ -178,16 +178,18 @@ async function busiest(
   return first
 }
 
-async function cardOf({ ports }: BenchStack, jobId: string): Promise<JobCard> {
-  const card = await ports.board.get(jobId)
-  if (!card) throw new Error(`there is no card of ${jobId}`)
-  return card
+async function cardOf({ ports }: BenchStack, jobId: string): Promise<JobRecord> {
+  const record = await ports.jobStore.get(jobId)
+  if (!record) throw new Error(`there is no card of ${jobId}`)
+  return record
 }
 
 /** Where the running try of a job went on. */
 async function resumedFromMs({ ports }: BenchStack, jobId: string): Promise<number> {
-  const notes = (await ports.board.history(jobId)).map(({ note }) => note)
-  const admitted = notes.flatMap((note) => (note.kind === 'admitted' ? [note.safeAudioMs] : []))
+  const notes = (await ports.jobStore.history(jobId)).map(({ note }) => note)
+  const admitted = notes.flatMap((note) =>
+    note.kind === 'admitted' ? [note.checkpointedAudioMs] : [],
+  )
   return admitted.at(-1) ?? 0
 }
 
@@ -207,7 +209,7 @@ async function wrongRecordings({ ports }: BenchStack, jobs: Jobs): Promise<numbe
     const manifest = await readManifest(ports.store, jobId, { signal })
     const key = manifest?.outputs.find(({ name }) => name === 'transcript.json')?.key
     if (key === undefined) {
-      console.error(jobId, (await ports.board.get(jobId))?.error)
+      console.error(jobId, (await ports.jobStore.get(jobId))?.error)
       wrong += 1
       continue
     }

@@ -247,10 +247,10 @@ class Night {
   private async watch({ ports }: ChaosStack, until: AbortSignal): Promise<void> {
     while (!until.aborted) {
       for (const jobId of [...this.jobs.keys()]) {
-        const card = await ports.board.get(jobId).catch(() => null) // Redis is away
-        if (!card) continue
-        if (card.fence !== null) this.sawFence(jobId, card.fence)
-        if (isFinal(card.status)) this.open.delete(jobId)
+        const record = await ports.jobStore.get(jobId).catch(() => null) // Redis is away
+        if (!record) continue
+        if (record.fence !== null) this.sawFence(jobId, record.fence)
+        if (isFinal(record.status)) this.open.delete(jobId)
         else this.open.add(jobId)
       }
       await sleep(POLL_MS)

@@ -6,7 +6,7 @@ import type { Clock } from '../../src/kernel/clock.js'
 import type { MetricsDocument } from '../../src/latency/job-metrics.js'
 import { cleanUp } from '../../src/pipeline/housekeeping/clean-up.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
-import type { JobCard } from '../../src/queue/index.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { jobPrefix } from '../../src/storage/keys.js'
 import type { ToneWord } from '../fakes/tone-encoder.js'
 import type { StoredTranscript } from '../job-results.js'
@@ -20,7 +20,7 @@ export interface JobVerdict {
   recording: number
   shape: string
   seconds: number
-  status: JobCard['status']
+  status: JobRecord['status']
   error: string | null
   words: number
   wordsLost: number
@@ -42,16 +42,16 @@ export async function judgeJob(
   jobId: string,
   recording: NightRecording,
 ): Promise<JobVerdict> {
-  const card = await ports.board.get(jobId)
+  const record = await ports.jobStore.get(jobId)
   const said = recording.words.flat().length
   const verdict: JobVerdict = {
     ...{ jobId, recording: recording.index, shape: recording.shape },
     seconds: Math.round(recording.durationMs / 1000),
-    status: card?.status ?? 'created',
-    error: card?.error?.code ?? null,
+    status: record?.status ?? 'created',
+    error: record?.error?.code ?? null,
     ...{ words: said, wordsLost: said, wordsDoubled: 0, wordsWrong: 0 },
-    ...{ manifests: 0, isContiguous: false, attempts: card?.attempts ?? 0, legs: 0 },
-    ...{ resumedFromMs: [], warnings: card?.warnings ?? [] },
+    ...{ manifests: 0, isContiguous: false, attempts: record?.attempts ?? 0, legs: 0 },
+    ...{ resumedFromMs: [], warnings: record?.warnings ?? [] },
   }
   const names = await keysBelow(ports, jobPrefix(jobId))
   verdict.manifests = names.filter((key) => key.endsWith('manifest.json')).length

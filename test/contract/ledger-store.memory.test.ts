@@ -1,7 +1,7 @@
 import { MemoryLedgerStore } from '../../src/admission/store/memory-ledger-store.js'
 import { MemoryWaitingList } from '../../src/admission/store/memory-waiting-list.js'
-import { MemoryEnginePulses } from '../fakes/memory-engine-pulses.js'
-import { MemorySignsOfLife } from '../fakes/memory-signs-of-life.js'
+import { MemoryEngineActivity } from '../fakes/memory-engine-activity.js'
+import { MemoryWorkerHeartbeats } from '../fakes/memory-worker-heartbeats.js'
 import { StepClock } from '../fakes/step-clock.js'
 import { ledgerStoreContract } from './ledger-store.js'
 
@@ -11,8 +11,8 @@ ledgerStoreContract('memory', async () => ({
     const stores = {
       ledgers: new MemoryLedgerStore({ clock }),
       waiting: new MemoryWaitingList({ clock }),
-      signs: new MemorySignsOfLife({ clock }),
-      pulses: new MemoryEnginePulses({ clock }),
+      heartbeats: new MemoryWorkerHeartbeats({ clock }),
+      activities: new MemoryEngineActivity({ clock }),
     }
     return {
       connect: async () => stores,

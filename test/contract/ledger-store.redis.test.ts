@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { RedisEnginePulses } from '../../src/admission/store/redis-engine-pulses.js'
+import { RedisEngineActivity } from '../../src/admission/store/redis-engine-activity.js'
 import { RedisLedgerStore } from '../../src/admission/store/redis-ledger-store.js'
-import { RedisSignsOfLife } from '../../src/admission/store/redis-signs-of-life.js'
 import { RedisWaitingList } from '../../src/admission/store/redis-waiting-list.js'
+import { RedisWorkerHeartbeats } from '../../src/admission/store/redis-worker-heartbeats.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { StopRequested } from '../../src/kernel/errors.js'
 import { freshEntries } from '../../src/redis/redis-command.js'
@@ -28,8 +28,8 @@ ledgerStoreContract('redis', async () => {
           return {
             ledgers: new RedisLedgerStore(shared),
             waiting: new RedisWaitingList(shared),
-            signs: new RedisSignsOfLife(shared),
-            pulses: new RedisEnginePulses(shared),
+            heartbeats: new RedisWorkerHeartbeats(shared),
+            activities: new RedisEngineActivity(shared),
           }
         },
         elapse: (durationMs) => age(redis, prefix, durationMs),
@@ -128,13 +128,13 @@ describe('what only Redis can do', () => {
   it('leaves nothing of a worker that is gone', async () => {
     const { redis, prefix } = await newShared()
     await new RedisWaitingList({ redis, prefix }).put(waiterOf('a'), options)
-    await new RedisSignsOfLife({ redis, prefix }).give('w', options)
-    const pulses = new RedisEnginePulses({ redis, prefix })
+    await new RedisWorkerHeartbeats({ redis, prefix }).beat('w', options)
+    const activities = new RedisEngineActivity({ redis, prefix })
     const none = { newestDeltaMs: null, oldestDueMs: null, changedMs: null, lagP99Ms: null }
-    const pulse = { ...none, sessions: 0, connectionCounts: [], kvBlocksPredicted: 0 }
-    await pulses.publish('e', { worker: 'w', atMs: 1, ...pulse }, options)
-    await pulses.tryLock('e', 'free', { holdMs: 1_000, signal })
-    await pulses.tellToFree('e', { worker: 'w', chainId: 'x/0' }, options)
+    const activity = { ...none, sessions: 0, connectionCounts: [], kvBlocksPredicted: 0 }
+    await activities.publish('e', { worker: 'w', atMs: 1, ...activity }, options)
+    await activities.tryLock('e', 'free', { holdMs: 1_000, signal })
+    await activities.requestEviction('e', { worker: 'w', chainId: 'x/0' }, options)
     const keys = await redis.keys(`${prefix}:*`)
     expect(keys).toHaveLength(5)
     for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0)
@@ -173,7 +173,7 @@ describe('a Redis that does not answer', () => {
   it('is an UpstreamError after a while', async () => {
     const redis = await mute()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const asked = new RedisSignsOfLife({ redis, prefix: 'p' }).give('w', options)
+    const asked = new RedisWorkerHeartbeats({ redis, prefix: 'p' }).beat('w', options)
     const answered = asked.catch((thrown) => thrown)
     await vi.advanceTimersByTimeAsync(5_000)
     const error = await answered

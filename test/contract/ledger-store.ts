@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
-  type EnginePulse,
-  type EnginePulses,
+  ACTIVITY_TTL_MS,
+  type EngineActivity,
+  type EngineActivityStore,
+  EVICTION_REQUEST_TTL_MS,
+  HEARTBEAT_TTL_MS,
   type LedgerStore,
-  PULSE_KEPT_MS,
-  SIGN_KEPT_MS,
-  type SignsOfLife,
-  TOLD_TO_FREE_KEPT_MS,
   WAITER_KEPT_MS,
   type Waiter,
   type WaitingList,
+  type WorkerHeartbeats,
 } from '../../src/admission/index.js'
 import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { StopRequested } from '../../src/kernel/errors.js'
@@ -18,8 +18,8 @@ import { StopRequested } from '../../src/kernel/errors.js'
 export interface SharedStores {
   ledgers: LedgerStore
   waiting: WaitingList
-  signs: SignsOfLife
-  pulses: EnginePulses
+  heartbeats: WorkerHeartbeats
+  activities: EngineActivityStore
 }
 
 /** A store that nobody has used. */
@@ -220,13 +220,13 @@ function waitingTests(current: Current): void {
 function signTests(current: Current): void {
   it('tells how old each sign is, and null for who gave none or ended', async () => {
     const { one, other, state } = current()
-    expect(await one.signs.ages([], options)).toEqual(new Map())
-    await one.signs.give('a', options)
-    await one.signs.give('ended', options)
+    expect(await one.heartbeats.ages([], options)).toEqual(new Map())
+    await one.heartbeats.beat('a', options)
+    await one.heartbeats.beat('ended', options)
     await state.elapse(10_000)
-    await other.signs.give('b', options)
-    await other.signs.end('ended', options)
-    const ages = await other.signs.ages(['a', 'b', 'never', 'ended'], options)
+    await other.heartbeats.beat('b', options)
+    await other.heartbeats.deregister('ended', options)
+    const ages = await other.heartbeats.ages(['a', 'b', 'never', 'ended'], options)
     expect([...ages.keys()]).toEqual(['a', 'b', 'never', 'ended'])
     expect(ages.get('a')).toBeGreaterThanOrEqual(10_000)
     expect(ages.get('b')).toBeLessThan(10_000)
@@ -235,19 +235,19 @@ function signTests(current: Current): void {
 
   it('lets a sign expire that is not given again', async () => {
     const { one, state } = current()
-    await one.signs.give('silent', options)
-    await one.signs.give('speaks', options)
-    await state.elapse(SIGN_KEPT_MS - 10_000)
-    await one.signs.give('speaks', options)
+    await one.heartbeats.beat('silent', options)
+    await one.heartbeats.beat('speaks', options)
+    await state.elapse(HEARTBEAT_TTL_MS - 10_000)
+    await one.heartbeats.beat('speaks', options)
     await state.elapse(10_000)
-    const ages = await one.signs.ages(['silent', 'speaks'], options)
+    const ages = await one.heartbeats.ages(['silent', 'speaks'], options)
     expect(ages.get('silent')).toBeNull()
     expect(ages.get('speaks')).toBeGreaterThanOrEqual(10_000)
   })
 }
 
 function pulseTests(current: Current): void {
-  const pulseOf = (worker: string, atMs: number, sessions = 1): EnginePulse => ({
+  const activityOf = (worker: string, atMs: number, sessions = 1): EngineActivity => ({
     worker,
     atMs,
     newestDeltaMs: atMs - 80,
@@ -262,24 +262,24 @@ function pulseTests(current: Current): void {
   it('lists the newest pulse of each worker, each engine for itself', async () => {
     const { one, other } = current()
     const { nowMs } = await one.ledgers.read(ENGINE, options)
-    expect(await one.pulses.list(ENGINE, options)).toEqual([])
-    await one.pulses.publish(ENGINE, pulseOf('a', nowMs - 1_000, 1), options)
-    await one.pulses.publish(ENGINE, pulseOf('a', nowMs, 2), options)
-    await other.pulses.publish(ENGINE, pulseOf('b', nowMs), options)
-    await other.pulses.publish('elsewhere', pulseOf('c', nowMs), options)
-    const listed = await one.pulses.list(ENGINE, options)
+    expect(await one.activities.list(ENGINE, options)).toEqual([])
+    await one.activities.publish(ENGINE, activityOf('a', nowMs - 1_000, 1), options)
+    await one.activities.publish(ENGINE, activityOf('a', nowMs, 2), options)
+    await other.activities.publish(ENGINE, activityOf('b', nowMs), options)
+    await other.activities.publish('elsewhere', activityOf('c', nowMs), options)
+    const listed = await one.activities.list(ENGINE, options)
     const sorted = listed.sort((a, b) => a.worker.localeCompare(b.worker))
-    expect(sorted).toEqual([pulseOf('a', nowMs, 2), pulseOf('b', nowMs)])
+    expect(sorted).toEqual([activityOf('a', nowMs, 2), activityOf('b', nowMs)])
   })
 
   it('leaves out those that are too old', async () => {
     const { one, state } = current()
     const { nowMs } = await one.ledgers.read(ENGINE, options)
-    await one.pulses.publish(ENGINE, pulseOf('old', nowMs - PULSE_KEPT_MS), options)
-    expect(await one.pulses.list(ENGINE, options)).toEqual([])
-    await one.pulses.publish(ENGINE, pulseOf('a', nowMs), options)
-    await state.elapse(PULSE_KEPT_MS)
-    expect(await one.pulses.list(ENGINE, options)).toEqual([])
+    await one.activities.publish(ENGINE, activityOf('old', nowMs - ACTIVITY_TTL_MS), options)
+    expect(await one.activities.list(ENGINE, options)).toEqual([])
+    await one.activities.publish(ENGINE, activityOf('a', nowMs), options)
+    await state.elapse(ACTIVITY_TTL_MS)
+    expect(await one.activities.list(ENGINE, options)).toEqual([])
   })
 }
 
@@ -287,31 +287,36 @@ function freeingTests(current: Current): void {
   it('locks once until its time is over, each engine and purpose for itself', async () => {
     const { one, other, state } = current()
     const hold = { holdMs: 30_000, signal }
-    const tried = [one, other, one, other].map(({ pulses }) => pulses.tryLock(ENGINE, 'free', hold))
+    const tried = [one, other, one, other].map(({ activities }) =>
+      activities.tryLock(ENGINE, 'free', hold),
+    )
     expect((await Promise.all(tried)).filter(Boolean)).toHaveLength(1)
-    expect(await other.pulses.tryLock(ENGINE, 'reclaim', hold)).toBe(true)
-    expect(await other.pulses.tryLock('elsewhere', 'free', hold)).toBe(true)
+    expect(await other.activities.tryLock(ENGINE, 'reclaim', hold)).toBe(true)
+    expect(await other.activities.tryLock('elsewhere', 'free', hold)).toBe(true)
     await state.elapse(30_000)
-    expect(await other.pulses.tryLock(ENGINE, 'free', hold)).toBe(true)
-    expect(await one.pulses.tryLock(ENGINE, 'free', hold)).toBe(false)
+    expect(await other.activities.tryLock(ENGINE, 'free', hold)).toBe(true)
+    expect(await one.activities.tryLock(ENGINE, 'free', hold)).toBe(false)
   })
 
   it('hands each word to free to its worker, once', async () => {
     const { one, other } = current()
     for (const chainId of ['x/0', 'x/1', 'x/0']) {
-      await one.pulses.tellToFree(ENGINE, { worker: 'b', chainId }, options)
+      await one.activities.requestEviction(ENGINE, { worker: 'b', chainId }, options)
     }
-    expect(await one.pulses.takeToldToFree(ENGINE, 'a', options)).toEqual([])
-    expect(await one.pulses.takeToldToFree('elsewhere', 'b', options)).toEqual([])
-    expect((await other.pulses.takeToldToFree(ENGINE, 'b', options)).sort()).toEqual(['x/0', 'x/1'])
-    expect(await other.pulses.takeToldToFree(ENGINE, 'b', options)).toEqual([])
+    expect(await one.activities.takeEvictionRequests(ENGINE, 'a', options)).toEqual([])
+    expect(await one.activities.takeEvictionRequests('elsewhere', 'b', options)).toEqual([])
+    expect((await other.activities.takeEvictionRequests(ENGINE, 'b', options)).sort()).toEqual([
+      'x/0',
+      'x/1',
+    ])
+    expect(await other.activities.takeEvictionRequests(ENGINE, 'b', options)).toEqual([])
   })
 
   it('drops a word that nobody takes', async () => {
     const { one, state } = current()
-    await one.pulses.tellToFree(ENGINE, { worker: 'b', chainId: 'x/0' }, options)
-    await state.elapse(TOLD_TO_FREE_KEPT_MS)
-    expect(await one.pulses.takeToldToFree(ENGINE, 'b', options)).toEqual([])
+    await one.activities.requestEviction(ENGINE, { worker: 'b', chainId: 'x/0' }, options)
+    await state.elapse(EVICTION_REQUEST_TTL_MS)
+    expect(await one.activities.takeEvictionRequests(ENGINE, 'b', options)).toEqual([])
   })
 }
 
@@ -325,16 +330,16 @@ async function stopTest(current: Current): Promise<void> {
     one.waiting.put(waiterOf('a'), stopped),
     one.waiting.remove('a', stopped),
     one.waiting.list(stopped),
-    one.signs.give('a', stopped),
-    one.signs.ages(['a'], stopped),
-    one.signs.end('a', stopped),
-    one.pulses.list(ENGINE, stopped),
-    one.pulses.tryLock(ENGINE, 'free', { holdMs: 1_000, ...stopped }),
-    one.pulses.tellToFree(ENGINE, { worker: 'a', chainId: 'x/0' }, stopped),
-    one.pulses.takeToldToFree(ENGINE, 'a', stopped),
+    one.heartbeats.beat('a', stopped),
+    one.heartbeats.ages(['a'], stopped),
+    one.heartbeats.deregister('a', stopped),
+    one.activities.list(ENGINE, stopped),
+    one.activities.tryLock(ENGINE, 'free', { holdMs: 1_000, ...stopped }),
+    one.activities.requestEviction(ENGINE, { worker: 'a', chainId: 'x/0' }, stopped),
+    one.activities.takeEvictionRequests(ENGINE, 'a', stopped),
   ]
   for (const call of calls) expect(await call.catch((error) => error)).toBe(reason)
   expect(await one.ledgers.read(ENGINE, options)).toMatchObject({ revision: 0 })
   expect(await one.waiting.list(options)).toEqual([])
-  expect((await one.signs.ages(['a'], options)).get('a')).toBeNull()
+  expect((await one.heartbeats.ages(['a'], options)).get('a')).toBeNull()
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../src/kernel/clock.js'
-import { Pulse } from '../../src/kernel/pulse.js'
+import { Condition } from '../../src/kernel/condition.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
 import { type JobWorker, startJobWorker } from '../../src/queue/bullmq-job-worker.js'
@@ -16,7 +16,7 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
   const redis = await server.connect()
   const queue = new BullmqJobQueue({ redis, prefix })
   const ends: { jobId: string; end: AttemptEnd }[] = []
-  const changed = new Pulse()
+  const changed = new Condition()
   const workers: JobWorker[] = []
   const startWorker = async (
     run: (attempt: Attempt) => Promise<void>,
@@ -36,9 +36,9 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
       random: systemRandom(),
       onEnded: async (jobId, end) => {
         ends.push({ jobId, end })
-        changed.beat()
+        changed.notifyAll()
       },
-      safeAudioMs: async () => 0,
+      checkpointedAudioMs: async () => 0,
       onTakenOver: async () => {},
       onBug: () => {},
       onError: () => {},
@@ -46,7 +46,7 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
         try {
           await run(attempt)
         } finally {
-          changed.beat()
+          changed.notifyAll()
         }
       },
       ...changes,
@@ -55,7 +55,7 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
     return worker
   }
   const until = async (condition: () => boolean) => {
-    while (!condition()) await changed.next(never)
+    while (!condition()) await changed.wait(never)
   }
   const close = async () => {
     await Promise.all(workers.map((worker) => worker.drain()))

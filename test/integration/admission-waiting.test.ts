@@ -59,12 +59,12 @@ describe.concurrent('a job for which there is no room', () => {
       urgent: await submitTo(stack, 'urgent.wav', urgent.bytes, { pace: 2, priority: 5 }),
     }
     for (const jobId of Object.values(ids)) {
-      const card = await stack.until(jobId, ({ waiting }) => waiting !== null)
-      expect(card).toMatchObject({ status: 'queued', attempts: 0 })
-      expect(card.waiting?.reason).toMatch(/KV cache|before it|have begun/)
+      const record = await stack.until(jobId, ({ waiting }) => waiting !== null)
+      expect(record).toMatchObject({ status: 'queued', attempts: 0 })
+      expect(record.waiting?.reason).toMatch(/KV cache|before it|have begun/)
     }
     // Whoever came last knows all that are before it.
-    const { waiting } = await stack.until(ids.urgent, (card) => card.waiting !== null)
+    const { waiting } = await stack.until(ids.urgent, (record) => record.waiting !== null)
     expect(waiting?.place).toBe(1)
     const inMs = (waiting?.expectedStartAtMs ?? 0) - Date.now()
     expect(inMs).toBeGreaterThan(0)
@@ -74,9 +74,9 @@ describe.concurrent('a job for which there is no room', () => {
     expect((await stack.ledger()).chains.map(({ id }) => id.split('/')[0])).toEqual([runs])
     expect(await spoolFiles(stack)).toBeLessThanOrEqual(filesOfOne + 1) // one stretch ahead
     await cancelJob(stack.ports, runs, { signal })
-    const cards = await stack.ended(Object.values(ids))
-    expect(cards.map(({ status }) => status)).toEqual(cards.map(() => 'completed'))
-    const begun = cards.map(({ reachedAtMs }) => reachedAtMs.admitted ?? 0)
+    const records = await stack.ended(Object.values(ids))
+    expect(records.map(({ status }) => status)).toEqual(records.map(() => 'completed'))
+    const begun = records.map(({ reachedAtMs }) => reachedAtMs.admitted ?? 0)
     const [shortAt = 0, longAt = 0, urgentAt = 0] = begun
     expect(urgentAt).toBeLessThan(longAt)
     expect(longAt).toBeLessThan(shortAt)
@@ -96,7 +96,7 @@ describe.concurrent('a job for which there is no room', () => {
     await letGo()
     // Both at once, and either may be the one there is room for.
     const turnedAway = jobIds.map(async (jobId) => {
-      const { waiting } = await stack.until(jobId, (card) => card.waiting !== null)
+      const { waiting } = await stack.until(jobId, (record) => record.waiting !== null)
       expect(waiting?.reason).toMatch(/KV cache|before it|have begun/)
       return jobId
     })

@@ -46,8 +46,8 @@ async function expectAllWords(
   jobIds: readonly string[],
   all: readonly ToneRecording[],
 ) {
-  const cards = await stack.ended(jobIds)
-  expect(cards.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
+  const records = await stack.ended(jobIds)
+  expect(records.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
   for (const [index, jobId] of jobIds.entries()) {
     const stored = await transcriptOf(stack, jobId)
     expectWords(stored, all[index] as ToneRecording)

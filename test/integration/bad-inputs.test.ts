@@ -18,12 +18,12 @@ import { promisify } from 'node:util'
 import pLimit from 'p-limit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { printable } from '../../src/app/printable.js'
-import { jobStory } from '../../src/cli/jobs/job-story.js'
+import { jobReport } from '../../src/cli/jobs/job-report.js'
 import { expandSources } from '../../src/cli/submit/expand-sources.js'
 import { type Submitted, submitOne } from '../../src/cli/submit/submit-sources.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { ownSpoolName } from '../../src/media/spool/spool-folders.js'
-import type { JobCard } from '../../src/queue/index.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import type { ObjectStore } from '../../src/storage/index.js'
 import { CORPUS } from '../corpus/corpus.js'
 import { type OddEnd, openInputBench, SCRIPT } from '../corpus/odd-input.js'
@@ -41,7 +41,7 @@ const said = SCRIPT.map(({ text }) => text)
 interface Outcome {
   submitted: Submitted
   /** Null where it did not become a job. */
-  card: JobCard | null
+  record: JobRecord | null
 }
 
 let folder: string
@@ -49,7 +49,7 @@ let stack: DevStack
 let outside: Server
 let askedOutside = 0
 const outcomes = new Map<string, Outcome>()
-const keyOutcomes = new Map<string, JobCard>()
+const keyOutcomes = new Map<string, JobRecord>()
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'nightscribe-odd-'))
@@ -78,11 +78,11 @@ beforeAll(async () => {
   )
   for (const each of submitted) {
     const jobIds = each.outcome ? [each.outcome.jobId] : []
-    const [card = null] = await stack.ended(jobIds)
-    outcomes.set(basename(each.name), { submitted: each, card })
+    const [record = null] = await stack.ended(jobIds)
+    outcomes.set(basename(each.name), { submitted: each, record })
   }
-  for (const [index, card] of (await stack.ended(keyJobs)).entries()) {
-    keyOutcomes.set(keys[index] ?? '', card)
+  for (const [index, record] of (await stack.ended(keyJobs)).entries()) {
+    keyOutcomes.set(keys[index] ?? '', record)
   }
 }, 900_000)
 
@@ -113,26 +113,29 @@ describe('odd inputs', () => {
   })
 
   it.each(CORPUS.map((input) => [input.what, input] as const))('%s', async (_, input) => {
-    const { submitted, card } = outcomes.get(input.name) as Outcome
+    const { submitted, record } = outcomes.get(input.name) as Outcome
     const { end } = input
     if (end.kind === 'transcript') {
-      expect(card).toMatchObject({ status: 'completed', error: null })
-      expect([...(card?.warnings ?? [])].sort()).toEqual([...end.warnings].sort())
-      expectHeard(await wordsOf(card?.jobId ?? ''), end)
+      expect(record).toMatchObject({ status: 'completed', error: null })
+      expect([...(record?.warnings ?? [])].sort()).toEqual([...end.warnings].sort())
+      expectHeard(await wordsOf(record?.jobId ?? ''), end)
       return
     }
-    const error = card?.error ?? submitted.error
+    const error = record?.error ?? submitted.error
     expect(error?.code).toBe(end.code)
     expect(error?.retryable).toBe(false)
-    const sentence = card?.error?.detail ?? submitted.error?.message ?? ''
+    const sentence = record?.error?.detail ?? submitted.error?.message ?? ''
     expectSentence(sentence, input.name)
     expect(sentence).toContain(end.says)
-    if (!card) return
-    expect(card.status).toBe('failed')
-    const history = await stack.ports.board.history(card.jobId)
+    if (!record) return
+    expect(record.status).toBe('failed')
+    const history = await stack.ports.jobStore.history(record.jobId)
     // Trying again can't help, so nobody did.
     expect(history.map(({ note }) => note.kind)).not.toContain('try-failed')
-    const story = jobStory({ card, history, manifest: null }, { location: 'x', nowMs: Date.now() })
+    const story = jobReport(
+      { record, history, manifest: null },
+      { location: 'x', nowMs: Date.now() },
+    )
     expect(story.join('\n')).toContain(sentence)
   })
 })
@@ -141,9 +144,9 @@ describe('names of objects', () => {
   it.each(KEY_NAMES.map(({ what, name }, index) => [what, name.toString(), index] as const))(
     '%s',
     async (_, name, index) => {
-      const card = keyOutcomes.get(name)
-      expect(card).toMatchObject({ status: 'completed', sourceName: name, warnings: [] })
-      expect(await wordsOf(card?.jobId ?? '')).toEqual(smallRecording(index).words)
+      const record = keyOutcomes.get(name)
+      expect(record).toMatchObject({ status: 'completed', sourceName: name, warnings: [] })
+      expect(await wordsOf(record?.jobId ?? '')).toEqual(smallRecording(index).words)
     },
   )
 })
@@ -193,7 +196,7 @@ describe('a file that is no plain file, or does not stay the same', () => {
     await symlink('8k.wav', join(folder, 'in', 'link.wav'))
     const { outcome, name } = await submitFile('link.wav')
     expect(name).toBe('link.wav')
-    expect(outcome).toMatchObject({ kind: 'done', jobId: outcomes.get('8k.wav')?.card?.jobId })
+    expect(outcome).toMatchObject({ kind: 'done', jobId: outcomes.get('8k.wav')?.record?.jobId })
   })
 
   it('one that is still being written is refused, and nothing of it is stored', async () => {

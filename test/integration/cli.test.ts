@@ -260,17 +260,18 @@ describe('stopping', () => {
       },
     })
     expect(run).toMatchObject({ code: 130, out: '' })
-    const card = (await stack.ports.board.list({ limit: 50 })).find(
+    const record = (await stack.ports.jobStore.list({ limit: 50 })).find(
       ({ sourceName }) => sourceName === 'five.wav',
     )
-    expect(await stack.ended([card?.jobId ?? ''])).toMatchObject([{ status: 'completed' }])
+    expect(await stack.ended([record?.jobId ?? ''])).toMatchObject([{ status: 'completed' }])
   })
 })
 
 async function running(name: string): Promise<void> {
   for (;;) {
-    const cards = await stack.ports.board.list({ limit: 50 })
-    if (cards.some(({ sourceName, status }) => sourceName === name && status === 'running')) return
+    const records = await stack.ports.jobStore.list({ limit: 50 })
+    if (records.some(({ sourceName, status }) => sourceName === name && status === 'running'))
+      return
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

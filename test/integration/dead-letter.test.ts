@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { jobStory } from '../../src/cli/jobs/job-story.js'
+import { jobReport } from '../../src/cli/jobs/job-report.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
-import { cardOfJob } from '../../src/pipeline/lifecycle/card-of-job.js'
 import { cancelJob, retryFailedJobs, retryJob } from '../../src/pipeline/lifecycle/end-job.js'
 import { readFailure } from '../../src/pipeline/lifecycle/failure-record.js'
 import { reconcileJobs } from '../../src/pipeline/lifecycle/reconcile-jobs.js'
+import { recordOfJob } from '../../src/pipeline/lifecycle/record-of-job.js'
 import { audioKey } from '../../src/storage/keys.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { runCli } from '../fakes/run-cli.js'
@@ -48,14 +48,14 @@ async function keysOf(stack: DevStack, prefix: string): Promise<string[]> {
 }
 
 async function story(stack: DevStack, jobId: string): Promise<string> {
-  const found = await cardOfJob(stack.ports, jobId, { signal })
+  const found = await recordOfJob(stack.ports, jobId, { signal })
   if (!found) throw new Error(`there is no job ${jobId}`)
-  const history = await stack.ports.board.history(jobId)
-  return jobStory({ ...found, history }, { location: 'x', nowMs: Date.now() }).join('\n')
+  const history = await stack.ports.jobStore.history(jobId)
+  return jobReport({ ...found, history }, { location: 'x', nowMs: Date.now() }).join('\n')
 }
 
 const kinds = async (stack: DevStack, jobId: string) => {
-  return (await stack.ports.board.history(jobId)).map(({ note }) => note.kind)
+  return (await stack.ports.jobStore.history(jobId)).map(({ note }) => note.kind)
 }
 
 function cli(stack: DevStack, ...args: string[]) {
@@ -77,19 +77,19 @@ describe('a batch in which some recordings can not be carried', () => {
     const dead = await submit(stack, 'long.wav', await tones(2, 24))
     good.push(await submit(stack, 'b.wav', await tones(3, 4)))
     await stack.startWorker()
-    const cards = await stack.ended([...good, bad, dead])
-    expect(cards.map(({ status }) => status)).toEqual([
+    const records = await stack.ended([...good, bad, dead])
+    expect(records.map(({ status }) => status)).toEqual([
       ...['completed', 'completed'],
       ...['failed', 'failed'],
     ])
 
     // The recording's fault: once, and nothing that a retry alone would help.
-    expect(cards[2]).toMatchObject({ error: { retryable: false }, triesSinceProgress: 1 })
+    expect(records[2]).toMatchObject({ error: { retryable: false }, triesSinceProgress: 1 })
     expect(await kinds(stack, bad)).toEqual(['submitted', 'failed'])
 
     // The engine's fault: so many tries, and then it waits for a person.
     const error = { code: 'engine_crashed', retryable: true, stage: 'transcribe' }
-    expect(cards[3]).toMatchObject({ error, attempts: ATTEMPTS_MAX })
+    expect(records[3]).toMatchObject({ error, attempts: ATTEMPTS_MAX })
     expect(await readFailure(stack.ports.store, dead, { signal })).toMatchObject({
       ...{ status: 'failed', code: 'engine_crashed', stage: 'transcribe', fence: ATTEMPTS_MAX },
       ...{ tries: ATTEMPTS_MAX, retryable: true, retry_helps: true },
@@ -182,7 +182,7 @@ describe('what Redis has forgotten', () => {
     await stack.ports.queue.remove(jobId)
     expect(await cancelJob(stack.ports, jobId, { signal })).toBe('canceled')
     expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
-    expect(await stack.ports.board.get(jobId)).toMatchObject({ status: 'canceled' })
+    expect(await stack.ports.jobStore.get(jobId)).toMatchObject({ status: 'canceled' })
   })
 
   it('is told from storage: done, failed or canceled; and nothing of it runs unasked', async () => {
@@ -205,6 +205,6 @@ describe('what Redis has forgotten', () => {
     expect(await stack.ended([dead])).toMatchObject([
       { status: 'completed', attempts: ATTEMPTS_MAX + 1 },
     ])
-    expect(await stack.ports.board.get(canceled)).toBeNull()
+    expect(await stack.ports.jobStore.get(canceled)).toBeNull()
   })
 })

@@ -106,9 +106,9 @@ describe('a job whose disk is full', () => {
     const jobId = await submitTo(stack, 'full.wav', recording.bytes)
     disk.bytesFree = 20_000 // most of the decoded audio
     await stack.startWorker()
-    const card = await stack.until(jobId, ({ error }) => error !== null)
-    expect(card.error).toMatchObject({ code: 'output_write_failed', retryable: true })
-    expect(card.error?.detail).toMatch(/audio\.flac.*ENOSPC.*make room on that disk/)
+    const record = await stack.until(jobId, ({ error }) => error !== null)
+    expect(record.error).toMatchObject({ code: 'output_write_failed', retryable: true })
+    expect(record.error?.detail).toMatch(/audio\.flac.*ENOSPC.*make room on that disk/)
     expect(await keysIn(stack.ports.store)).toEqual(['in/full.wav', `jobs/${jobId}/job.json`])
     const refusedBefore = disk.refused
     expect(refusedBefore).toBeGreaterThan(0)

@@ -76,8 +76,8 @@ async function expectAllWords(
   jobIds: readonly string[],
   all: readonly ToneRecording[],
 ) {
-  const cards = await stack.ended(jobIds)
-  expect(cards.map(({ status, attempts, error }) => ({ status, attempts, error }))).toEqual(
+  const records = await stack.ended(jobIds)
+  expect(records.map(({ status, attempts, error }) => ({ status, attempts, error }))).toEqual(
     jobIds.map(() => ({ status: 'completed', attempts: 1, error: null })),
   )
   for (const [index, jobId] of jobIds.entries()) {

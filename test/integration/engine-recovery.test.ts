@@ -64,8 +64,8 @@ async function expectAllWords(
   jobIds: readonly string[],
   all: readonly ToneRecording[],
 ) {
-  const cards = await stack.ended(jobIds)
-  const ends = cards.map(({ status, error, waiting }) => ({ status, error, waiting }))
+  const records = await stack.ended(jobIds)
+  const ends = records.map(({ status, error, waiting }) => ({ status, error, waiting }))
   expect(ends).toEqual(jobIds.map(() => ({ status: 'completed', error: null, waiting: null })))
   for (const [index, jobId] of jobIds.entries()) {
     const stored = await transcriptOf(stack, jobId)
@@ -83,9 +83,9 @@ async function startWarm(stack: DevStack): Promise<void> {
 
 /** Waits until a job waits. @returns why, as it was noted when the wait began */
 async function whyItWaits(stack: DevStack, jobId: string): Promise<string> {
-  const card = await stack.until(jobId, ({ waiting }) => waiting !== null)
-  expect(card).toMatchObject({ status: 'queued', error: null })
-  const notes = (await stack.ports.board.history(jobId)).map(({ note }) => note)
+  const record = await stack.until(jobId, ({ waiting }) => waiting !== null)
+  expect(record).toMatchObject({ status: 'queued', error: null })
+  const notes = (await stack.ports.jobStore.history(jobId)).map(({ note }) => note)
   const waits = notes.flatMap((note) => (note.kind === 'waiting' ? [note.reason] : []))
   return waits[0] ?? 'nothing'
 }

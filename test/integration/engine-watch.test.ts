@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type Standin, type StandinOptions, startStandin } from '../../gpu/standin/server.js'
 import { settingsSchema } from '../../src/config/schema.js'
 import { NO_GAUGES, readEngineGauges } from '../../src/engines/engine-metrics.js'
-import { EngineWatch } from '../../src/engines/engine-monitor.js'
+import { EngineMonitor } from '../../src/engines/engine-monitor.js'
 import { checkHealth, describeEngine } from '../../src/engines/engine-probe.js'
 import { type EngineFacts, readEngine, requireUsable } from '../../src/engines/read-engine.js'
 import { warmUp } from '../../src/engines/warm-up.js'
@@ -246,7 +246,7 @@ function watch(engine: EngineAddress, settings: ReturnType<typeof settingsSchema
   const seen: string[] = []
   const stop = new AbortController()
   let changed: () => void = () => {}
-  const engineWatch = new EngineWatch<EngineFacts>({
+  const engineWatch = new EngineMonitor<EngineFacts>({
     looks: {
       examine: (options) => readEngine(settings, { url: engine.url, root }, options),
       warmUp: async ({ description: { model, deltaDelayMs } }, options) => {

@@ -10,8 +10,8 @@ import { RedisLedgerStore } from '../../src/admission/store/redis-ledger-store.j
 import { openLogger } from '../../src/app/logger.js'
 import type { Settings } from '../../src/config/schema.js'
 import { parsePrometheusText } from '../../src/engines/prometheus-text.js'
+import { Condition } from '../../src/kernel/condition.js'
 import { UpstreamError } from '../../src/kernel/errors.js'
-import { Pulse } from '../../src/kernel/pulse.js'
 import { MetricRegistry } from '../../src/latency/metric-registry.js'
 import { spoolName } from '../../src/media/spool/spool-folders.js'
 import type { CleanReport } from '../../src/pipeline/housekeeping/clean-up.js'
@@ -39,13 +39,13 @@ function listening(settings: Settings) {
   const add = (line: string) => {
     text += line
   }
-  const changed = new Pulse()
+  const changed = new Condition()
   const events = workerEvents(openLogger(settings, { write: (line) => add(line) }))
   const reports: CleanReport[] = []
   const cleaned: WorkerEvents['cleaned'] = (report) => {
     events.cleaned(report)
     reports.push(report)
-    changed.beat()
+    changed.notifyAll()
   }
   return {
     ...{ reports, changed, logged: () => text },
@@ -154,16 +154,16 @@ describe('leftovers', () => {
     await stack.ended([jobId])
     const { goes, stays } = await litter(stack, jobId)
     const isGone = async () => (await keysBelow(stack, '')).every((key) => !goes.includes(key))
-    while (!(await isGone())) await first.changed.next(signal)
+    while (!(await isGone())) await first.changed.wait(signal)
     expect((await keysBelow(stack, '')).sort()).toEqual(stays)
     // Somebody else's turn: only what lies on this worker's own disk is its business.
     await stack.ports.redis.set('nightscribe:lock:housekeeping', '', 'PX', 600_000)
-    await first.changed.next(signal)
+    await first.changed.wait(signal)
     const seen = first.reports.length
     await litter(stack, jobId)
     const kinds = () => first.reports.slice(seen).flatMap(({ removed }) => [...removed.keys()])
-    while (kinds().length === 0) await first.changed.next(signal)
-    await first.changed.next(signal)
+    while (kinds().length === 0) await first.changed.wait(signal)
+    await first.changed.wait(signal)
     expect(kinds()).toEqual(['spool'])
   })
 })

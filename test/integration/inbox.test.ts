@@ -8,7 +8,7 @@ import { systemClock } from '../../src/kernel/clock.js'
 import { StopRequested } from '../../src/kernel/errors.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import type { IntakePorts } from '../../src/pipeline/index.js'
-import type { JobBoard, JobCard, JobQueue } from '../../src/queue/index.js'
+import type { JobQueue, JobRecord, JobStore } from '../../src/queue/index.js'
 import { openFolderStore } from '../../src/storage/folder/folder-object-store.js'
 import { StepClock } from '../fakes/step-clock.js'
 
@@ -20,12 +20,12 @@ async function newInbox() {
   const root = await mkdtemp(join(tmpdir(), 'nightscribe-inbox-'))
   const store = await openFolderStore({ root, clock: systemClock(), random: systemRandom() })
   const clock = new StepClock()
-  const cards = new Map<string, JobCard>()
+  const records = new Map<string, JobRecord>()
   const queued: string[] = []
-  const board: Partial<JobBoard> = {
-    create: async (card) => void cards.set(card.jobId, card),
-    get: async (jobId) => cards.get(jobId) ?? null,
-    note: async () => {},
+  const jobStore: Partial<JobStore> = {
+    create: async (record) => void records.set(record.jobId, record),
+    get: async (jobId) => records.get(jobId) ?? null,
+    appendHistory: async () => {},
   }
   const queue: Partial<JobQueue> = {
     enqueue: async (_stage, jobId) => void queued.push(jobId),
@@ -33,7 +33,7 @@ async function newInbox() {
   }
   const waiting: Partial<WaitingList> = {}
   const sourceStore = async () => store
-  const ports = { store, board, queue, waiting, clock, sourceStore } as IntakePorts
+  const ports = { store, jobStore, queue, waiting, clock, sourceStore } as IntakePorts
   const stop = new AbortController()
   const submitted: string[] = []
   const refused: string[] = []

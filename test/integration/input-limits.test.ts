@@ -26,10 +26,10 @@ describe('a recording that is more than the settings allow', () => {
     ['more audio', 'long.flac', silentFlac(1), 'media_too_long', 'media.durationMaxMs'],
     ['more bytes', 'large.wav', large, 'media_too_large', 'media.sourceBytesMax'],
   ])('%s: fails for good and names the setting', async (_, name, bytes, code, setting) => {
-    const [card] = await stack.ended([await submitTo(stack, name, bytes)])
-    expect(card).toMatchObject({ status: 'failed', error: { code, retryable: false } })
-    expect(card?.error?.detail).toContain(name)
-    expect(card?.error?.detail).toContain(setting)
+    const [record] = await stack.ended([await submitTo(stack, name, bytes)])
+    expect(record).toMatchObject({ status: 'failed', error: { code, retryable: false } })
+    expect(record?.error?.detail).toContain(name)
+    expect(record?.error?.detail).toContain(setting)
     const spool = join(stack.settings.stateDir, 'spool', ownSpoolName())
     expect(await readdir(spool)).toEqual([])
   })

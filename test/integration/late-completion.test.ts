@@ -8,7 +8,7 @@ import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { cancelJob, retryJob, writeEnd } from '../../src/pipeline/lifecycle/end-job.js'
 import { readFailure } from '../../src/pipeline/lifecycle/failure-record.js'
 import { reconcileJobs } from '../../src/pipeline/lifecycle/reconcile-jobs.js'
-import type { JobCard } from '../../src/queue/index.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { audioKey } from '../../src/storage/keys.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { toneRecording } from '../fakes/tone-recording.js'
@@ -49,8 +49,8 @@ async function doneWhenAsked(stack: DevStack) {
 }
 
 async function expectDoneOnce(stack: DevStack, jobId: string): Promise<void> {
-  const card = await stack.ports.board.get(jobId)
-  expect(card).toMatchObject({ status: 'completed', attempts: 1 })
+  const record = await stack.ports.jobStore.get(jobId)
+  expect(record).toMatchObject({ status: 'completed', attempts: 1 })
   expect(await stack.ports.queue.has(jobId)).toBe(false)
   expect(await stack.ports.store.head(audioKey(jobId), { signal }).catch(() => null)).toBeNull()
 }
@@ -91,12 +91,15 @@ describe('a job that is done while somebody looks at it', () => {
   it('stays done for whoever cancels it', async () => {
     await using stack = await startDevStack()
     const { jobId, done } = await waitingJob(stack)
-    const { board } = stack.ports
-    const requestCancel: typeof board.requestCancel = async (id) => {
+    const { jobStore } = stack.ports
+    const requestCancel: typeof jobStore.requestCancel = async (id) => {
       await done()
-      await board.requestCancel(id)
+      await jobStore.requestCancel(id)
     }
-    const ports = { ...stack.ports, board: Object.assign(Object.create(board), { requestCancel }) }
+    const ports = {
+      ...stack.ports,
+      jobStore: Object.assign(Object.create(jobStore), { requestCancel }),
+    }
     expect(await cancelJob(ports, jobId, { signal })).toBe('ended')
     await expectDoneOnce(stack, jobId)
   })
@@ -107,13 +110,13 @@ describe('a job that has ended', () => {
     await using stack = await startDevStack()
     const { jobId, done } = await waitingJob(stack)
     await done()
-    const { board, redis, store } = stack.ports
-    const told = await board.get(jobId)
+    const { jobStore, redis, store } = stack.ports
+    const told = await jobStore.get(jobId)
     const before = { status: '"running"', audioMsDone: '40', attempts: '0', fence: 'null' }
     await redis.hset(`nightscribe:job:${jobId}`, before)
-    await writeEnd(stack.ports, jobId, { kind: 'canceled' }, await board.get(jobId), { signal })
+    await writeEnd(stack.ports, jobId, { kind: 'canceled' }, await jobStore.get(jobId), { signal })
     await expectDoneOnce(stack, jobId)
-    expect(await board.get(jobId)).toEqual({ ...told, updatedAtMs: expect.any(Number) })
+    expect(await jobStore.get(jobId)).toEqual({ ...told, updatedAtMs: expect.any(Number) })
     expect(await readFailure(store, jobId, { signal })).toBeNull()
   })
 
@@ -128,7 +131,7 @@ describe('a job that has ended', () => {
 
   it('is not ended again by whoever read its card before a new start', async () => {
     await using stack = await startDevStack()
-    const { board, redis, queue } = stack.ports
+    const { jobStore, redis, queue } = stack.ports
     const jobId = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
     const worker = await stack.startWorker()
     await stack.ended([jobId])
@@ -144,7 +147,7 @@ describe('a job that has ended', () => {
     }
     const ports = { ...stack.ports, store: Object.assign(Object.create(store), { get }) }
     await reconcileJobs(ports, { signal })
-    expect(await board.get(jobId)).toMatchObject({ status: 'created', error: null })
+    expect(await jobStore.get(jobId)).toMatchObject({ status: 'created', error: null })
     expect(await queue.has(jobId)).toBe(true)
   })
 
@@ -154,7 +157,7 @@ describe('a job that has ended', () => {
     const recording = await toneRecording({ folder, seed: 72, count: 4 })
     const done = await submitTo(stack, 'a.wav', recording.bytes)
     const failed = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
-    const cards = await stack.ended([done, failed])
+    const records = await stack.ended([done, failed])
     for (const jobId of [done, failed]) {
       while (await stack.ports.queue.has(jobId)) await turn()
       // As a Redis does that is killed and starts on what it has on disk.
@@ -163,9 +166,9 @@ describe('a job that has ended', () => {
     }
     await stack.ports.redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     for (const [at, jobId] of [done, failed].entries()) {
-      const { status, error, audioMsDone } = cards[at] as JobCard
-      const card = await stack.until(jobId, (seen) => seen.status === status)
-      expect(card).toMatchObject({ error, audioMsDone })
+      const { status, error, audioMsDone } = records[at] as JobRecord
+      const record = await stack.until(jobId, (seen) => seen.status === status)
+      expect(record).toMatchObject({ error, audioMsDone })
     }
   })
 })

@@ -80,8 +80,8 @@ describe('a recording in storage becomes a transcript', () => {
     const encode = { ending: 'mp3', args: ['-b:a', '32k'] }
     const recording = await toneRecording({ folder, seed: 1, count: 20, encode })
     const outcome = await submit(stack, 'a.mp3', recording.bytes)
-    const [card] = await stack.ended([outcome.jobId])
-    expect(card).toMatchObject({ status: 'completed', error: null, engineIsStandin: true })
+    const [record] = await stack.ended([outcome.jobId])
+    expect(record).toMatchObject({ status: 'completed', error: null, engineIsStandin: true })
     const stored = await transcript(stack, outcome.jobId)
     expectWords(stored, recording)
     expect(stored.timing).toMatchObject({ method: 'token-step', verified: true })
@@ -138,9 +138,9 @@ describe('a recording in storage becomes a transcript', () => {
       jobIds.push((await submit(stack, `${index}.wav`, bytes)).jobId)
     }
     await Promise.all([stack.startWorker(), stack.startWorker()])
-    const cards = await stack.ended(jobIds)
-    expect(cards.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
-    expect(cards.map(({ attempts }) => attempts)).toEqual(jobIds.map(() => 1))
+    const records = await stack.ended(jobIds)
+    expect(records.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
+    expect(records.map(({ attempts }) => attempts)).toEqual(jobIds.map(() => 1))
     for (const [index, jobId] of jobIds.entries()) {
       expectWords(await transcript(stack, jobId), recordings[index] as ToneRecording)
       const keys = await keysOf(stack, `jobs/${jobId}/`)
@@ -158,8 +158,8 @@ describe('what goes wrong on the way', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 4, count: 20 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
-    const [card] = await stack.ended([jobId])
-    expect(card).toMatchObject({ status: 'completed', attempts: 1, error: null })
+    const [record] = await stack.ended([jobId])
+    expect(record).toMatchObject({ status: 'completed', attempts: 1, error: null })
     expectWords(await transcript(stack, jobId), recording)
     const metrics = JSON.parse(await output(stack, jobId, 'metrics.json'))
     expect(metrics).toMatchObject({ reconnects: 1, rotations: 0 })
@@ -170,8 +170,8 @@ describe('what goes wrong on the way', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 5, count: 8 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
-    const [card] = await stack.ended([jobId])
-    expect(card).toMatchObject({ status: 'completed', attempts: 1, warnings: [] })
+    const [record] = await stack.ended([jobId])
+    expect(record).toMatchObject({ status: 'completed', attempts: 1, warnings: [] })
     const stored = await transcript(stack, jobId)
     expectWords(stored, recording)
     expect(stored.timing).toMatchObject({ method: 'token-step', verified: true })
@@ -186,8 +186,12 @@ describe('what goes wrong on the way', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 6, count: 8 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
-    const [card] = await stack.ended([jobId])
-    expect(card).toMatchObject({ status: 'failed', error: { code: 'engine_crashed' }, attempts: 3 })
+    const [record] = await stack.ended([jobId])
+    expect(record).toMatchObject({
+      status: 'failed',
+      error: { code: 'engine_crashed' },
+      attempts: 3,
+    })
     expect(await keysOf(stack, `jobs/${jobId}/a3/`)).toEqual([`jobs/${jobId}/a3/failure.json`])
     expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
     stack.standin.setFaults([])
@@ -203,10 +207,10 @@ describe('what goes wrong on the way', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 14, count: 4 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
-    await until(async () => (await stack.ports.board.get(jobId))?.waiting != null)
-    const card = await stack.ports.board.get(jobId)
-    expect(card).toMatchObject({ status: 'queued', attempts: 0, waiting: { place: 1 } })
-    expect(card?.waiting?.reason).toContain('No engine is up')
+    await until(async () => (await stack.ports.jobStore.get(jobId))?.waiting != null)
+    const record = await stack.ports.jobStore.get(jobId)
+    expect(record).toMatchObject({ status: 'queued', attempts: 0, waiting: { place: 1 } })
+    expect(record?.waiting?.reason).toContain('No engine is up')
     stack.standin.setFaults([])
     expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 1 }])
     expectWords(await transcript(stack, jobId), recording)
@@ -222,8 +226,8 @@ describe('what goes wrong on the way', () => {
     const runs = await submit(stack, 'runs.wav', recording.bytes, { pace: 1 })
     await stack.until(runs.jobId, ({ status }) => status === 'running')
     expect(await cancelJob(stack.ports, runs.jobId, { signal })).toBe('requested')
-    const cards = await stack.ended([waits.jobId, runs.jobId])
-    expect(cards.map(({ status }) => status)).toEqual(['canceled', 'canceled'])
+    const records = await stack.ended([waits.jobId, runs.jobId])
+    expect(records.map(({ status }) => status)).toEqual(['canceled', 'canceled'])
     expect(await readManifest(stack.ports.store, runs.jobId, { signal })).toBeNull()
     await expect(cancelJob(stack.ports, 'nosuchjob', { signal })).rejects.toMatchObject({
       code: 'job_not_found',
@@ -237,7 +241,7 @@ describe('what goes wrong on the way', () => {
     const { jobId } = await submit(stack, 'a.wav', recording.bytes, { pace: 1 })
     await stack.until(jobId, ({ status }) => status === 'running')
     await first.drain()
-    expect((await stack.ports.board.get(jobId))?.status).toBe('queued')
+    expect((await stack.ports.jobStore.get(jobId))?.status).toBe('queued')
     await stack.startWorker()
     expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])
     expectWords(await transcript(stack, jobId), recording)
@@ -249,7 +253,7 @@ describe('what goes wrong on the way', () => {
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     await stack.ports.redis.flushall()
     await stack.startWorker()
-    await until(async () => (await stack.ports.board.get(jobId)) !== null)
+    await until(async () => (await stack.ports.jobStore.get(jobId)) !== null)
     expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed' }])
   })
 
@@ -260,8 +264,8 @@ describe('what goes wrong on the way', () => {
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     await stack.ports.store.put('in/a.wav', other.bytes, { signal })
     await stack.startWorker()
-    const [card] = await stack.ended([jobId])
-    expect(card).toMatchObject({
+    const [record] = await stack.ended([jobId])
+    expect(record).toMatchObject({
       status: 'failed',
       error: { code: 'media_changed', stage: 'analyse' },
     })
@@ -273,9 +277,9 @@ describe('what goes wrong on the way', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 12, count: 60 })
     const { jobId } = await submit(stack, 'long.wav', recording.bytes)
-    const [card] = await stack.ended([jobId])
-    expect(card?.error).toMatchObject({ code: 'media_too_long', retryable: false })
-    expect(card?.error?.detail).toMatch(/long\.wav can't be carried.*KV blocks/)
+    const [record] = await stack.ended([jobId])
+    expect(record?.error).toMatchObject({ code: 'media_too_long', retryable: false })
+    expect(record?.error?.detail).toMatch(/long\.wav can't be carried.*KV blocks/)
   })
 })
 

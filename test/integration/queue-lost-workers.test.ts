@@ -22,7 +22,7 @@ describe('jobs of workers that are lost', () => {
   ])('a job that %s while six workers were lost is not set aside', async (_, begun, told) => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await openTestQueue(server)
     await queue.enqueue('transcribe', 'bystander', { priority: 0 })
-    const tries = { failures: 0, takeovers: 0, stallsSeen: 0, begunSeen: 6, safeAudioMs: 0 }
+    const tries = { failures: 0, takeovers: 0, stallsSeen: 0, begunSeen: 6, checkpointedAudioMs: 0 }
     const data = JSON.stringify({ jobId: 'bystander', tries })
     await redis.hset(`${prefix}:transcribe:bystander`, 'stc', 6, 'data', data)
     const numbers: number[] = []
@@ -47,7 +47,7 @@ describe('jobs of workers that are lost', () => {
     const bugs: string[] = []
     await startWorker(async ({ jobId }) => void ran.push(jobId), {
       concurrency: 1, // the next one begins when this one is over
-      async safeAudioMs(jobId) {
+      async checkpointedAudioMs(jobId) {
         if (jobId === 'gone') await redis.del(entry, `${entry}:lock`) // another worker ended it
         return 0
       },

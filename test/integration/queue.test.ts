@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
+import { Condition } from '../../src/kernel/condition.js'
 import { InputError, UpstreamError } from '../../src/kernel/errors.js'
-import { Pulse } from '../../src/kernel/pulse.js'
-import type { Attempt, JobCard } from '../../src/queue/index.js'
+import type { Attempt, JobRecord } from '../../src/queue/index.js'
 import { HISTORY_NOTES_MAX } from '../../src/queue/job-history.js'
-import { RedisJobBoard } from '../../src/queue/redis-job-board.js'
+import { RedisJobStore } from '../../src/queue/redis-job-store.js'
 import { connectRedis } from '../../src/redis/redis-connection.js'
 import { openTestQueue } from '../fakes/test-queue.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
@@ -102,7 +102,7 @@ describe('the queue on a real Redis', () => {
         numbers.push(number)
         throw new UpstreamError('engine_crashed', 'Gone.')
       },
-      { safeAudioMs: async () => safe[numbers.length - 1] ?? 0 },
+      { checkpointedAudioMs: async () => safe[numbers.length - 1] ?? 0 },
     )
     await queue.enqueue('transcribe', 'long', { priority: 0 })
     await until(() => ends.some(({ end }) => end.kind === 'failed'))
@@ -116,23 +116,23 @@ describe('the queue on a real Redis', () => {
     ['so often that it is set aside', 6, 0, 'worker_lost'],
     ['often, but audio was made safe in between', 6, 500, null],
     ['as often as may be', 5, 0, null],
-  ])('a job that lost its worker %s', async (_, stalls, safeAudioMs, code) => {
+  ])('a job that lost its worker %s', async (_, stalls, checkpointedAudioMs, code) => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
     await queue.enqueue('transcribe', 'killer', { priority: 0 })
     const entry = `${prefix}:transcribe:killer`
-    const progress = { failures: 2, takeovers: 3, stallsSeen: 5, safeAudioMs: 0 }
-    const tries = safeAudioMs > 0 ? progress : undefined
+    const progress = { failures: 2, takeovers: 3, stallsSeen: 5, checkpointedAudioMs: 0 }
+    const tries = checkpointedAudioMs > 0 ? progress : undefined
     await redis.hset(entry, 'stc', stalls, 'data', JSON.stringify({ jobId: 'killer', tries }))
     const numbers: number[] = []
     const taken: number[] = []
     await startWorker(async ({ number }) => void numbers.push(number), {
-      safeAudioMs: async () => safeAudioMs,
+      checkpointedAudioMs: async () => checkpointedAudioMs,
       onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
     })
     await until(() => numbers.length + ends.length > 0)
     await close()
     expect(numbers).toEqual(code === null ? [1] : [])
-    expect(taken).toEqual([safeAudioMs > 0 ? 1 : stalls])
+    expect(taken).toEqual([checkpointedAudioMs > 0 ? 1 : stalls])
     const failed = { kind: 'failed', error: { code, retryable: true } }
     expect(ends.map(({ end }) => end)).toMatchObject(code === null ? [] : [failed])
   })
@@ -161,18 +161,18 @@ describe('the queue on a real Redis', () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
     await queue.enqueue('transcribe', 'runs', { priority: 1 })
     await queue.enqueue('transcribe', 'waits', { priority: 0 })
-    const started = new Pulse()
+    const started = new Condition()
     let running = false
     const worker = await startWorker(
       ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
           running = true
-          started.beat()
+          started.notifyAll()
         }),
       { concurrency: 1 },
     )
-    if (!running) await started.next(open)
+    if (!running) await started.wait(open)
     expect(await queue.remove('waits')).toBe(true)
     expect(await queue.remove('runs')).toBe(false)
     expect(worker.cancel('runs')).toBe(true)
@@ -185,17 +185,17 @@ describe('the queue on a real Redis', () => {
   it('hands back what runs on abort; another worker runs it, and it costs no try', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue(1)
     await queue.enqueue('transcribe', 'long', { priority: 0 })
-    const started = new Pulse()
+    const started = new Condition()
     let running = false
     const first = await startWorker(
       ({ signal }) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })
           running = true
-          started.beat()
+          started.notifyAll()
         }),
     )
-    if (!running) await started.next(open)
+    if (!running) await started.wait(open)
     await first.drain()
     expect(new Set(ends.map(({ end }) => end.kind))).toEqual(new Set(['handed-back']))
     const done: number[] = []
@@ -223,7 +223,7 @@ describe('the queue on a real Redis', () => {
 })
 
 describe('the board on a real Redis', () => {
-  const card = (jobId: string): JobCard => ({
+  const record = (jobId: string): JobRecord => ({
     jobId,
     status: 'created',
     sourceName: 'a\nb.wav',
@@ -244,67 +244,76 @@ describe('the board on a real Redis', () => {
     updatedAtMs: 1_000,
     reachedAtMs: { created: 1_000 },
   })
-  async function newBoard() {
+  async function newJobStore() {
     const redis = await server.connect()
     const prefix = `b${randomBytes(6).toString('hex')}`
     return {
       redis,
       prefix,
-      board: new RedisJobBoard({ redis, prefix, keptMs: 60_000, clock: systemClock() }),
+      jobStore: new RedisJobStore({ redis, prefix, keptMs: 60_000, clock: systemClock() }),
     }
   }
 
   it('keeps cards, notes when each status was first reached, and lists the newest first', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
-    await board.create({ ...card('two'), createdAtMs: 2_000 })
-    await board.update('one', { status: 'running', audioMsDone: 80 })
-    await board.update('gone', { status: 'running' })
-    const one = await board.get('one')
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.create({ ...record('two'), createdAtMs: 2_000 })
+    await jobStore.update('one', { status: 'running', audioMsDone: 80 })
+    await jobStore.update('gone', { status: 'running' })
+    const one = await jobStore.get('one')
     expect(one).toMatchObject({ status: 'running', audioMsDone: 80, sourceName: 'a\nb.wav' })
     expect(one?.reachedAtMs.running).toBeGreaterThan(1_000)
-    expect(await board.get('gone')).toBeNull()
-    expect((await board.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
-    expect(await board.list({ limit: 1 })).toHaveLength(1)
+    expect(await jobStore.get('gone')).toBeNull()
+    expect((await jobStore.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
+    expect(await jobStore.list({ limit: 1 })).toHaveLength(1)
   })
 
   it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
-    const { board, redis, prefix } = await newBoard()
-    await board.create(card('one'))
-    await board.update('one', { status: 'queued', waiting })
-    await board.update('one', { audioMsDone: 80 })
-    expect(await board.get('one')).toMatchObject({ status: 'queued', waiting })
-    await board.update('one', { status: 'admitted' })
-    expect((await board.get('one'))?.waiting).toBeNull()
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.update('one', { status: 'queued', waiting })
+    await jobStore.update('one', { audioMsDone: 80 })
+    expect(await jobStore.get('one')).toMatchObject({ status: 'queued', waiting })
+    await jobStore.update('one', { status: 'admitted' })
+    expect((await jobStore.get('one'))?.waiting).toBeNull()
     await redis.hdel(`${prefix}:job:one`, 'waiting')
-    expect(await board.get('one')).toMatchObject({ jobId: 'one', waiting: null })
+    expect(await jobStore.get('one')).toMatchObject({ jobId: 'one', waiting: null })
   })
 
   it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
-    const { board, redis, prefix } = await newBoard()
-    await board.create(card('one'))
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
     for (let times = 1; times <= HISTORY_NOTES_MAX + 5; times += 1) {
-      await board.note('one', { kind: 'taken-over', takeovers: times, safeAudioMs: 0 })
+      await jobStore.appendHistory('one', {
+        kind: 'taken-over',
+        takeovers: times,
+        checkpointedAudioMs: 0,
+      })
     }
-    await board.create(card('one'))
-    const notes = (await board.history('one')).map(({ note }) => note)
+    await jobStore.create(record('one'))
+    const notes = (await jobStore.history('one')).map(({ note }) => note)
     expect(notes).toHaveLength(HISTORY_NOTES_MAX)
     expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_NOTES_MAX + 5 })
     await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
-    expect(await board.history('one')).toHaveLength(HISTORY_NOTES_MAX)
+    expect(await jobStore.history('one')).toHaveLength(HISTORY_NOTES_MAX)
     expect(await redis.pttl(`${prefix}:history:one`)).toBe(-1)
-    await board.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'failed' })
     expect(await redis.pttl(`${prefix}:history:one`)).toBeGreaterThan(0)
-    expect(await board.history('nobody')).toEqual([])
+    expect(await jobStore.history('nobody')).toEqual([])
   })
 
   it('notes the same trouble of a session many times in a row as one', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
     for (const engine of ['a:1', 'a:1', 'a:1', 'b:1', 'a:1']) {
-      await board.note('one', { kind: 'session-broke', engine, code: 'engine_crashed', times: 1 })
+      await jobStore.appendHistory('one', {
+        kind: 'session-broke',
+        engine,
+        code: 'engine_crashed',
+        times: 1,
+      })
     }
-    const told = (await board.history('one')).map(
+    const told = (await jobStore.history('one')).map(
       ({ note }) => note.kind === 'session-broke' && [note.engine, note.times],
     )
     expect(told).toEqual([
@@ -315,56 +324,59 @@ describe('the board on a real Redis', () => {
   })
 
   it('begins again with a new card alone', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
-    await board.update('one', { status: 'failed' })
-    await board.update('one', { status: 'admitted', fence: 2 }) // by a worker that slept too long
-    expect(await board.get('one')).toMatchObject({ status: 'failed', fence: null })
-    await board.update('one', { status: 'completed' })
-    await board.update('one', { status: 'canceled' })
-    expect(await board.get('one')).toMatchObject({ status: 'completed' })
-    expect(await board.events('one', { afterId: '0', limit: 10 })).toHaveLength(2)
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'admitted', fence: 2 }) // by a worker that slept too long
+    expect(await jobStore.get('one')).toMatchObject({ status: 'failed', fence: null })
+    await jobStore.update('one', { status: 'completed' })
+    await jobStore.update('one', { status: 'canceled' })
+    expect(await jobStore.get('one')).toMatchObject({ status: 'completed' })
+    expect(await jobStore.events('one', { afterId: '0', limit: 10 })).toHaveLength(2)
   })
 
   it('loses no note of two that come at once', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
     const broke = {
       kind: 'session-broke',
       engine: 'a:1',
       code: 'engine_crashed',
       times: 1,
     } as const
-    await board.note('one', broke)
-    await Promise.all([board.note('one', { kind: 'handed-back' }), board.note('one', broke)])
-    const kinds = (await board.history('one')).map(({ note }) => note.kind)
+    await jobStore.appendHistory('one', broke)
+    await Promise.all([
+      jobStore.appendHistory('one', { kind: 'handed-back' }),
+      jobStore.appendHistory('one', broke),
+    ])
+    const kinds = (await jobStore.history('one')).map(({ note }) => note.kind)
     expect(kinds).toEqual(['session-broke', 'handed-back', 'session-broke'])
   })
 
   it('streams events in order, from where a reader was', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
-    await board.publish('one', { type: 'text', channel: null, endMs: 240, text: ' had' })
-    await board.update('one', { status: 'completed' })
-    const all = await board.events('one', { afterId: '0', limit: 10 })
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.publish('one', { type: 'text', channel: null, endMs: 240, text: ' had' })
+    await jobStore.update('one', { status: 'completed' })
+    const all = await jobStore.events('one', { afterId: '0', limit: 10 })
     expect(all.map(({ event }) => event.type)).toEqual(['text', 'status'])
-    const rest = await board.events('one', { afterId: all[0]?.id ?? '', limit: 10 })
+    const rest = await jobStore.events('one', { afterId: all[0]?.id ?? '', limit: 10 })
     expect(rest.map(({ event }) => event.type)).toEqual(['status'])
   })
 
   it('lets ended jobs expire and running ones not', async () => {
-    const { board, redis, prefix } = await newBoard()
-    await board.create(card('one'))
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
-    await board.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'failed' })
     expect(await redis.pttl(`${prefix}:job:one`)).toBeGreaterThan(0)
-    await board.create(card('one'))
+    await jobStore.create(record('one'))
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
   })
 
   it('gives each fence once, above what lies in storage, whoever asks', async () => {
-    const { board } = await newBoard()
-    const asked = [0, 0, 7, 7, 3, 0].map((floor) => board.nextFence('one', floor))
+    const { jobStore } = await newJobStore()
+    const asked = [0, 0, 7, 7, 3, 0].map((floor) => jobStore.nextFence('one', floor))
     const fences = await Promise.all(asked)
     expect(new Set(fences).size).toBe(fences.length)
     expect(fences[2]).toBeGreaterThan(7)
@@ -372,14 +384,16 @@ describe('the board on a real Redis', () => {
   })
 
   it('passes cancel requests on', async () => {
-    const { board } = await newBoard()
-    await board.create(card('one'))
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
     const stop = new AbortController()
     const heard = new Promise((resolve) => {
-      void board.onCancel(resolve, { signal: stop.signal }).then(() => board.requestCancel('one'))
+      void jobStore
+        .onCancel(resolve, { signal: stop.signal })
+        .then(() => jobStore.requestCancel('one'))
     })
     expect(await heard).toBe('one')
-    expect((await board.get('one'))?.cancelRequested).toBe(true)
+    expect((await jobStore.get('one'))?.cancelRequested).toBe(true)
     stop.abort()
   })
 })

@@ -53,9 +53,9 @@ async function threeRunning(): Promise<Running[]> {
 
 /** Every word once, no gap, no error left, and one manifest. */
 async function expectComplete(running: readonly Running[]): Promise<void> {
-  const cards = await stack.ended(running.map(({ jobId }) => jobId))
+  const records = await stack.ended(running.map(({ jobId }) => jobId))
   for (const [index, { jobId, recording }] of running.entries()) {
-    expect(cards[index]).toMatchObject({ status: 'completed', error: null })
+    expect(records[index]).toMatchObject({ status: 'completed', error: null })
     const transcript = await transcriptOf(stack, jobId)
     expectWords(transcript, recording)
     expectContiguous(transcript, recording)
@@ -101,7 +101,7 @@ describe('jobs that run while Redis', () => {
   it('has no memory left go on when there is some, every word once', async () => {
     const running = await threeRunning()
     await admin.config('SET', 'maxmemory', 1)
-    await expect(stack.ports.board.nextFence('of-no-job', 0)).rejects.toMatchObject({
+    await expect(stack.ports.jobStore.nextFence('of-no-job', 0)).rejects.toMatchObject({
       ...{ code: 'queue_unavailable', effect: 'none', retryable: true },
       message: expect.stringMatching(/memory is full: raise its maxmemory.*\(OOM\)/),
     })

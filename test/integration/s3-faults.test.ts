@@ -8,7 +8,7 @@ import { systemRandom } from '../../src/kernel/random.js'
 import { retryJob } from '../../src/pipeline/lifecycle/end-job.js'
 import { readFailure } from '../../src/pipeline/lifecycle/failure-record.js'
 import { reconcileJobs } from '../../src/pipeline/lifecycle/reconcile-jobs.js'
-import type { JobCard } from '../../src/queue/index.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { jobPrefix } from '../../src/storage/keys.js'
 import { openS3Store, type S3StoreOptions } from '../../src/storage/s3/s3-object-store.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
@@ -91,11 +91,11 @@ async function expectComplete(jobId: string, recording: ToneRecording): Promise<
   expectWords(await transcriptOf(stack, jobId), recording)
 }
 
-async function failedCard(jobId: string): Promise<JobCard> {
-  const [card] = await stack.ended([jobId])
-  if (!card) throw new Error(`${jobId} has no card`)
-  expect(card.status).toBe('failed')
-  return card
+async function failedCard(jobId: string): Promise<JobRecord> {
+  const [record] = await stack.ended([jobId])
+  if (!record) throw new Error(`${jobId} has no card`)
+  expect(record.status).toBe('failed')
+  return record
 }
 
 describe('a job whose S3', () => {
@@ -140,9 +140,13 @@ describe('a job whose S3', () => {
     set({ kind: 'cut-body', afterBytes: 50_000 }, { times: 1, when })
     set({ kind: 'cut-body', afterBytes: Infinity }, { times: 1, when, onStrike: replace })
     const { jobId } = await submitted('changed.wav')
-    const card = await failedCard(jobId)
-    expect(card.error).toMatchObject({ code: 'media_changed', retryable: false, stage: 'analyse' })
-    expect(card.error?.detail).toMatch(/in\/changed\.wav in s3:\/\/meetings.*submit it again/)
+    const record = await failedCard(jobId)
+    expect(record.error).toMatchObject({
+      code: 'media_changed',
+      retryable: false,
+      stage: 'analyse',
+    })
+    expect(record.error?.detail).toMatch(/in\/changed\.wav in s3:\/\/meetings.*submit it again/)
   })
 
   it('denies the recording says which right is missing and is not tried again', async () => {
@@ -162,7 +166,7 @@ describe('a job whose S3', () => {
     const { jobId, recording } = await submitted('revoked.wav')
     await expectComplete(jobId, recording)
     expect([analysis.strikes, audio.strikes]).toEqual([1, 1])
-    const notes = (await stack.ports.board.history(jobId)).map(({ note }) => note)
+    const notes = (await stack.ports.jobStore.history(jobId)).map(({ note }) => note)
     expect(notes.filter(({ kind }) => kind === 'try-failed')).toMatchObject([
       { error: { code: 'storage_unavailable', retryable: true } },
       { error: { code: 'storage_unavailable', retryable: true } },

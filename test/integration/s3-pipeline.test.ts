@@ -84,8 +84,8 @@ describe('storage in a bucket', () => {
       's3://elsewhere/monday/710.wav',
       's3://elsewhere/monday/711.wav',
     ])
-    const cards = await stack.ended(jobs.map(({ job_id: id }: { job_id: string }) => id))
-    expect(cards.map(({ status }) => status)).toEqual(['completed', 'completed'])
+    const records = await stack.ended(jobs.map(({ job_id: id }: { job_id: string }) => id))
+    expect(records.map(({ status }) => status)).toEqual(['completed', 'completed'])
     expect(run.err + run.out).not.toContain(secretAccessKey)
   })
 

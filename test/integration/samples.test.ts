@@ -10,7 +10,7 @@ import { readSamples } from '../../src/cli/stack/samples.js'
 import { readOutput } from '../../src/cli/submit/results.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
-import type { JobCard } from '../../src/queue/index.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { comparableWords, wordErrorRate } from '../../src/transcript/words/word-error-rate.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { referencePcm } from '../fakes/media-workbench.js'
@@ -26,7 +26,7 @@ interface Reference {
 
 interface Transcribed {
   reference: Reference
-  card: JobCard
+  record: JobRecord
   stored: {
     text: string
     timing: { verified: boolean }
@@ -54,14 +54,14 @@ beforeAll(async () => {
     const { jobId } = await submitRecording(ports, submission, { signal })
     jobs.push({ name: parse(sample.name).name, jobId })
   }
-  const cards = await stack.ended(jobs.map(({ jobId }) => jobId))
+  const records = await stack.ended(jobs.map(({ jobId }) => jobId))
   for (const [index, { name, jobId }] of jobs.entries()) {
     const path = join(projectRoot(), 'samples', 'references', `${name}.json`)
     const reference = JSON.parse(readFileSync(path, 'utf8')) as Reference
     const manifest = await readManifest(ports.store, jobId, { signal })
     const key = manifest?.outputs.find((output) => output.name === 'transcript.json')?.key
     const stored = key ? JSON.parse((await readOutput(ports, key, { signal })).toString()) : null
-    transcribed.push({ reference, card: cards[index] as JobCard, stored })
+    transcribed.push({ reference, record: records[index] as JobRecord, stored })
   }
 }, 900_000)
 
@@ -118,7 +118,7 @@ describe('the samples, recognized by the stand-in', () => {
     'give the ends of groups in %s as the recognizer hears them in one pass',
     async (name) => {
       const found = transcribed.find(({ reference }) => reference.name === name)
-      const file = join(projectRoot(), 'samples', 'audio', basename(found?.card.sourceName ?? ''))
+      const file = join(projectRoot(), 'samples', 'audio', basename(found?.record.sourceName ?? ''))
       const pcm = await referencePcm(file, 1)
       const samples = new Int16Array(pcm.buffer, pcm.byteOffset, pcm.byteLength / 2)
       const heard = await recognizeWhole(samples, { signal })
@@ -136,10 +136,10 @@ describe('the samples, recognized by the stand-in', () => {
 
   it('silence is an empty transcript, and the broken one a job that failed with one sentence', () => {
     const silent = transcribed.find(({ reference }) => reference.expect === 'empty')
-    expect(silent?.card).toMatchObject({ status: 'completed', error: null })
+    expect(silent?.record).toMatchObject({ status: 'completed', error: null })
     expect(silent?.stored?.text).toBe('')
     const broken = transcribed.find(({ reference }) => reference.expect === 'error')
-    expect(broken?.card).toMatchObject({ status: 'failed', error: { retryable: false } })
-    expect(broken?.card.error?.detail).toContain('broken.mp3')
+    expect(broken?.record).toMatchObject({ status: 'failed', error: { retryable: false } })
+    expect(broken?.record.error?.detail).toContain('broken.mp3')
   })
 })

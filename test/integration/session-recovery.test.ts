@@ -69,14 +69,14 @@ async function carry(
     }),
   )
   const jobId = await submitTo(stack, `${connections}.wav`, recording.bytes, changes)
-  const [card] = await stack.ended([jobId])
+  const [record] = await stack.ended([jobId])
   standin.setFaults([])
-  expect(card).toMatchObject({ status: 'completed', attempts: 1, error: null })
+  expect(record).toMatchObject({ status: 'completed', attempts: 1, error: null })
   const stored = await transcriptOf(stack, jobId)
   const metrics: { reconnects: number; stalls: number } = JSON.parse(
     await outputOf(stack, jobId, 'metrics.json'),
   )
-  return { stored, warnings: card?.warnings, ...metrics }
+  return { stored, warnings: record?.warnings, ...metrics }
 }
 
 /** One session after the other, from this one on. */

@@ -37,7 +37,7 @@ async function keysOf(stack: DevStack, prefix: string): Promise<string[]> {
 
 /** Waits until the text of a job is safe up to some minute. */
 async function untilSafe(stack: DevStack, jobId: string): Promise<void> {
-  await stack.until(jobId, (card) => card.checkpointedAudioMs > 30_000)
+  await stack.until(jobId, (record) => record.checkpointedAudioMs > 30_000)
 }
 
 async function metricsOf(stack: DevStack, jobId: string, fence: number) {
@@ -49,8 +49,8 @@ async function metricsOf(stack: DevStack, jobId: string, fence: number) {
 }
 
 async function expectDone(stack: DevStack, jobId: string, wanted: ToneRecording, fence: number) {
-  const [card] = await stack.ended([jobId])
-  expect(card).toMatchObject({ status: 'completed', fence })
+  const [record] = await stack.ended([jobId])
+  expect(record).toMatchObject({ status: 'completed', fence })
   const stored = await transcriptOf(stack, jobId)
   expectWords(stored, wanted)
   expectContiguous(stored, wanted)
@@ -77,8 +77,8 @@ describe.concurrent('a worker that is gone', () => {
     const goneMs = performance.now() - killedMs
     console.log(`a killed worker's job went on after ${Math.round(goneMs / 1000)} s`)
     for (const [at, jobId] of jobIds.entries()) {
-      const card = (await stack.ended([jobId]))[0]
-      await expectDone(stack, jobId, wanted[at] as ToneRecording, card?.fence ?? 0)
+      const record = (await stack.ended([jobId]))[0]
+      await expectDone(stack, jobId, wanted[at] as ToneRecording, record?.fence ?? 0)
     }
     // The others may be the other worker's, or had nothing safe yet.
     const { resumed_from_ms: from } = await metricsOf(stack, first, 2)
@@ -119,10 +119,10 @@ describe.concurrent('a worker that is gone', () => {
     const wanted = await recording(21)
     const jobId = await submitTo(stack, 'drained.wav', wanted.bytes, { pace: PACE })
     await untilSafe(stack, jobId)
-    const done = await stack.until(jobId, (card) => card.audioMsDone > 60_000)
+    const done = await stack.until(jobId, (record) => record.audioMsDone > 60_000)
     first.drain()
     await first.exited
-    const back = await stack.ports.board.get(jobId)
+    const back = await stack.ports.jobStore.get(jobId)
     expect(back?.status).toBe('queued')
     await stack.startWorkerProcess()
     await expectDone(stack, jobId, wanted, 2)
@@ -182,11 +182,11 @@ describe.concurrent('a worker that is gone', () => {
       worker.drain()
       expect(await worker.exited).toEqual({ code: 0, signal: null })
     }
-    const cards = await stack.ended(jobIds)
+    const records = await stack.ended(jobIds)
     for (const [at, jobId] of jobIds.entries()) {
-      await expectDone(stack, jobId, wanted[at] as ToneRecording, cards[at]?.fence ?? 0)
+      await expectDone(stack, jobId, wanted[at] as ToneRecording, records[at]?.fence ?? 0)
     }
-    const handovers = cards.reduce((sum, { fence }) => sum + (fence ?? 1) - 1, 0)
+    const handovers = records.reduce((sum, { fence }) => sum + (fence ?? 1) - 1, 0)
     expect(handovers).toBeGreaterThan(0)
     const audioMs = wanted.reduce((sum, { durationMs }) => sum + durationMs, 0)
     const againMs = stack.standin.stats.generationTokens * 80 - audioMs

@@ -41,13 +41,13 @@ export interface CardWish {
 }
 
 /** The engine of a card with safety factor 1 and the default lengths of legs. */
-export function engineOf(card: Card, wish: CardWish = {}): NightEngine {
+export function engineOf(record: Card, wish: CardWish = {}): NightEngine {
   const { policy = 'elastic', hasSteps = false, floorS = 20, ceilingS = 600 } = wish
   const frames = (seconds: number) => Math.round((seconds * 1_000) / STEP_MS)
   const plan: EnginePlan = {
     policy,
     limits: {
-      kvBlocks: card.kvBlocks,
+      kvBlocks: record.kvBlocks,
       stepMs: hasSteps ? STEP_MS_MAX - STEP_MODEL.baseMs : Number.POSITIVE_INFINITY,
       sessions: Number.POSITIVE_INFINITY,
       lanes: wish.lanesMax ?? Number.POSITIVE_INFINITY,
@@ -59,5 +59,5 @@ export function engineOf(card: Card, wish: CardWish = {}): NightEngine {
     openAheadMs: 1_000,
     tailMs: 17 * STEP_MS,
   }
-  return { id: card.name, plan, capacity: card.kvBlocks, baseMs: STEP_MODEL.baseMs }
+  return { id: record.name, plan, capacity: record.kvBlocks, baseMs: STEP_MODEL.baseMs }
 }

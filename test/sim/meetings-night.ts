@@ -31,24 +31,24 @@ export interface MeetingsFigures {
 
 /** Three hundred meetings on an L40S: `elastic`, and `fixed` with numbers that fit or don't. */
 export async function runMeetings(seed: number): Promise<MeetingsFigures> {
-  const card = CARDS[0] as Card
+  const record = CARDS[0] as Card
   const jobs = meetings(seed)
   const audioS = jobs.reduce((sum, job) => sum + (job.lanes[0]?.remainingMs ?? 0) / 1_000, 0)
   const floorFrames = (FLOOR_S * 1_000) / STEP_MS
   const blocksMean = CURVE.sumUntil(floorFrames) / floorFrames
-  const kvBoundS = (audioS * blocksMean) / card.kvBlocks
+  const kvBoundS = (audioS * blocksMean) / record.kvBlocks
   const sessionBoundS = audioS / LANES_MAX
   const longestS = Math.max(...jobs.map((job) => (job.lanes[0]?.remainingMs ?? 0) / 1_000))
   const boundS = Math.max(kvBoundS, sessionBoundS, longestS)
   const nights: MeetingsNight[] = []
   // Never cut for longer than the ceiling, a session holds at most so many blocks.
-  const safe = Math.floor(card.kvBlocks / (CURVE.peakBlocks(7_500) + CURVE.blocksAfter(60)))
+  const safe = Math.floor(record.kvBlocks / (CURVE.peakBlocks(7_500) + CURVE.blocksAfter(60)))
   for (const [policy, lanesMax] of [
     ['elastic', LANES_MAX],
     ['fixed', LANES_MAX],
     ['fixed', safe],
   ] as const) {
-    const engine = engineOf(card, { policy, lanesMax, floorS: FLOOR_S })
+    const engine = engineOf(record, { policy, lanesMax, floorS: FLOOR_S })
     const { endedMs, truths } = await runNight({ seed, engines: [engine], jobs })
     const { blocksMax: kvBlocksMax, overflows } = truths[0] ?? { blocksMax: 0, overflows: 0 }
     const makespanS = endedMs / 1_000

@@ -1,4 +1,4 @@
-import { type LedgerStore, SIGN_KEPT_MS } from '../../src/admission/index.js'
+import { HEARTBEAT_TTL_MS, type LedgerStore } from '../../src/admission/index.js'
 import type { LegLease } from '../../src/admission/lane/leg-lease.js'
 import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { withoutWorkers } from '../../src/admission/ledger/ledger-changes.js'
@@ -215,7 +215,7 @@ class Night {
       await clock.sleepUntil(killedMs, { signal: over })
       this.log(`killed ${name}`)
       dying.abort(new StopRequested('internal', `${name} was killed.`))
-      await sleepFor(clock, SIGN_KEPT_MS, { signal: over })
+      await sleepFor(clock, HEARTBEAT_TTL_MS, { signal: over })
       await this.reclaim(name)
     }
     kill(this.clock).catch(() => {}) // the night was over before
@@ -232,7 +232,7 @@ class Night {
 
   private openSession(lease: LegLease): SimulatedSession {
     const { engines, jobs } = this.options
-    const at = engines.findIndex(({ id }) => id === lease.desk.engine)
+    const at = engines.findIndex(({ id }) => id === lease.client.engine)
     const truth = this.result.truths[at] as EngineTruth
     const session = truth.open()
     const sessionsMax = engines[at]?.plan.limits.sessions ?? 0

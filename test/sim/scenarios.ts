@@ -54,14 +54,14 @@ export async function runScenario(name: string): Promise<boolean> {
 async function alwaysOn() {
   const rows = []
   let isMet = true
-  for (const [at, card] of CARDS.entries()) {
+  for (const [at, record] of CARDS.entries()) {
     const { meetings, legS, neverRotated } = ALWAYS_ON[at] as (typeof ALWAYS_ON)[number]
     const options = { minutes: HOURS_MINUTES, seed: SEED }
-    const rotated = await runAlwaysOn(engineOf(card), { ...options, meetings })
-    rows.push({ ...rowOf(card, 'elastic', rotated), leg_s_least: legS })
-    const uncut = engineOf(card, { policy: 'profile', ceilingS: Number.POSITIVE_INFINITY })
+    const rotated = await runAlwaysOn(engineOf(record), { ...options, meetings })
+    rows.push({ ...rowOf(record, 'elastic', rotated), leg_s_least: legS })
+    const uncut = engineOf(record, { policy: 'profile', ceilingS: Number.POSITIVE_INFINITY })
     const never = await runAlwaysOn(uncut, { ...options, meetings: neverRotated + 20 })
-    rows.push({ ...rowOf(card, 'profile, ceiling off', never), leg_s_least: 0 })
+    rows.push({ ...rowOf(record, 'profile, ceiling off', never), leg_s_least: 0 })
     isMet &&= rotated.sessions >= meetings && rotated.meanLegS >= legS
     isMet &&= never.sessions === neverRotated && rotated.overflows + never.overflows === 0
   }
@@ -72,27 +72,30 @@ async function stepBudget() {
   const rows = []
   let isMet = true
   const options = { meetings: TOO_MANY, minutes: STEP_MINUTES, seed: SEED }
-  for (const card of CARDS) {
+  for (const record of CARDS) {
     for (const legS of LEGS_S) {
       const wish = { hasSteps: true, floorS: legS * (1 - AROUND), ceilingS: legS * (1 + AROUND) }
-      const result = await runAlwaysOn(engineOf(card, wish), options)
-      rows.push(rowOf(card, `elastic, legs around ${legS} s`, result))
+      const result = await runAlwaysOn(engineOf(record, wish), options)
+      rows.push(rowOf(record, `elastic, legs around ${legS} s`, result))
       isMet &&= result.stepMsMax <= STEP_MS_MAX && result.overflows === 0
     }
-    const all = await runAlwaysOn(engineOf(card, { hasSteps: true }), options)
-    rows.push(rowOf(card, 'elastic, 20 s to 600 s', all))
+    const all = await runAlwaysOn(engineOf(record, { hasSteps: true }), options)
+    rows.push(rowOf(record, 'elastic, 20 s to 600 s', all))
     const wish = { hasSteps: true, policy: 'profile', ceilingS: Number.POSITIVE_INFINITY } as const
-    const uncut = await runAlwaysOn(engineOf(card, wish), { ...options, minutes: STEP_MINUTES / 2 })
-    rows.push(rowOf(card, 'profile, ceiling off, half an hour each', uncut))
+    const uncut = await runAlwaysOn(engineOf(record, wish), {
+      ...options,
+      minutes: STEP_MINUTES / 2,
+    })
+    rows.push(rowOf(record, 'profile, ceiling off, half an hour each', uncut))
     isMet &&= Math.max(all.stepMsMax, uncut.stepMsMax) <= STEP_MS_MAX
   }
   return { rows, isMet }
 }
 
-function rowOf(card: Card, policy: string, result: AlwaysOn) {
+function rowOf(record: Card, policy: string, result: AlwaysOn) {
   return {
-    card: card.name,
-    kv_blocks: card.kvBlocks,
+    record: record.name,
+    kv_blocks: record.kvBlocks,
     policy,
     sessions: result.sessions,
     last_start_s: result.lastStartS,

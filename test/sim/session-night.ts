@@ -149,7 +149,7 @@ function carrier(
   const runners = new Map<string, SessionRunner>()
   for (const [id, opener] of standins) runners.set(id, sessionRunner({ opener, clock }))
   return async (lease, { pace, signal }) => {
-    const run = runners.get(lease.desk.engine) as SessionRunner
+    const run = runners.get(lease.client.engine) as SessionRunner
     const result = await run(requestOf(lease, { pace, onFault }), { signal })
     const samples = lease.frames * FRAME_SAMPLES
     if (!result.verified || result.samples !== samples) {
@@ -165,7 +165,7 @@ function requestOf(
   const { pace, onFault } = parts
   const frameMs = frameMsOf(pace)
   return {
-    engine: { url: `ws://${lease.desk.engine}/v1/realtime`, key: null },
+    engine: { url: `ws://${lease.client.engine}/v1/realtime`, key: null },
     model: MODEL,
     audio: {
       async *frames() {

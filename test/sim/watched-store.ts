@@ -2,8 +2,8 @@ import type { LedgerReading, LedgerStore } from '../../src/admission/index.js'
 import type { Ledger } from '../../src/admission/ledger/ledger.js'
 import { leasesOf } from '../../src/admission/ledger/ledger-changes.js'
 import type { EnginePlan } from '../../src/admission/load/engine-plan.js'
-import { staysWithin } from '../../src/admission/load/held-load.js'
-import { isUneasy, releaseMs } from '../../src/admission/load/lease-times.js'
+import { hasLateLeases, releaseMs } from '../../src/admission/load/lease-times.js'
+import { staysWithin } from '../../src/admission/load/leases-fit.js'
 import { loadOf } from '../../src/admission/load/ledger-load.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import { UpstreamError } from '../../src/kernel/errors.js'
@@ -74,14 +74,14 @@ export class WatchedStore implements LedgerStore {
 
 /** Whether a ledger in which nobody is late has more open than fits until all is released. */
 export function isOverbooked(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
-  if (plan.policy === 'fixed' || isUneasy(plan, ledger, nowMs)) return false
+  if (plan.policy === 'fixed' || hasLateLeases(plan, ledger, nowMs)) return false
   const leases = leasesOf(ledger)
   const ends = leases.map(({ chain, leg }) => releaseMs(plan, leg, chain.pace, nowMs))
   const horizonMs = Math.max(nowMs, ...ends) - nowMs + 1_000
   const { limits } = plan
   const allowed = { ...plan, limits: { ...limits, stepMs: limits.stepMs * STEP_TOLERANCE } }
-  const fits = (cellMs: number) => {
-    const scope = { nowMs, horizonMs, cellMs, openOnly: true }
+  const fits = (slotMs: number) => {
+    const scope = { nowMs, horizonMs, slotMs, openOnly: true }
     return staysWithin(allowed, loadOf(plan, ledger, scope))
   }
   // No sum is too small, but a coarse one may be too large: the fine one, which costs, decides.

@@ -1,4 +1,4 @@
-import type { LedgerStore, SignsOfLife } from '../index.js'
+import type { LedgerStore, WorkerHeartbeats } from '../index.js'
 import type { Ledger } from '../ledger/ledger.js'
 import { withoutWorkers } from '../ledger/ledger-changes.js'
 
@@ -12,7 +12,7 @@ export interface DeadLeases {
 /** What looking for them needs. */
 export interface LeasePorts {
   ledgers: LedgerStore
-  signs: SignsOfLife
+  heartbeats: WorkerHeartbeats
 }
 
 /**
@@ -21,14 +21,14 @@ export interface LeasePorts {
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function deadLeases(
-  { ledgers, signs }: LeasePorts,
+  { ledgers, heartbeats }: LeasePorts,
   engine: string,
   options: { signal: AbortSignal },
 ): Promise<DeadLeases[]> {
   const { ledger } = await ledgers.read(engine, options)
   const workers = [...new Set(ledger.chains.map(({ worker }) => worker))]
   if (workers.length === 0) return []
-  const ages = await signs.ages(workers, options)
+  const ages = await heartbeats.ages(workers, options)
   const dead = workers.filter((worker) => (ages.get(worker) ?? null) === null)
   return dead.map((worker) => ({ engine, worker, chains: chainsOf(ledger, worker) }))
 }
@@ -38,13 +38,13 @@ export async function deadLeases(
  * left for the next time.
  */
 export async function removeDeadLeases(
-  { ledgers, signs }: LeasePorts,
+  { ledgers, heartbeats }: LeasePorts,
   { engine, worker }: DeadLeases,
   options: { signal: AbortSignal },
 ): Promise<void> {
   const { ledger, revision } = await ledgers.read(engine, options)
   if (chainsOf(ledger, worker) === 0) return
-  const ages = await signs.ages([worker], options)
+  const ages = await heartbeats.ages([worker], options)
   if ((ages.get(worker) ?? null) !== null) return
   const left = withoutWorkers(ledger, new Set([worker]))
   await ledgers.write(engine, left, { revision, ...options })

@@ -1,9 +1,9 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
 import { UpstreamError } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
-import { type LedgerStep, NO_CHANGE } from '../ledger/engine-desk.js'
 import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
 import { withLegAs } from '../ledger/ledger-changes.js'
+import { type LedgerStep, NO_CHANGE } from '../ledger/ledger-client.js'
 import { changePatiently } from '../ledger/patient-change.js'
 import { type LegLease, SLIP_MAX_MS } from './leg-lease.js'
 
@@ -45,7 +45,7 @@ export async function askForBlock(lease: LegLease, question: BlockQuestion): Pro
   const patienceMs = GIVE_UP_MS * (1 + random.uniform())
   for (;;) {
     const answered = await changePatiently(
-      lease.desk,
+      lease.client,
       { clock, random, signal },
       (ledger, nowMs) => answer(lease, question, ledger, nowMs),
       (value) => value && lease.noted(value.entry),
@@ -53,7 +53,7 @@ export async function askForBlock(lease: LegLease, question: BlockQuestion): Pro
     if (answered === null) {
       throw new UpstreamError(
         'engine_overloaded',
-        `The room of ${lease.chainId} on ${lease.desk.engine} went to others; its leg is carried again.`,
+        `The room of ${lease.chainId} on ${lease.client.engine} went to others; its leg is carried again.`,
         { effect: 'none', facts: { chainId: lease.chainId, frame } },
       )
     }
@@ -61,7 +61,7 @@ export async function askForBlock(lease: LegLease, question: BlockQuestion): Pro
     if (clock.monotonicMs() - sinceMs > patienceMs) {
       throw new UpstreamError(
         'engine_overloaded',
-        `The engine ${lease.desk.engine} had no room to go on with a session for ${Math.round(patienceMs / 1000)} s; its leg is carried again.`,
+        `The engine ${lease.client.engine} had no room to go on with a session for ${Math.round(patienceMs / 1000)} s; its leg is carried again.`,
         { facts: { chainId: lease.chainId, frame } },
       )
     }
@@ -75,7 +75,7 @@ function answer(
   ledger: Ledger,
   nowMs: number,
 ): LedgerStep<Answer | null> {
-  const { chainId, index, entry, desk } = lease
+  const { chainId, index, entry, client } = lease
   const known = restore(ledger)
   if (known === null) return NO_CHANGE
   // Rounded down: it never is where the ledger doesn't expect it yet.
@@ -84,7 +84,7 @@ function answer(
   const isNews = hasStopped || lateMs - entry.behindMs > SLIP_MAX_MS
   const going = { ...entry, behindMs: isNews ? lateMs : entry.behindMs, stoppedFrame: null }
   const told = isNews ? withLegAs(known, chainId, going) : known
-  const isGranted = desk.mayTake(told, nowMs, { chainId, index, frame })
+  const isGranted = client.mayTake(told, nowMs, { chainId, index, frame })
   if (isGranted) return { ledger: changed(ledger, told), value: { isGranted, entry: going } }
   const stopped = { ...entry, behindMs: Math.max(entry.behindMs, lateMs), stoppedFrame: frame }
   if (entry.stoppedFrame === frame) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.js'
 import type { Random } from '../../kernel/random.js'
-import type { EngineDesk } from '../ledger/engine-desk.js'
+import type { LedgerClient } from '../ledger/ledger-client.js'
 import type { CutOption } from '../legs/cut-option.js'
 
 /** What a lane needs to go through engines leg by leg. */
@@ -16,10 +16,10 @@ export interface LaneChainOptions {
   clock: Clock
   random: Random
   /** Lanes of jobs that wait and would be let in on an engine if the others made room. */
-  waitingLanes(desk: EngineDesk): number
+  waitingLanes(client: LedgerClient): number
   /**
    * The engine for the next leg; may be another one than that of the leg before.
    * @param isStuck there has been no room on the current one for long
    */
-  chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk
+  chooseEngine(current: LedgerClient, isStuck: boolean): LedgerClient
 }

@@ -1,18 +1,18 @@
 import { sleepFor } from '../../kernel/clock.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { ChainEntry } from '../ledger/chain-entry.js'
-import { type EngineDesk, type LedgerStep, NO_CHANGE } from '../ledger/engine-desk.js'
 import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
 import { leasesOf, withChain, withLegClosed } from '../ledger/ledger-changes.js'
+import { type LedgerClient, type LedgerStep, NO_CHANGE } from '../ledger/ledger-client.js'
 import { changePatiently } from '../ledger/patient-change.js'
-import { LaneCourse } from '../legs/lane-course.js'
-import { type LaneRequest, type LegPlan, legsOf, planLegs } from '../legs/lane-plan.js'
-import type { PlannedStretch } from '../legs/planned-segment.js'
+import { LaneCuts } from '../legs/lane-cuts.js'
+import { type LaneRequest, type LegPlan, legsOf, planLegs } from '../legs/plan-legs.js'
+import type { PlannedSegment } from '../legs/planned-segment.js'
 import { askForBlock } from './ask-for-block.js'
 import { untilChangeOver } from './change-over-wait.js'
 import type { LaneChainOptions } from './lane-chain-options.js'
 import { type LeaseOwner, LegLease } from './leg-lease.js'
-import type { CarriedChain } from './own-chains.js'
+import type { LocalChain } from './local-chains.js'
 import { runningRequest } from './running-request.js'
 
 /** How often a lane that waits for room asks again. */
@@ -30,16 +30,16 @@ const STUCK_AFTER_MS = 30_000
  * What it holds changes together with the ledger, in the same turn of its desk, so that nobody in
  * this process ever decides on one that doesn't match the other.
  */
-export class LaneChain implements LeaseOwner, CarriedChain {
+export class LaneChain implements LeaseOwner, LocalChain {
   /** `end` was called. */
   isOver = false
   private readonly options: LaneChainOptions
-  private readonly course: LaneCourse
+  private readonly laneCuts: LaneCuts
   private readonly entry: ChainEntry
-  private desk: EngineDesk
+  private client: LedgerClient
   private readonly leases: LegLease[] = []
   /** Planned legs after the newest lease. */
-  private ahead: { leg: PlannedLeg; stretch: PlannedStretch }[] = []
+  private ahead: { leg: PlannedLeg; segment: PlannedSegment }[] = []
   private restFrames: number
   private fromFrame: number
   private nextIndex = 0
@@ -49,19 +49,19 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   /** With fewer leases on the engine it may be opened earlier. */
   private openBelowLeases = 0
   /** Where its session was closed for the others: elsewhere it needn't wait. */
-  private freedFrom: EngineDesk | null = null
+  private evictedFrom: LedgerClient | null = null
 
   /** @param start.admitted the legs that the ledger grants already; null: it stands in none yet */
   constructor(
     options: LaneChainOptions,
-    start: { desk: EngineDesk; fromFrame: number; admitted: LegPlan | null },
+    start: { client: LedgerClient; fromFrame: number; admitted: LegPlan | null },
   ) {
     this.options = options
-    this.course = new LaneCourse(options.cuts)
+    this.laneCuts = new LaneCuts(options.cuts)
     this.entry = new ChainEntry(options)
-    this.desk = start.desk
+    this.client = start.client
     this.fromFrame = start.fromFrame
-    this.restFrames = this.course.framesLeft(start.fromFrame)
+    this.restFrames = this.laneCuts.framesLeft(start.fromFrame)
     if (start.admitted) this.grant(start.admitted)
   }
 
@@ -71,12 +71,12 @@ export class LaneChain implements LeaseOwner, CarriedChain {
 
   /** See `CarriedChain`. */
   isAt(engine: string): boolean {
-    return this.engine === engine || this.leases.some(({ desk }) => desk.engine === engine)
+    return this.engine === engine || this.leases.some(({ client }) => client.engine === engine)
   }
 
   /** Of its newest leg. */
   get engine(): string {
-    return this.desk.engine
+    return this.client.engine
   }
 
   /**
@@ -95,13 +95,13 @@ export class LaneChain implements LeaseOwner, CarriedChain {
       const changed = await this.changeOver(running, options)
       if (changed) return changed
       const { endFrame } = running.planned
-      const isStaying = this.options.chooseDesk(this.desk, false) === this.desk
+      const isStaying = this.options.chooseEngine(this.client, false) === this.client
       // One lane too many makes room by ending its leg, not by a longer one.
-      if (isStaying && !this.desk.isFullFor(this.chainId)) await this.replan(running, options)
+      if (isStaying && !this.client.isFullFor(this.chainId)) await this.replan(running, options)
       // No later cut is to be had either: this leg ends, and the lane waits for room.
       if (running.planned.endFrame <= endFrame) break
     }
-    this.fromFrame = this.course.nextFrame(running.planned)
+    this.fromFrame = this.laneCuts.nextFrame(running.planned)
     this.notBeforeMs = this.overMs(running)
     return await this.openAnew(options)
   }
@@ -115,30 +115,30 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     signal: AbortSignal
   }): Promise<void> {
     const { signal } = options
-    await this.giveBack((desk, step) => this.change(desk, { signal }, step))
-    this.openBelowLeases = options.orFewerLeases ? leasesOf(this.desk.ledger).length : 0
-    this.freedFrom = options.orFewerLeases ? this.desk : null
+    await this.giveBack((client, step) => this.change(client, { signal }, step))
+    this.openBelowLeases = options.orFewerLeases ? leasesOf(this.client.ledger).length : 0
+    this.evictedFrom = options.orFewerLeases ? this.client : null
     this.fromFrame = options.fromFrame
-    this.restFrames = this.course.framesLeft(options.fromFrame)
+    this.restFrames = this.laneCuts.framesLeft(options.fromFrame)
     this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
   }
 
   /** Gives back everything; what can't be written is found by the keeper of the engine. */
   async end(options: { signal: AbortSignal }): Promise<void> {
     this.isOver = true
-    await this.giveBack((desk, step) => desk.change(options, step))
+    await this.giveBack((client, step) => client.change(options, step))
   }
 
   private async giveBack(
-    change: (desk: EngineDesk, step: (ledger: Ledger) => LedgerStep<null>) => Promise<null>,
+    change: (client: LedgerClient, step: (ledger: Ledger) => LedgerStep<null>) => Promise<null>,
   ): Promise<void> {
-    const desks = new Set([this.desk, ...this.leases.map(({ desk }) => desk)])
+    const clients = new Set([this.client, ...this.leases.map(({ client }) => client)])
     this.leases.length = 0
     this.ahead = []
     this.parkedSinceMs = null
     const gone = (ledger: Ledger) => ({ ledger: this.entry.without(ledger), value: null })
     // Each of them, whatever became of the others.
-    const changes = await Promise.allSettled([...desks].map((desk) => change(desk, gone)))
+    const changes = await Promise.allSettled([...clients].map((client) => change(client, gone)))
     for (const each of changes) if (each.status === 'rejected') throw each.reason
   }
 
@@ -150,8 +150,8 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   }
 
   /** See `LeaseOwner`. */
-  stands(lease: LegLease): boolean {
-    return this.entry.has(lease.desk.ledger, lease.entry)
+  exists(lease: LegLease): boolean {
+    return this.entry.has(lease.client.ledger, lease.entry)
   }
 
   /** See `LeaseOwner`. */
@@ -160,7 +160,7 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     if (at < 0) return // given back with all others
     this.leases.splice(at, 1)
     const { index } = lease
-    await this.change(lease.desk, options, (ledger, nowMs) => {
+    await this.change(lease.client, options, (ledger, nowMs) => {
       if (!this.entry.isOurs(ledger)) return NO_CHANGE
       const closed = withLegClosed(ledger, { chainId: this.chainId, index, nowMs })
       return { ledger: closed === ledger ? null : closed, value: null }
@@ -169,9 +169,9 @@ export class LaneChain implements LeaseOwner, CarriedChain {
 
   /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
   private restored(lease: LegLease, ledger: Ledger): Ledger | null {
-    if (!lease.isUsed) return this.entry.standing(ledger, lease.entry)
+    if (!lease.isUsed) return this.entry.current(ledger, lease.entry)
     if (!this.entry.isOurs(ledger)) return null
-    if (lease.desk !== this.desk) return this.entry.withLeg(ledger, lease.entry)
+    if (lease.client !== this.client) return this.entry.withLeg(ledger, lease.entry)
     return this.put(ledger)
   }
 
@@ -182,13 +182,13 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   }
 
   private async change<T>(
-    desk: EngineDesk,
+    client: LedgerClient,
     { signal }: { signal: AbortSignal },
     step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
     settle?: (value: T) => void,
   ): Promise<T> {
     const { clock, random } = this.options
-    return await changePatiently(desk, { clock, random, signal }, step, settle)
+    return await changePatiently(client, { clock, random, signal }, step, settle)
   }
 
   /** The first leg that an admission has granted. */
@@ -205,10 +205,17 @@ export class LaneChain implements LeaseOwner, CarriedChain {
 
   /** Takes the first of the legs ahead, which is open. */
   private lease(): LegLease {
-    const { desk, chainId, options } = this
-    const plan = desk.planOf(desk.ledger, desk.nowMs())
-    const granted = this.ahead.shift() as { leg: PlannedLeg; stretch: PlannedStretch }
-    const lease = new LegLease({ ...granted, chainId, desk, plan, owner: this, pace: options.pace })
+    const { client, chainId, options } = this
+    const plan = client.planOf(client.ledger, client.nowMs())
+    const granted = this.ahead.shift() as { leg: PlannedLeg; segment: PlannedSegment }
+    const lease = new LegLease({
+      ...granted,
+      chainId,
+      client,
+      plan,
+      owner: this,
+      pace: options.pace,
+    })
     this.leases.push(lease)
     this.nextIndex = lease.index + 1
     return lease
@@ -222,14 +229,14 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     const { clock, random, pace } = this.options
     const wait = {
       ...{ clock, random },
-      changeMs: () => this.overMs(running) - this.desk.openAheadMs,
-      isPressed: () => this.options.waitingLanes(this.desk) > 0,
+      changeMs: () => this.overMs(running) - this.client.openAheadMs,
+      isPressed: () => this.options.waitingLanes(this.client) > 0,
       replan: () => this.replan(running, options),
     }
     if (pace > 0) return await untilChangeOver(running, wait, options)
     // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
-    const overFrames = this.course.overFrame(running.planned) - running.fromFrame
-    const aheadFrames = Math.ceil(this.desk.openAheadMs / STEP_MS)
+    const overFrames = this.laneCuts.overFrame(running.planned) - running.fromFrame
+    const aheadFrames = Math.ceil(this.client.openAheadMs / STEP_MS)
     await running.arrival(Math.max(0, overFrames - aheadFrames), options)
   }
 
@@ -237,36 +244,36 @@ export class LaneChain implements LeaseOwner, CarriedChain {
   private overMs(running: LegLease): number {
     const { pace, clock } = this.options
     if (pace === 0) return clock.monotonicMs()
-    return running.dueMs(this.course.overFrame(running.planned))
+    return running.dueMs(this.laneCuts.overFrame(running.planned))
   }
 
   private async replan(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
     const step = (ledger: Ledger, nowMs: number): LedgerStep<LegPlan | null> => {
-      const plan = this.desk.planOf(ledger, nowMs)
+      const plan = this.client.planOf(ledger, nowMs)
       if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
       if (running.isSpent) return NO_CHANGE
-      const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
+      const context = { nowMs, waitingLanes: this.options.waitingLanes(this.client) }
       const lane = { ...this.request(), held: this.olderLegs(running) }
       const clockMs = this.options.clock.monotonicMs()
       const request = runningRequest(lane, running, { plan, nowMs, clockMs })
       // A frame that may come to lie behind the end waits until the ledger has decided.
-      running.fence(request.earliestEndFrame - running.fromFrame - 1)
+      running.holdAt(request.earliestEndFrame - running.fromFrame - 1)
       const legPlan = planLegs(plan, ledger, request, context)
       const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
-      return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+      return this.client.leasesFit(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
     }
     try {
-      await this.change(this.desk, options, step, (moved) => {
+      await this.change(this.client, options, step, (moved) => {
         if (moved) this.moveTo(running, moved)
       })
     } finally {
-      running.unfence()
+      running.releaseHold()
     }
   }
 
   private moveTo(running: LegLease, legPlan: LegPlan): void {
     const [first, ...rest] = legsOf(legPlan)
-    if (first) running.moved(first.leg, first.stretch)
+    if (first) running.moved(first.leg, first.segment)
     this.ahead = rest
     this.restFrames = legPlan.restFrames
   }
@@ -277,10 +284,10 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     options: { signal: AbortSignal },
   ): Promise<LegLease | null> {
     // On another engine it begins anew.
-    if (this.options.chooseDesk(this.desk, false) !== this.desk) return null
-    const fromFrame = this.course.nextFrame(running.planned)
+    if (this.options.chooseEngine(this.client, false) !== this.client) return null
+    const fromFrame = this.laneCuts.nextFrame(running.planned)
     return await this.leaseNext(options, (ledger, nowMs) => {
-      const startMs = Math.max(nowMs, this.desk.toStore(this.overMs(running)))
+      const startMs = Math.max(nowMs, this.client.toStore(this.overMs(running)))
       return this.openStep(ledger, nowMs, { openMs: nowMs, startMs, fromFrame })
     })
   }
@@ -290,7 +297,7 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     step: (ledger: Ledger, nowMs: number) => LedgerStep<LegPlan | null>,
   ): Promise<LegLease | null> {
     let lease: LegLease | null = null
-    await this.change(this.desk, options, step, (granted) => {
+    await this.change(this.client, options, step, (granted) => {
       if (!granted) return
       this.grant(granted)
       lease = this.lease()
@@ -304,15 +311,15 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     first: LaneRequest['first'],
     mustFit = false,
   ): LedgerStep<LegPlan | null> {
-    const plan = this.desk.planOf(ledger, nowMs)
+    const plan = this.client.planOf(ledger, nowMs)
     const held = this.openLegs()
-    if (this.desk.isFullFor(this.chainId, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
+    if (this.client.isFullFor(this.chainId, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
-    const context = { nowMs, waitingLanes: this.options.waitingLanes(this.desk) }
+    const context = { nowMs, waitingLanes: this.options.waitingLanes(this.client) }
     const legPlan = planLegs(plan, ledger, request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
     const next = withChain(ledger, this.entry.chain(held, legPlan))
-    return this.desk.holds(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+    return this.client.leasesFit(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
   }
 
   /** Leases a leg with none running: waits until there is room. */
@@ -321,9 +328,9 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     let sinceMs = clock.monotonicMs()
     for (;;) {
       const waitedMs = clock.monotonicMs() - Math.max(sinceMs, this.notBeforeMs)
-      const chosen = this.options.chooseDesk(this.desk, waitedMs > STUCK_AFTER_MS)
-      if (chosen !== this.desk) {
-        await this.moveToDesk(chosen, options)
+      const chosen = this.options.chooseEngine(this.client, waitedMs > STUCK_AFTER_MS)
+      if (chosen !== this.client) {
+        await this.moveToEngine(chosen, options)
         sinceMs = clock.monotonicMs()
       }
       const isPressing = waitedMs > PARKED_MAX_MS
@@ -344,9 +351,9 @@ export class LaneChain implements LeaseOwner, CarriedChain {
     nowMs: number,
     isPressing: boolean,
   ): LedgerStep<LegPlan | null> {
-    const { openAheadMs } = this.desk
-    const dueMs = this.desk.toStore(this.notBeforeMs)
-    const isElsewhere = this.freedFrom !== null && this.freedFrom !== this.desk
+    const { openAheadMs } = this.client
+    const dueMs = this.client.toStore(this.notBeforeMs)
+    const isElsewhere = this.evictedFrom !== null && this.evictedFrom !== this.client
     const mayBeEarly = isElsewhere || leasesOf(ledger).length < this.openBelowLeases
     if (this.earlyMs() > 0 && !mayBeEarly) return NO_CHANGE
     const startMs = mayBeEarly ? nowMs + openAheadMs : Math.max(nowMs + openAheadMs, dueMs)
@@ -360,32 +367,35 @@ export class LaneChain implements LeaseOwner, CarriedChain {
 
   /** Until a leg may be opened whose lane was told to wait; by our clock, which told it so. */
   private earlyMs(): number {
-    return this.notBeforeMs - this.desk.openAheadMs - this.options.clock.monotonicMs()
+    return this.notBeforeMs - this.client.openAheadMs - this.options.clock.monotonicMs()
   }
 
   /** Stands in the ledger as one that waits, so that nobody new is let in before it. */
   private parkStep(ledger: Ledger, nowMs: number): LedgerStep<null> {
     if (!this.entry.isOurs(ledger)) return NO_CHANGE
-    this.restFrames = this.course.framesLeft(this.fromFrame)
+    this.restFrames = this.laneCuts.framesLeft(this.fromFrame)
     this.ahead = []
     this.parkedSinceMs ??= Math.round(nowMs)
     const next = this.put(ledger)
     return { ledger: next === ledger ? null : next, value: null }
   }
 
-  private async moveToDesk(desk: EngineDesk, options: { signal: AbortSignal }): Promise<void> {
-    await this.change(this.desk, options, (ledger) => {
+  private async moveToEngine(
+    client: LedgerClient,
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    await this.change(this.client, options, (ledger) => {
       return { ledger: this.entry.withOnly(ledger, this.openLegs(ledger)), value: null }
     })
-    this.desk = desk
+    this.client = client
     this.parkedSinceMs = null
   }
 
   /** @param inLedger without those that have no session yet and went to others there */
   private openLegs(inLedger?: Ledger): PlannedLeg[] {
     const isLost = ({ isUsed, entry }: LegLease) =>
-      inLedger && !isUsed && !this.entry.standing(inLedger, entry)
-    const here = this.leases.filter((each) => each.desk === this.desk && !isLost(each))
+      inLedger && !isUsed && !this.entry.current(inLedger, entry)
+    const here = this.leases.filter((each) => each.client === this.client && !isLost(each))
     return here.map(({ entry }) => entry)
   }
 

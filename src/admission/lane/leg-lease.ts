@@ -1,8 +1,8 @@
-import { Pulse } from '../../kernel/pulse.js'
+import { Condition } from '../../kernel/condition.js'
 import { stepsToFirstDelta } from '../../model/step-law.js'
-import type { EngineDesk } from '../ledger/engine-desk.js'
 import type { PlannedLeg } from '../ledger/ledger.js'
-import type { PlannedStretch } from '../legs/planned-segment.js'
+import type { LedgerClient } from '../ledger/ledger-client.js'
+import type { PlannedSegment } from '../legs/planned-segment.js'
 import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
 
 /** A sender that is behind its planned curve by more asks before it takes a new block. */
@@ -13,7 +13,7 @@ export interface LeaseOwner {
   /** Resolves when the new block may be taken that frame `frame` of the leg needs. */
   ask(lease: LegLease, frame: number, options: { signal: AbortSignal }): Promise<void>
   /** Whether the lease is in the ledger as it is here, as far as the copy tells. */
-  stands(lease: LegLease): boolean
+  exists(lease: LegLease): boolean
   /** Takes the lease out of the ledger; the session's blocks are free by then. */
   closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void>
 }
@@ -26,12 +26,12 @@ export interface LeaseOwner {
 export class LegLease {
   readonly index: number
   readonly chainId: string
-  readonly desk: EngineDesk
+  readonly client: LedgerClient
   readonly fromFrame: number
   /** When the first frame is due, on this process's monotonic clock. */
   readonly startMs: number
   /** Beats when its end was moved. */
-  readonly moves = new Pulse()
+  readonly moves = new Condition()
   /** Frames that were sent, as far as the sender has told. */
   sentFrames = 0
   /** How late the newest frame was. */
@@ -43,36 +43,36 @@ export class LegLease {
   private readonly plan: EnginePlan
   private readonly pace: number
   private readonly owner: LeaseOwner
-  private stretch: PlannedStretch
+  private segment: PlannedSegment
   private leg: PlannedLeg
   private nextStep = 0
-  private borderFrame = 0
+  private nextBlockFrame = 0
   /** Its end is being moved and may come to be here: no further until that is known. */
-  private fenceFrame = Number.POSITIVE_INFINITY
+  private holdFrame = Number.POSITIVE_INFINITY
   /** Whoever waits for the sender to come to a frame. */
   private awaitedFrame = Number.POSITIVE_INFINITY
-  private readonly arrivals = new Pulse()
+  private readonly arrivals = new Condition()
 
   constructor(options: {
     chainId: string
-    desk: EngineDesk
+    client: LedgerClient
     plan: EnginePlan
     owner: LeaseOwner
     pace: number
     leg: PlannedLeg
-    stretch: PlannedStretch
+    segment: PlannedSegment
   }) {
     this.chainId = options.chainId
-    this.desk = options.desk
+    this.client = options.client
     this.plan = options.plan
     this.owner = options.owner
     this.pace = options.pace
     this.leg = options.leg
-    this.stretch = options.stretch
+    this.segment = options.segment
     this.index = options.leg.index
-    this.fromFrame = options.stretch.fromFrame
-    this.startMs = options.desk.toMonotonic(options.leg.startMs)
-    this.findBorder()
+    this.fromFrame = options.segment.fromFrame
+    this.startMs = options.client.toMonotonic(options.leg.startMs)
+    this.findNextBlock()
   }
 
   /** Aborted once the lease is being given back. */
@@ -82,12 +82,12 @@ export class LegLease {
 
   /** Frames of the leg, as planned now. */
   get frames(): number {
-    return this.stretch.endFrame - this.fromFrame
+    return this.segment.endFrame - this.fromFrame
   }
 
   /** Where it ends, and how. */
-  get planned(): PlannedStretch {
-    return this.stretch
+  get planned(): PlannedSegment {
+    return this.segment
   }
 
   /** As it stands in the ledger. */
@@ -96,11 +96,11 @@ export class LegLease {
   }
 
   /** Its end was moved, and the ledger knows. */
-  moved(leg: PlannedLeg, stretch: PlannedStretch): void {
+  moved(leg: PlannedLeg, segment: PlannedSegment): void {
     this.leg = leg
-    this.stretch = stretch
-    this.findBorder()
-    this.moves.beat()
+    this.segment = segment
+    this.findNextBlock()
+    this.moves.notifyAll()
   }
 
   /** What the ledger says of its sender has changed. */
@@ -117,22 +117,22 @@ export class LegLease {
    * Its end is about to be moved: frames from this one on are not sent before `unfence`, and its
    * last one neither, for with that the sender is through.
    */
-  fence(frame: number): void {
-    this.fenceFrame = Math.min(frame, this.frames - 1)
+  holdAt(frame: number): void {
+    this.holdFrame = Math.min(frame, this.frames - 1)
   }
 
   /** Whatever was about to be moved has been. */
-  unfence(): void {
-    if (this.fenceFrame === Number.POSITIVE_INFINITY) return
-    this.fenceFrame = Number.POSITIVE_INFINITY
-    this.moves.beat()
+  releaseHold(): void {
+    if (this.holdFrame === Number.POSITIVE_INFINITY) return
+    this.holdFrame = Number.POSITIVE_INFINITY
+    this.moves.notifyAll()
   }
 
   /** Resolves when the sender comes to a frame, or has ended. @throws the signal's reason */
   async arrival(frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
     while (this.sentFrames < frame && !this.ended.aborted) {
       this.awaitedFrame = frame
-      await this.arrivals.next(signal)
+      await this.arrivals.wait(signal)
     }
   }
 
@@ -153,7 +153,7 @@ export class LegLease {
     nowMs: number,
     options: { signal: AbortSignal },
   ): Promise<void> | undefined {
-    if (frame >= this.fenceFrame) return this.passFence(frame, options)
+    if (frame >= this.holdFrame) return this.passHold(frame, options)
     this.sentFrames = frame
     this.lateMs = this.lateAt(frame, nowMs)
     if (frame >= this.awaitedFrame) this.arrive()
@@ -162,10 +162,10 @@ export class LegLease {
       return undefined
     }
     if (!this.isUsed) return this.ask(frame, options)
-    if (frame < this.borderFrame) return undefined
+    if (frame < this.nextBlockFrame) return undefined
     const unknownMs = this.lateMs - this.leg.behindMs
-    if (unknownMs <= SLIP_MAX_MS && this.desk.isCalm && this.owner.stands(this)) {
-      this.passBorder(frame)
+    if (unknownMs <= SLIP_MAX_MS && this.client.allOnTime && this.owner.exists(this)) {
+      this.passBlock(frame)
       return undefined
     }
     return this.ask(frame, options)
@@ -174,7 +174,7 @@ export class LegLease {
   private async ask(frame: number, options: { signal: AbortSignal }): Promise<void> {
     await this.owner.ask(this, frame, options)
     this.isUsed = true
-    this.passBorder(frame)
+    this.passBlock(frame)
   }
 
   /** How late a frame is, at a moment of the monotonic clock. */
@@ -190,7 +190,7 @@ export class LegLease {
   }
 
   /** The first frame from one on with which the session's curve takes blocks. */
-  borderAfter(frame: number): number {
+  blockFrameAfter(frame: number): number {
     const { curve } = this.plan
     return curve.stepFrames[curve.stepFrom(frame)] ?? Number.POSITIVE_INFINITY
   }
@@ -204,27 +204,27 @@ export class LegLease {
 
   private arrive(): void {
     this.awaitedFrame = Number.POSITIVE_INFINITY
-    this.arrivals.beat()
+    this.arrivals.notifyAll()
   }
 
-  private async passFence(frame: number, options: { signal: AbortSignal }): Promise<void> {
-    while (frame >= this.fenceFrame) await this.moves.next(options.signal)
-    await this.permit(frame, this.desk.toMonotonic(this.desk.nowMs()), options)
+  private async passHold(frame: number, options: { signal: AbortSignal }): Promise<void> {
+    while (frame >= this.holdFrame) await this.moves.wait(options.signal)
+    await this.permit(frame, this.client.toMonotonic(this.client.nowMs()), options)
   }
 
-  private passBorder(frame: number): void {
+  private passBlock(frame: number): void {
     const { steps } = this.plan.curve
     while (this.nextStep < steps.length && (steps[this.nextStep]?.frame ?? 0) <= frame) {
       this.nextStep += 1
     }
-    this.findBorder()
+    this.findNextBlock()
   }
 
   /** The next frame with which blocks are taken: a step of the curve, or the last with its tail. */
-  private findBorder(): void {
+  private findNextBlock(): void {
     const step = this.plan.curve.steps[this.nextStep]?.frame ?? Number.POSITIVE_INFINITY
     const last = this.frames - 1
     // Once past the last frame's border there is nothing left to ask for.
-    this.borderFrame = this.sentFrames >= last ? step : Math.min(step, last)
+    this.nextBlockFrame = this.sentFrames >= last ? step : Math.min(step, last)
   }
 }

@@ -1,4 +1,4 @@
-import type { LaneRequest } from '../legs/lane-plan.js'
+import type { LaneRequest } from '../legs/plan-legs.js'
 import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
 import { lateMs } from '../load/lease-times.js'
 import { FIX_AHEAD_MS } from './change-over-wait.js'

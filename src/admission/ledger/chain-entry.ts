@@ -35,7 +35,7 @@ export class ChainEntry {
    * Its start tells it from one that was granted later. What its sender has told of itself may be
    * another there, where the answer to that was lost.
    */
-  standing(ledger: Ledger, leg: PlannedLeg): Ledger | null {
+  current(ledger: Ledger, leg: PlannedLeg): Ledger | null {
     const stands = this.isOurs(ledger) ? this.find(ledger) : undefined
     const isThere = stands?.legs.some(({ index, open, startMs }) => {
       return open && index === leg.index && startMs === leg.startMs

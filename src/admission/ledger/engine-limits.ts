@@ -25,5 +25,5 @@ export function learnedPlan(
 function liveLoad(plan: EnginePlan, ledger: Ledger, nowMs: number): number {
   const live = { ...ledger, chains: ledger.chains.filter((chain) => chain.live) }
   if (live.chains.length === 0) return 0
-  return loadOf(plan, live, { nowMs, horizonMs: 1, cellMs: 1 }).blocks[0] ?? 0
+  return loadOf(plan, live, { nowMs, horizonMs: 1, slotMs: 1 }).blocks[0] ?? 0
 }

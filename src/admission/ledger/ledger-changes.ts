@@ -1,4 +1,4 @@
-import { type Crowd, crowdOf } from '../load/engine-plan.js'
+import { type LaneLoad, laneLoadOf } from '../load/engine-plan.js'
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
 
 /** Puts a chain in the place of the one with its id, or at the end. */
@@ -46,13 +46,13 @@ export function withLegAs(ledger: Ledger, chainId: string, leg: PlannedLeg): Led
 }
 
 /** Lanes that the engine carries; a change-over counts once. */
-export function lanesCarried(ledger: Ledger): number {
+export function lanesRunning(ledger: Ledger): number {
   return ledger.chains.length
 }
 
 /** The lanes that the engine carries, and others that would join them. */
-export function crowdWith(ledger: Ledger, paces: readonly number[]): Crowd {
-  return crowdOf([...ledger.chains.map(({ pace }) => pace), ...paces])
+export function laneLoadWith(ledger: Ledger, paces: readonly number[]): LaneLoad {
+  return laneLoadOf([...ledger.chains.map(({ pace }) => pace), ...paces])
 }
 
 /** Lanes other than one that hold a session. */

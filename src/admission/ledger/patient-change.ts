@@ -1,8 +1,8 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
 import { UpstreamError } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
-import type { EngineDesk, LedgerStep } from './engine-desk.js'
 import type { Ledger } from './ledger.js'
+import type { LedgerClient, LedgerStep } from './ledger-client.js'
 
 /** A store that is out is asked again so often, and for so long: sessions run on meanwhile. */
 const ASK_AGAIN_MS = 500
@@ -14,7 +14,7 @@ const PATIENCE_MS = 60_000
  * @throws UpstreamError when it is out for a minute; the signal's reason
  */
 export async function changePatiently<T>(
-  desk: EngineDesk,
+  client: LedgerClient,
   parts: { clock: Clock; random: Random; signal: AbortSignal },
   step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
   settle?: (value: T) => void,
@@ -23,7 +23,7 @@ export async function changePatiently<T>(
   const sinceMs = clock.monotonicMs()
   for (;;) {
     try {
-      return await desk.change({ signal }, step, settle)
+      return await client.change({ signal }, step, settle)
     } catch (error) {
       const isOver = clock.monotonicMs() - sinceMs > PATIENCE_MS
       if (signal.aborted || isOver || !(error instanceof UpstreamError)) throw error

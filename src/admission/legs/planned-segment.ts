@@ -1,7 +1,7 @@
 import type { CutOption } from './cut-option.js'
 
 /** A stretch of a lane for one session. */
-export interface PlannedStretch {
+export interface PlannedSegment {
   readonly fromFrame: number
   /** Exclusive. */
   readonly endFrame: number

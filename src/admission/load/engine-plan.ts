@@ -73,34 +73,34 @@ export function meanStepMs(plan: EnginePlan, legFrames: number, pace: number): n
 }
 
 /** Lanes that share an engine. */
-export interface Crowd {
+export interface LaneLoad {
   readonly lanes: number
   /** Of all of them on average: faster ones change over more often. */
   readonly pace: number
 }
 
 /** Lanes of these paces together; one that goes as fast as it can counts as real time. */
-export function crowdOf(paces: readonly number[]): Crowd {
+export function laneLoadOf(paces: readonly number[]): LaneLoad {
   const sum = paces.reduce((total, pace) => total + (pace === 0 ? 1 : pace), 0)
   return { lanes: paces.length, pace: paces.length === 0 ? 1 : sum / paces.length }
 }
 
 /** A crowd with more lanes that go as it does. */
-export function withMore(crowd: Crowd, lanes: number): Crowd {
-  return { ...crowd, lanes: crowd.lanes + lanes }
+export function withMore(laneLoad: LaneLoad, lanes: number): LaneLoad {
+  return { ...laneLoad, lanes: laneLoad.lanes + lanes }
 }
 
 /**
  * The longest legs with which a crowd fits on average into a share of the engine, in frames; null
  * when not even legs of the floor's length do.
  */
-export function legFramesFor(plan: EnginePlan, crowd: Crowd, share: number): number | null {
-  const { lanes, pace } = crowd
+export function legFramesFor(plan: EnginePlan, laneLoad: LaneLoad, share: number): number | null {
+  const { lanes, pace } = laneLoad
   const fits = (frames: number) =>
     lanes * meanBlocks(plan, frames, pace) <= plan.limits.kvBlocks * share &&
     lanes * meanStepMs(plan, frames, pace) <= plan.limits.stepMs * share
   const longest = Math.min(plan.ceilingFrames, LEG_FRAMES_MAX)
-  let low = Math.max(plan.floorFrames, legFramesForSessions(plan, crowd))
+  let low = Math.max(plan.floorFrames, legFramesForSessions(plan, laneLoad))
   if (low > longest || !fits(low)) return null
   if (fits(longest)) return longest
   let high = longest
@@ -113,7 +113,7 @@ export function legFramesFor(plan: EnginePlan, crowd: Crowd, share: number): num
 }
 
 /** The shortest legs with which change-overs leave so many lanes enough of `max_num_seqs`. */
-function legFramesForSessions(plan: EnginePlan, { lanes, pace }: Crowd): number {
+function legFramesForSessions(plan: EnginePlan, { lanes, pace }: LaneLoad): number {
   const { sessions } = plan.limits
   if (!Number.isFinite(sessions)) return 0
   const twiceMs = plan.openAheadMs + plan.tailMs + RELEASE_GRACE_MS

@@ -19,7 +19,7 @@ export function isOverdue(plan: EnginePlan, leg: PlannedLeg, pace: number, nowMs
 }
 
 /** Whether somebody may be where no plan has him: then no new block is taken without asking. */
-export function isUneasy(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
+export function hasLateLeases(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
   return ledger.chains.some((chain) =>
     chain.legs.some((leg) => {
       const isLate = leg.behindMs > 0 || leg.stoppedFrame !== null

@@ -8,7 +8,7 @@ import { LoadProfile } from './load-profile.js'
 export interface LoadScope {
   nowMs: number
   horizonMs: number
-  cellMs: number
+  slotMs: number
   /** This chain is left out. */
   except?: string | null
   /** Leases only: what is held, and not what is merely planned. */
@@ -19,8 +19,8 @@ export interface LoadScope {
 
 /** What the chains of a ledger ask of their engine from now on. */
 export function loadOf(plan: EnginePlan, ledger: Ledger, scope: LoadScope): LoadProfile {
-  const { nowMs, horizonMs, cellMs } = scope
-  const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, cellMs })
+  const { nowMs, horizonMs, slotMs } = scope
+  const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, slotMs })
   for (const chain of ledger.chains) {
     if (chain.id === scope.except) continue
     if (plan.policy === 'reserve') addReserved(plan, profile, chain, scope)

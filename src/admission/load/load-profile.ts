@@ -15,8 +15,8 @@ export type LegTimes = Pick<PlannedLeg, 'openMs' | 'startMs' | 'frames'>
  */
 export class LoadProfile {
   readonly originMs: number
-  readonly cellMs: number
-  readonly cells: number
+  readonly slotMs: number
+  readonly slots: number
   private readonly plan: EnginePlan
   private readonly blockRises: Float64Array
   private readonly sessionRises: Float64Array
@@ -24,21 +24,21 @@ export class LoadProfile {
   private readonly stepSlopes: Float64Array
   private summed = false
 
-  constructor(plan: EnginePlan, grid: { originMs: number; horizonMs: number; cellMs: number }) {
+  constructor(plan: EnginePlan, grid: { originMs: number; horizonMs: number; slotMs: number }) {
     this.plan = plan
     this.originMs = grid.originMs
-    this.cellMs = grid.cellMs
-    this.cells = Math.max(1, Math.ceil(grid.horizonMs / grid.cellMs))
-    this.blockRises = new Float64Array(this.cells + 1)
-    this.sessionRises = new Float64Array(this.cells + 1)
-    this.stepRises = new Float64Array(this.cells + 1)
-    this.stepSlopes = new Float64Array(this.cells + 1)
+    this.slotMs = grid.slotMs
+    this.slots = Math.max(1, Math.ceil(grid.horizonMs / grid.slotMs))
+    this.blockRises = new Float64Array(this.slots + 1)
+    this.sessionRises = new Float64Array(this.slots + 1)
+    this.stepRises = new Float64Array(this.slots + 1)
+    this.stepSlopes = new Float64Array(this.slots + 1)
   }
 
   /** The cell of a moment; before the origin 0, after the horizon `cells`. */
-  cellAt(atMs: number): number {
-    const cell = Math.floor((atMs - this.originMs) / this.cellMs)
-    return cell < 0 ? 0 : Math.min(cell, this.cells)
+  slotAt(atMs: number): number {
+    const slot = Math.floor((atMs - this.originMs) / this.slotMs)
+    return slot < 0 ? 0 : Math.min(slot, this.slots)
   }
 
   /**
@@ -49,8 +49,8 @@ export class LoadProfile {
     const { curve, tailMs } = this.plan
     const frameMs = frameMsOf(pace)
     const endMs = leg.startMs + leg.frames * frameMs + tailMs + RELEASE_GRACE_MS
-    const from = this.cellAt(leg.openMs)
-    const to = options.overdue ? this.cells : this.cellAfter(endMs)
+    const from = this.slotAt(leg.openMs)
+    const to = options.overdue ? this.slots : this.slotAfter(endMs)
     if (to <= from) return
     const peak = curve.peakBlocks(leg.frames)
     if (pace > 0) this.addStaircase(leg, frameMs, { from, to })
@@ -66,8 +66,8 @@ export class LoadProfile {
     level: { blocks: number; stepMs: number; sessions: number },
     range: { fromMs: number; toMs: number },
   ): void {
-    const from = this.cellAt(range.fromMs)
-    const to = this.cellAfter(range.toMs)
+    const from = this.slotAt(range.fromMs)
+    const to = this.slotAfter(range.toMs)
     if (to <= from) return
     this.sessionRises[from] = (this.sessionRises[from] as number) + level.sessions
     this.sessionRises[to] = (this.sessionRises[to] as number) - level.sessions
@@ -102,26 +102,26 @@ export class LoadProfile {
     const { from, to } = range
     const rises = this.blockRises
     const lastFrame = leg.frames - 1
-    const startCell = (leg.startMs - this.originMs) / this.cellMs
-    const cellsPerFrame = frameMs / this.cellMs
-    const beyond = Math.ceil((from + 1 - startCell) / cellsPerFrame)
+    const startSlot = (leg.startMs - this.originMs) / this.slotMs
+    const slotsPerFrame = frameMs / this.slotMs
+    const beyond = Math.ceil((from + 1 - startSlot) / slotsPerFrame)
     const past = Math.max(0, Math.min(lastFrame, beyond))
     let held = curve.blocksAfter(past)
     rises[from] = (rises[from] as number) + held
     for (let at = curve.stepFrom(past); at < stepFrames.length; at += 1) {
       const frame = stepFrames[at] as number
-      const cell = Math.floor(startCell + frame * cellsPerFrame)
-      if (frame >= lastFrame || cell >= to) break
-      rises[cell] = (rises[cell] as number) + (stepBlocks[at] as number)
+      const slot = Math.floor(startSlot + frame * slotsPerFrame)
+      if (frame >= lastFrame || slot >= to) break
+      rises[slot] = (rises[slot] as number) + (stepBlocks[at] as number)
       held += stepBlocks[at] as number
     }
-    const tail = Math.min(to, Math.max(from, Math.floor(startCell + lastFrame * cellsPerFrame)))
+    const tail = Math.min(to, Math.max(from, Math.floor(startSlot + lastFrame * slotsPerFrame)))
     rises[tail] = (rises[tail] as number) + curve.peakBlocks(leg.frames) - held
   }
 
-  private cellAfter(atMs: number): number {
-    const cell = Math.ceil((atMs - this.originMs) / this.cellMs)
-    return cell < 0 ? 0 : Math.min(cell, this.cells)
+  private slotAfter(atMs: number): number {
+    const slot = Math.ceil((atMs - this.originMs) / this.slotMs)
+    return slot < 0 ? 0 : Math.min(slot, this.slots)
   }
 
   private addStepCost(leg: LegTimes, frameMs: number, range: { from: number; to: number }): void {
@@ -133,19 +133,19 @@ export class LoadProfile {
     const perFrameMs = stepModel.perFrameMs * stepsAtOnce
     const { from, to } = range
     const { stepRises, stepSlopes } = this
-    const first = Math.min(to, Math.max(from, this.cellAt(leg.startMs)))
-    const last = Math.min(to, this.cellAfter(leg.startMs + leg.frames * frameMs))
-    const perCellMs = (perFrameMs * this.cellMs) / frameMs
+    const first = Math.min(to, Math.max(from, this.slotAt(leg.startMs)))
+    const last = Math.min(to, this.slotAfter(leg.startMs + leg.frames * frameMs))
+    const perSlotMs = (perFrameMs * this.slotMs) / frameMs
     const ageFrames = Math.max(0, Math.min(leg.frames, (this.originMs - leg.startMs) / frameMs))
     const startMs = perSessionMs + perFrameMs * ageFrames
     // Before its first audio it takes part in no step.
     stepRises[first] = (stepRises[first] as number) + startMs
-    const grownCells = Math.max(0, last - first)
-    if (grownCells > 0) {
-      stepSlopes[first] = (stepSlopes[first] as number) + perCellMs
-      stepSlopes[last] = (stepSlopes[last] as number) - perCellMs
+    const grownSlots = Math.max(0, last - first)
+    if (grownSlots > 0) {
+      stepSlopes[first] = (stepSlopes[first] as number) + perSlotMs
+      stepSlopes[last] = (stepSlopes[last] as number) - perSlotMs
     }
-    stepRises[to] = (stepRises[to] as number) - startMs - perCellMs * grownCells
+    stepRises[to] = (stepRises[to] as number) - startMs - perSlotMs * grownSlots
   }
 
   private sum(): void {
@@ -155,14 +155,14 @@ export class LoadProfile {
     let sessions = 0
     let stepMs = 0
     let slope = 0
-    for (let cell = 0; cell <= this.cells; cell += 1) {
-      blocks += this.blockRises[cell] as number
-      sessions += this.sessionRises[cell] as number
-      slope += this.stepSlopes[cell] as number
-      stepMs += (this.stepRises[cell] as number) + slope
-      this.blockRises[cell] = blocks
-      this.sessionRises[cell] = sessions
-      this.stepRises[cell] = stepMs
+    for (let slot = 0; slot <= this.slots; slot += 1) {
+      blocks += this.blockRises[slot] as number
+      sessions += this.sessionRises[slot] as number
+      slope += this.stepSlopes[slot] as number
+      stepMs += (this.stepRises[slot] as number) + slope
+      this.blockRises[slot] = blocks
+      this.sessionRises[slot] = sessions
+      this.stepRises[slot] = stepMs
     }
   }
 }

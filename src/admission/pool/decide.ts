@@ -1,12 +1,12 @@
 import { stepCostMs } from '../../model/step-model.js'
 import type { WaitReason } from '../index.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
-import { crowdWith, lanesCarried, withChain } from '../ledger/ledger-changes.js'
+import { laneLoadWith, lanesRunning, withChain } from '../ledger/ledger-changes.js'
 import type { CutOption } from '../legs/cut-option.js'
-import { type LaneRequest, type LegPlan, planLegs } from '../legs/lane-plan.js'
-import { FILL_SHARE } from '../legs/leg-planner.js'
-import { type Crowd, type EnginePlan, frameMsOf, legFramesFor } from '../load/engine-plan.js'
-import { heldFits } from '../load/held-load.js'
+import { FILL_SHARE } from '../legs/cut-search.js'
+import { type LaneRequest, type LegPlan, planLegs } from '../legs/plan-legs.js'
+import { type EnginePlan, frameMsOf, type LaneLoad, legFramesFor } from '../load/engine-plan.js'
+import { leasesFit } from '../load/leases-fit.js'
 import { restStartMs } from '../load/ledger-load.js'
 
 /** What becomes of a job that asks for sessions, as a value. */
@@ -55,19 +55,19 @@ export function decide(
   const waits = (reason: WaitReason): Decision => {
     return { kind: 'wait', reason, earliestMs: earliestMs(ledger, lanes.length, nowMs) }
   }
-  const crowd = crowdWith(
+  const laneLoad = laneLoadWith(
     ledger,
     lanes.map(({ pace }) => pace),
   )
   // On an empty engine a job begins even so: else one with many lanes would wait for ever.
-  const carried = lanesCarried(ledger)
+  const carried = lanesRunning(ledger)
   if (carried > 0 && carried + lanes.length > plan.limits.lanes) return waits('lanes')
   if (plan.policy !== 'fixed') {
     if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
     // On an empty engine the plan itself tells.
     const isCrowded = plan.policy === 'elastic' && carried > 0
-    if (isCrowded && legFramesFor(plan, crowd, FILL_SHARE) === null) {
-      return waits(bindingResource(plan, crowd))
+    if (isCrowded && legFramesFor(plan, laneLoad, FILL_SHARE) === null) {
+      return waits(bindingResource(plan, laneLoad))
     }
   }
   const begun = begin(plan, ledger, lanes, context)
@@ -76,7 +76,7 @@ export function decide(
   if (!mayFitAlone(own, ledger, lanes, context)) {
     return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
   }
-  return waits(bindingResource(plan, crowd))
+  return waits(bindingResource(plan, laneLoad))
 }
 
 /** Lanes that may choose their cuts always fit; where they can't, only the whole plan tells. */
@@ -86,7 +86,7 @@ function mayFitAlone(
   lanes: readonly CandidateLane[],
   context: AdmissionContext,
 ): boolean {
-  const isTried = lanesCarried(ledger) === 0 && ledger.limit.correctionBlocks === 0
+  const isTried = lanesRunning(ledger) === 0 && ledger.limit.correctionBlocks === 0
   if (isTried) return false
   const canChoose = plan.policy === 'elastic' && lanes.every(({ pace }) => pace > 0)
   return canChoose || begin(plan, EMPTY_LEDGER, lanes, context) !== null
@@ -107,7 +107,7 @@ function begin(
     plans.push(legPlan)
     after = withChain(after, firstChain(lane, legPlan, context))
   }
-  return heldFits(plan, after, context.nowMs) ? { ledger: after, plans } : null
+  return leasesFit(plan, after, context.nowMs) ? { ledger: after, plans } : null
 }
 
 /** Whether a chain has begun and waits for its next leg. */
@@ -170,10 +170,10 @@ function framesOf(lane: CandidateLane): number {
   return (lane.cuts.at(-1)?.endFrame ?? lane.fromFrame) - lane.fromFrame
 }
 
-function bindingResource(plan: EnginePlan, crowd: Crowd): WaitReason {
+function bindingResource(plan: EnginePlan, laneLoad: LaneLoad): WaitReason {
   const unbound = { ...plan.limits, stepMs: Number.POSITIVE_INFINITY }
-  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, crowd, FILL_SHARE)
-  const byBoth = legFramesFor(plan, crowd, FILL_SHARE)
+  const byBlocksAlone = legFramesFor({ ...plan, limits: unbound }, laneLoad, FILL_SHARE)
+  const byBoth = legFramesFor(plan, laneLoad, FILL_SHARE)
   return plan.stepModel !== null && byBoth !== byBlocksAlone ? 'step-time' : 'kv'
 }
 

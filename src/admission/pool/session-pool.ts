@@ -3,13 +3,13 @@ import { InputError } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
 import type { Waiter, WaitingList, WaitReason } from '../index.js'
 import { LaneChain } from '../lane/lane-chain.js'
-import type { OwnChains } from '../lane/own-chains.js'
-import type { EngineDesk } from '../ledger/engine-desk.js'
+import type { LocalChains } from '../lane/local-chains.js'
 import type { Ledger } from '../ledger/ledger.js'
-import { crowdWith, lanesCarried } from '../ledger/ledger-changes.js'
+import { laneLoadWith, lanesRunning } from '../ledger/ledger-changes.js'
+import type { LedgerClient } from '../ledger/ledger-client.js'
 import type { CutOption } from '../legs/cut-option.js'
-import type { LegPlan } from '../legs/lane-plan.js'
-import { FILL_SHARE } from '../legs/leg-planner.js'
+import { FILL_SHARE } from '../legs/cut-search.js'
+import type { LegPlan } from '../legs/plan-legs.js'
 import { type EnginePlan, legFramesFor, withMore } from '../load/engine-plan.js'
 import { type CandidateLane, type Decision, decide, isParked } from './decide.js'
 import { waitingOrder } from './waiting-order.js'
@@ -63,7 +63,7 @@ export type Admission =
 
 /** What a pool is made of. */
 export interface SessionPoolOptions {
-  desks: readonly EngineDesk[]
+  clients: readonly LedgerClient[]
   waiting: WaitingList
   clock: Clock
   random: Random
@@ -71,11 +71,11 @@ export interface SessionPoolOptions {
   worker: string
   agingMs: number
   /** Told of every chain; for the keepers of the engines. */
-  chains?: OwnChains
+  chains?: LocalChains
   /** False while engines that may be larger are still to come. */
   isWhole?(): boolean
   /** Whether an engine takes new legs. */
-  isUp(desk: EngineDesk): boolean
+  isUp(client: LedgerClient): boolean
 }
 
 /**
@@ -93,7 +93,7 @@ export class SessionPool {
 
   /** Lanes of all engines, as last read. */
   get running(): number {
-    return this.options.desks.reduce((sum, { ledger }) => sum + lanesCarried(ledger), 0)
+    return this.options.clients.reduce((sum, { ledger }) => sum + lanesRunning(ledger), 0)
   }
 
   /** Jobs of all workers that wait, as last read. */
@@ -106,7 +106,7 @@ export class SessionPool {
    * @throws InputError `media_too_long` when it can never fit; UpstreamError; the signal's reason
    */
   async admit(demand: SessionDemand, options: { signal: AbortSignal }): Promise<Admission> {
-    const up = this.desksUp()
+    const up = this.clientsUp()
     await this.readAll(options)
     const waiter = this.waiterOf(demand)
     const line = await this.lineWith(waiter, options)
@@ -122,7 +122,7 @@ export class SessionPool {
     let noRoomMs: number | null = null
     // The first one is always tried: it may be that it can never fit.
     if (up.length > 0 && (place === 0 || isItsTurn)) {
-      const tried = await this.tryDesks(up, demand, options)
+      const tried = await this.tryEngines(up, demand, options)
       if (tried.kind === 'admitted') {
         // It has its sessions; what is left of it in the line expires.
         await this.options.waiting.remove(demand.jobId, options).catch(() => {})
@@ -139,8 +139,8 @@ export class SessionPool {
   /**
    * Looks at line and ledgers anew. @returns the jobs that should ask now, for there may be room
    */
-  async look(options: { signal: AbortSignal }): Promise<string[]> {
-    const up = this.desksUp()
+  async dueWaiters(options: { signal: AbortSignal }): Promise<string[]> {
+    const up = this.clientsUp()
     await this.readAll(options)
     const line = await this.lineWith(null, options)
     const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
@@ -184,20 +184,20 @@ export class SessionPool {
     }
   }
 
-  private async tryDesks(
-    desks: readonly EngineDesk[],
+  private async tryEngines(
+    clients: readonly LedgerClient[],
     demand: SessionDemand,
     { signal }: { signal: AbortSignal },
   ): Promise<Extract<Admission, { kind: 'admitted' }> | Extract<Decision, { kind: 'wait' }>> {
     const waits: Extract<Decision, { kind: 'wait' }>[] = []
     const refusals: string[] = []
-    for (const desk of this.byFit(desks)) {
-      const decision = await desk.change({ signal }, (ledger, nowMs) => {
-        const value = this.decideAt(desk, demand, ledger, nowMs)
+    for (const client of this.byFit(clients)) {
+      const decision = await client.change({ signal }, (ledger, nowMs) => {
+        const value = this.decideAt(client, demand, ledger, nowMs)
         return { ledger: value.kind === 'admit' ? value.ledger : null, value }
       })
       if (decision.kind === 'admit') {
-        return { kind: 'admitted', lanes: this.chains(desk, demand, decision.plans) }
+        return { kind: 'admitted', lanes: this.chains(client, demand, decision.plans) }
       }
       if (decision.kind === 'wait') waits.push(decision)
       else refusals.push(decision.sentence)
@@ -209,7 +209,7 @@ export class SessionPool {
     if (soonest) return soonest
     // One that is out may be larger.
     const isWhole = this.options.isWhole?.() ?? true
-    if (desks.length < this.options.desks.length || !isWhole) {
+    if (clients.length < this.options.clients.length || !isWhole) {
       return { kind: 'wait', reason: 'engines', earliestMs: null }
     }
     throw new InputError(
@@ -220,12 +220,12 @@ export class SessionPool {
   }
 
   private decideAt(
-    desk: EngineDesk,
+    client: LedgerClient,
     demand: SessionDemand,
     ledger: Ledger,
     nowMs: number,
   ): Decision {
-    const { lanesMax } = desk
+    const { lanesMax } = client
     if (demand.lanes.length > lanesMax) {
       const sentence = `it needs ${demand.lanes.length} sessions at once, and ${lanesMax} may run`
       return { kind: 'refuse', sentence }
@@ -242,27 +242,31 @@ export class SessionPool {
       return { kind: 'wait', reason: 'turn', earliestMs: null }
     }
     const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !ids.has(id)) }
-    return decide(desk.planOf(clean, nowMs), clean, lanes, {
+    return decide(client.planOf(clean, nowMs), clean, lanes, {
       nowMs,
       worker: this.options.worker,
       live: demand.live,
-      waitingLanes: this.pressing(desk, demand.jobId),
+      waitingLanes: this.waitingLanesFor(client, demand.jobId),
     })
   }
 
-  private chains(desk: EngineDesk, demand: SessionDemand, plans: readonly LegPlan[]): LaneChain[] {
+  private chains(
+    client: LedgerClient,
+    demand: SessionDemand,
+    plans: readonly LegPlan[],
+  ): LaneChain[] {
     const { worker, clock, random } = this.options
     return demand.lanes.map(({ pace, cuts, fromFrame }, lane) => {
       const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
       const live = demand.live
-      const waitingLanes = (at: EngineDesk) => this.pressing(at, null)
-      const chooseDesk = (current: EngineDesk, isStuck: boolean) => {
-        return this.chooseDesk(current, isStuck)
+      const waitingLanes = (at: LedgerClient) => this.waitingLanesFor(at, null)
+      const chooseEngine = (current: LedgerClient, isStuck: boolean) => {
+        return this.chooseEngine(current, isStuck)
       }
       const admitted = plans[lane] ?? null
       const chain = new LaneChain(
-        { ...common, live, waitingLanes, chooseDesk },
-        { desk, fromFrame, admitted },
+        { ...common, live, waitingLanes, chooseEngine },
+        { client, fromFrame, admitted },
       )
       this.options.chains?.add(chain)
       return chain
@@ -273,12 +277,12 @@ export class SessionPool {
    * Lanes in line that there is room for on average on an engine: who runs there should make it, by
    * shorter legs. When they are fewer than all engines have room for, each gets its share.
    */
-  private pressing(desk: EngineDesk, exceptJobId: string | null): number {
+  private waitingLanesFor(client: LedgerClient, exceptJobId: string | null): number {
     const waiting = this.waiters.filter(({ jobId }) => jobId !== exceptJobId)
     const lanes = waiting.reduce((sum, waiter) => sum + waiter.lanes, 0)
     if (lanes === 0) return 0
-    const here = this.room([desk])
-    const everywhere = this.room(this.desksUp())
+    const here = this.room([client])
+    const everywhere = this.room(this.clientsUp())
     return lanes >= everywhere ? here : Math.ceil((lanes * here) / everywhere)
   }
 
@@ -289,27 +293,27 @@ export class SessionPool {
 
   /** Ledgers of engines that are out as well: the store's time is known by reading. */
   private async readAll(options: { signal: AbortSignal }): Promise<void> {
-    await Promise.all(this.options.desks.map((desk) => desk.read(options)))
+    await Promise.all(this.options.clients.map((client) => client.read(options)))
   }
 
   /** The store's time. */
   private nowMs(): number {
-    return this.options.desks[0]?.nowMs() ?? 0
+    return this.options.clients[0]?.nowMs() ?? 0
   }
 
-  private desksUp(): EngineDesk[] {
-    return this.options.desks.filter((desk) => this.options.isUp(desk))
+  private clientsUp(): LedgerClient[] {
+    return this.options.clients.filter((client) => this.options.isUp(client))
   }
 
   /**
    * Stays where it is, unless that engine is out or another is much emptier; who is stuck goes
    * round.
    */
-  private chooseDesk(current: EngineDesk, isStuck: boolean): EngineDesk {
-    const up = this.desksUp()
+  private chooseEngine(current: LedgerClient, isStuck: boolean): LedgerClient {
+    const up = this.clientsUp()
     if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
     // However empty its cache is, one with all its lanes has nothing for another.
-    const open = up.filter((desk) => desk === current || hasLane(desk))
+    const open = up.filter((client) => client === current || hasLane(client))
     const best = this.byFit(open)[0] ?? this.byFit(up)[0]
     if (best === undefined || best === current) return current
     if (!this.options.isUp(current)) return best
@@ -318,17 +322,17 @@ export class SessionPool {
     return legFramesWith(best, 1) > legFramesWith(current, 0) * MOVE_GAIN ? best : current
   }
 
-  private byFit(desks: readonly EngineDesk[]): EngineDesk[] {
-    return [...desks]
-      .map((desk) => ({ desk, frames: legFramesWith(desk, 1), share: shareUsed(desk) }))
+  private byFit(clients: readonly LedgerClient[]): LedgerClient[] {
+    return [...clients]
+      .map((client) => ({ client, frames: legFramesWith(client, 1), share: shareUsed(client) }))
       .sort((one, other) => other.frames - one.frames || one.share - other.share)
-      .map(({ desk }) => desk)
+      .map(({ client }) => client)
   }
 
   /** Lanes that the engines could take beside those that they carry, on average. */
-  private room(desks: readonly EngineDesk[]): number {
-    return desks.reduce((sum, desk) => {
-      return sum + roomOf(desk.planOf(desk.ledger, desk.nowMs()), desk.ledger)
+  private room(clients: readonly LedgerClient[]): number {
+    return clients.reduce((sum, client) => {
+      return sum + roomOf(client.planOf(client.ledger, client.nowMs()), client.ledger)
     }, 0)
   }
 
@@ -362,8 +366,8 @@ const ROOM_MAX = 1_024
 
 /** Lanes that one engine could take beside those that it carries, on average. */
 function roomOf(plan: EnginePlan, ledger: Ledger): number {
-  const crowd = crowdWith(ledger, [])
-  const byLimit = Math.max(0, plan.limits.lanes - crowd.lanes)
+  const laneLoad = laneLoadWith(ledger, [])
+  const byLimit = Math.max(0, plan.limits.lanes - laneLoad.lanes)
   if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
   // Known curves can't be averaged: the next one asks, and is answered exactly.
   if (plan.policy !== 'elastic') return Math.min(1, byLimit)
@@ -371,24 +375,24 @@ function roomOf(plan: EnginePlan, ledger: Ledger): number {
   let high = Math.min(ROOM_MAX, byLimit)
   while (low < high) {
     const middle = (low + high + 1) >> 1
-    if (legFramesFor(plan, withMore(crowd, middle), FILL_SHARE) === null) high = middle - 1
+    if (legFramesFor(plan, withMore(laneLoad, middle), FILL_SHARE) === null) high = middle - 1
     else low = middle
   }
   return low
 }
 
-function hasLane(desk: EngineDesk): boolean {
-  return lanesCarried(desk.ledger) < desk.planOf(desk.ledger, desk.nowMs()).limits.lanes
+function hasLane(client: LedgerClient): boolean {
+  return lanesRunning(client.ledger) < client.planOf(client.ledger, client.nowMs()).limits.lanes
 }
 
-function legFramesWith(desk: EngineDesk, more: number): number {
-  const plan = desk.planOf(desk.ledger, desk.nowMs())
-  return legFramesFor(plan, withMore(crowdWith(desk.ledger, []), more), FILL_SHARE) ?? 0
+function legFramesWith(client: LedgerClient, more: number): number {
+  const plan = client.planOf(client.ledger, client.nowMs())
+  return legFramesFor(plan, withMore(laneLoadWith(client.ledger, []), more), FILL_SHARE) ?? 0
 }
 
-function shareUsed(desk: EngineDesk): number {
-  const { kvBlocks } = desk.planOf(desk.ledger, desk.nowMs()).limits
-  return lanesCarried(desk.ledger) / Math.max(1, kvBlocks)
+function shareUsed(client: LedgerClient): number {
+  const { kvBlocks } = client.planOf(client.ledger, client.nowMs()).limits
+  return lanesRunning(client.ledger) / Math.max(1, kvBlocks)
 }
 
 function chainId(jobId: string, lane: number): string {

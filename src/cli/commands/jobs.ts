@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
 import { isoTime } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
-import { cardOfJob } from '../../pipeline/lifecycle/card-of-job.js'
 import { cancelJob, retryFailedJobs, retryJob } from '../../pipeline/lifecycle/end-job.js'
-import type { JobCard } from '../../queue/index.js'
+import { recordOfJob } from '../../pipeline/lifecycle/record-of-job.js'
+import type { JobRecord } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { eventLine } from '../jobs/history-text.js'
 import { historyJson, jobJson } from '../jobs/job-json.js'
-import { jobStory } from '../jobs/job-story.js'
+import { jobReport } from '../jobs/job-report.js'
 import { shortName, statusText } from '../jobs/progress-view.js'
 import { openRunning } from '../open-running.js'
 import { clockText, table } from '../terminal.js'
@@ -63,21 +63,21 @@ async function list(
     throw new InputError('input_unsupported', `--limit takes 1 to 10000, not "${options.limit}".`)
   }
   await using ports = await openRunning(context, context.stop.drain)
-  const cards = await ports.board.list({ limit })
+  const records = await ports.jobStore.list({ limit })
   if (options.json) {
-    context.terminal.out(JSON.stringify({ jobs: cards.map(jobJson) }, null, 2))
+    context.terminal.out(JSON.stringify({ jobs: records.map(jobJson) }, null, 2))
     return EXIT.done
   }
-  if (cards.length === 0)
+  if (records.length === 0)
     context.terminal.err('No jobs yet; `nightscribe submit <file>` makes one.')
-  const rows = cards.map((card) => [
-    card.jobId,
-    statusText(card),
-    progressText(card),
-    shortName(card.sourceName),
+  const rows = records.map((record) => [
+    record.jobId,
+    statusText(record),
+    progressText(record),
+    shortName(record.sourceName),
   ])
   for (const line of table(rows)) context.terminal.out(line)
-  const dead = cards.filter(({ status, error }) => status === 'failed' && error?.retryable).length
+  const dead = records.filter(({ status, error }) => status === 'failed' && error?.retryable).length
   if (dead > 0) {
     const them = dead === 1 ? 'the one that failed' : `the ${dead} that failed`
     context.terminal.err(
@@ -87,24 +87,24 @@ async function list(
   return EXIT.done
 }
 
-function progressText({ audioMsDone, audioMsTotal }: JobCard): string {
+function progressText({ audioMsDone, audioMsTotal }: JobRecord): string {
   return `${clockText(audioMsDone)}/${audioMsTotal === null ? '?' : clockText(audioMsTotal)}`
 }
 
 async function show(context: CommandContext, jobId: string, json: boolean): Promise<number> {
   const signal = context.stop.drain
   await using ports = await openRunning(context, signal)
-  const found = await cardOfJob(ports, jobId, { signal })
+  const found = await recordOfJob(ports, jobId, { signal })
   if (!found) throw notFound(jobId)
-  const { card, manifest } = found
-  const history = await ports.board.history(jobId)
+  const { record, manifest } = found
+  const history = await ports.jobStore.history(jobId)
   if (json) {
     const outputs = manifest?.outputs ?? []
-    const document = { ...jobJson(card), outputs, history: historyJson(history, jobId) }
+    const document = { ...jobJson(record), outputs, history: historyJson(history, jobId) }
     context.terminal.out(JSON.stringify(document, null, 2))
   } else {
     const options = { location: ports.store.location, nowMs: context.clock.wallMs() }
-    for (const line of jobStory({ ...found, history }, options)) context.terminal.out(line)
+    for (const line of jobReport({ ...found, history }, options)) context.terminal.out(line)
   }
   return EXIT.done
 }
@@ -150,8 +150,8 @@ async function retry(
 
 async function logs(context: CommandContext, jobId: string, json: boolean): Promise<number> {
   await using ports = await openRunning(context, context.stop.drain)
-  if (!(await ports.board.get(jobId))) throw notFound(jobId)
-  const entries = await ports.board.events(jobId, { afterId: '0', limit: LOG_ENTRIES_MAX })
+  if (!(await ports.jobStore.get(jobId))) throw notFound(jobId)
+  const entries = await ports.jobStore.events(jobId, { afterId: '0', limit: LOG_ENTRIES_MAX })
   if (json) {
     const events = entries.map(({ atMs, event }) => ({ at: isoTime(atMs), ...event }))
     context.terminal.out(JSON.stringify({ job_id: jobId, events }, null, 2))

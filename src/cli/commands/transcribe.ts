@@ -61,8 +61,8 @@ async function transcribe(
     const submitted = await submitSources({ ...context, settings }, ports, request)
     const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
     const watching = watchJobs(ports, jobIds, view, { signal })
-    const cards = await (stack ? Promise.race([watching, stack.broken]) : watching)
-    results = await collectResults(ports, submitted, cards, { signal })
+    const records = await (stack ? Promise.race([watching, stack.broken]) : watching)
+    results = await collectResults(ports, submitted, records, { signal })
   } finally {
     view.close()
   }

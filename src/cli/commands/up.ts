@@ -57,8 +57,8 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
 /** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
 async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
-  const cards = await ports.board.list({ limit: CARDS_MAX })
-  const open = cards.filter(({ status }) => !isFinal(status))
+  const records = await ports.jobStore.list({ limit: CARDS_MAX })
+  const open = records.filter(({ status }) => !isFinal(status))
   const running = open.filter(({ status }) => RUNNING.has(status))
   const which = open.length === 1 ? 'one recording goes' : `${open.length} recordings go`
   const inside =
@@ -85,8 +85,8 @@ async function transcribeSamples(
       submitted.push(await submitOne(ports, sample, options, signal))
     }
     const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
-    const cards = await watchJobs(ports, jobIds, view, { signal })
-    return await collectResults(ports, submitted, cards, { signal })
+    const records = await watchJobs(ports, jobIds, view, { signal })
+    return await collectResults(ports, submitted, records, { signal })
   } finally {
     view.close()
   }
@@ -120,10 +120,10 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
   const { settleMs, scanIntervalMs } = context.settings.inbox
   const view: ProgressView = progressView({ ...context.terminal, interactive: false })
   const follow = async (name: string, jobId: string) => {
-    const cards = await watchJobs(ports, [jobId], view, { signal })
+    const records = await watchJobs(ports, [jobId], view, { signal })
     const outcome = { kind: 'queued', jobId } as const
     const submitted = [{ name, outcome, error: null }]
-    const [result] = await collectResults(ports, submitted, cards, { signal })
+    const [result] = await collectResults(ports, submitted, records, { signal })
     const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
     if (key) context.terminal.out(`${ports.store.location}/${key}`)
     if (result?.error) view.note(errorLine(name, result.error))

@@ -84,8 +84,8 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
     case 'admitted': {
       const where =
         note.engines.length > 0 ? `, on ${note.engines.map(printable).join(' and ')}` : ''
-      return note.safeAudioMs > 0
-        ? `try ${note.fence} went on after ${audio(note.safeAudioMs)}${where}`
+      return note.checkpointedAudioMs > 0
+        ? `try ${note.fence} went on after ${audio(note.checkpointedAudioMs)}${where}`
         : `try ${note.fence} began${where}`
     }
     case 'session-broke': {
@@ -100,7 +100,8 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
       return `${how} To be tried again after ${roughText(note.backoffMs)}`
     }
     case 'taken-over': {
-      const rest = note.safeAudioMs > 0 ? `, with ${audio(note.safeAudioMs)} safe` : ''
+      const rest =
+        note.checkpointedAudioMs > 0 ? `, with ${audio(note.checkpointedAudioMs)} safe` : ''
       return `its worker was lost${againText(note.takeovers)}; another one took it over${rest}`
     }
     case 'handed-back':

@@ -1,33 +1,33 @@
 import { isoTime } from '../../kernel/clock.js'
 import { adviceOn, FAILURE_CODES } from '../../queue/failure-codes.js'
-import type { DatedNote, JobCard, JobError, JobWaiting } from '../../queue/index.js'
+import type { DatedNote, JobError, JobRecord, JobWaiting } from '../../queue/index.js'
 
 /** A job as it stands in `--json`; a field that isn't known is null. */
-export function jobJson(card: JobCard): object {
+export function jobJson(record: JobRecord): object {
   return {
-    id: card.jobId,
+    id: record.jobId,
     object: 'transcription.job',
-    status: card.status,
-    source: card.sourceName,
-    priority: card.priority,
-    deadline_at: card.deadlineAt,
-    created_at: isoTime(card.createdAtMs),
-    updated_at: isoTime(card.updatedAtMs),
+    status: record.status,
+    source: record.sourceName,
+    priority: record.priority,
+    deadline_at: record.deadlineAt,
+    created_at: isoTime(record.createdAtMs),
+    updated_at: isoTime(record.updatedAtMs),
     progress: {
-      audio_ms_done: card.audioMsDone,
-      audio_ms_total: card.audioMsTotal,
-      audio_ms_checkpointed: card.checkpointedAudioMs,
+      audio_ms_done: record.audioMsDone,
+      audio_ms_total: record.audioMsTotal,
+      audio_ms_checkpointed: record.checkpointedAudioMs,
     },
-    attempts: card.attempts,
-    fence: card.fence,
-    tries_since_progress: card.triesSinceProgress,
-    error: card.error && errorJson(card.error, card.jobId),
-    waiting: card.waiting && waitingJson(card.waiting),
-    warnings: card.warnings,
-    engine_is_standin: card.engineIsStandin,
-    cancel_requested: card.cancelRequested,
+    attempts: record.attempts,
+    fence: record.fence,
+    tries_since_progress: record.triesSinceProgress,
+    error: record.error && errorJson(record.error, record.jobId),
+    waiting: record.waiting && waitingJson(record.waiting),
+    warnings: record.warnings,
+    engine_is_standin: record.engineIsStandin,
+    cancel_requested: record.cancelRequested,
     timestamps: Object.fromEntries(
-      Object.entries(card.reachedAtMs).map(([name, atMs]) => [name, isoTime(atMs)]),
+      Object.entries(record.reachedAtMs).map(([name, atMs]) => [name, isoTime(atMs)]),
     ),
   }
 }

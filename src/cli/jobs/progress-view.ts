@@ -1,8 +1,8 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
 import { printable } from '../../app/printable.js'
-import type { JobCard } from '../../queue/index.js'
+import type { JobRecord } from '../../queue/index.js'
 import { clockText, type Terminal } from '../terminal.js'
-import { waitingText } from './job-story.js'
+import { waitingText } from './job-report.js'
 
 /** Widest name in a progress line. */
 const NAME_CHARS_MAX = 32
@@ -11,7 +11,7 @@ const PLAIN_STEP = 0.25
 
 /** Shows jobs while they run. */
 export interface ProgressView {
-  show(card: JobCard): void
+  show(record: JobRecord): void
   /** A line that stays, above the bars. */
   note(line: string): void
   close(): void
@@ -31,14 +31,14 @@ export function shortName(name: string): string {
 }
 
 /** What a card says in a few words. */
-export function statusText(card: JobCard): string {
-  switch (card.status) {
+export function statusText(record: JobRecord): string {
+  switch (record.status) {
     case 'created':
     case 'probing':
       return 'reading'
     case 'queued':
-      if (card.waiting) return waitingText(card.waiting, card.updatedAtMs)
-      return card.error ? `tries again after: ${card.error.code}` : 'waiting'
+      if (record.waiting) return waitingText(record.waiting, record.updatedAtMs)
+      return record.error ? `tries again after: ${record.error.code}` : 'waiting'
     case 'admitted':
       return 'starting'
     case 'running':
@@ -46,9 +46,9 @@ export function statusText(card: JobCard): string {
     case 'finalizing':
       return 'writing'
     case 'completed':
-      return card.warnings.length > 0 ? `done (${card.warnings.join(', ')})` : 'done'
+      return record.warnings.length > 0 ? `done (${record.warnings.join(', ')})` : 'done'
     case 'failed':
-      return `failed: ${card.error?.code ?? 'internal'}`
+      return `failed: ${record.error?.code ?? 'internal'}`
     case 'canceled':
       return 'canceled'
   }
@@ -71,18 +71,18 @@ function barView(terminal: Terminal): ProgressView {
   )
   const byJob = new Map<string, SingleBar>()
   return {
-    show(card) {
-      const total = Math.max(1, card.audioMsTotal ?? 1)
+    show(record) {
+      const total = Math.max(1, record.audioMsTotal ?? 1)
       const payload = {
-        name: shortName(card.sourceName).padEnd(NAME_CHARS_MAX),
-        doneText: clockText(card.audioMsDone),
-        totalText: card.audioMsTotal === null ? '?' : clockText(card.audioMsTotal),
-        status: statusText(card),
+        name: shortName(record.sourceName).padEnd(NAME_CHARS_MAX),
+        doneText: clockText(record.audioMsDone),
+        totalText: record.audioMsTotal === null ? '?' : clockText(record.audioMsTotal),
+        status: statusText(record),
       }
-      const bar = byJob.get(card.jobId) ?? bars.create(total, 0, payload)
-      byJob.set(card.jobId, bar)
+      const bar = byJob.get(record.jobId) ?? bars.create(total, 0, payload)
+      byJob.set(record.jobId, bar)
       bar.setTotal(total)
-      bar.update(Math.min(total, card.audioMsDone), payload)
+      bar.update(Math.min(total, record.audioMsDone), payload)
     },
     note: (line) => bars.log(`${line}\n`),
     close: () => bars.stop(),
@@ -92,17 +92,17 @@ function barView(terminal: Terminal): ProgressView {
 function plainView(terminal: Terminal): ProgressView {
   const told = new Map<string, { phase: string; done: number }>()
   return {
-    show(card) {
-      const total = card.audioMsTotal
-      const done = total ? card.audioMsDone / total : 0
-      const status = statusText(card)
-      const last = told.get(card.jobId)
+    show(record) {
+      const total = record.audioMsTotal
+      const done = total ? record.audioMsDone / total : 0
+      const status = statusText(record)
+      const last = told.get(record.jobId)
       // Its place in the line changes with every job that ends: told once, when it begins to wait.
-      const phase = card.waiting ? 'waits for room' : status
+      const phase = record.waiting ? 'waits for room' : status
       if (last?.phase === phase && done - last.done < PLAIN_STEP) return
-      told.set(card.jobId, { phase, done })
-      const amount = total ? ` ${clockText(card.audioMsDone)}/${clockText(total)}` : ''
-      terminal.err(`${shortName(card.sourceName)}: ${status}${amount}`)
+      told.set(record.jobId, { phase, done })
+      const amount = total ? ` ${clockText(record.audioMsDone)}/${clockText(total)}` : ''
+      terminal.err(`${shortName(record.sourceName)}: ${status}${amount}`)
     },
     note: (line) => terminal.err(line),
     close: () => {},

@@ -1,5 +1,5 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
-import { isFinal, type JobBoard, type JobCard } from '../../queue/index.js'
+import { isFinal, type JobRecord, type JobStore } from '../../queue/index.js'
 import type { ProgressView } from './progress-view.js'
 
 /** How often the board is looked at. */
@@ -11,21 +11,21 @@ const POLL_INTERVAL_MS = 250
  * @throws the signal's reason; the jobs go on without us
  */
 export async function watchJobs(
-  ports: { board: JobBoard; clock: Clock },
+  ports: { jobStore: JobStore; clock: Clock },
   jobIds: readonly string[],
   view: ProgressView,
   { signal }: { signal: AbortSignal },
-): Promise<Map<string, JobCard>> {
-  const last = new Map<string, JobCard>()
+): Promise<Map<string, JobRecord>> {
+  const last = new Map<string, JobRecord>()
   let open = [...new Set(jobIds)]
   for (;;) {
     const still: string[] = []
     for (const jobId of open) {
-      const card = await ports.board.get(jobId)
-      if (!card) continue
-      last.set(jobId, card)
-      view.show(card)
-      if (!isFinal(card.status)) still.push(jobId)
+      const record = await ports.jobStore.get(jobId)
+      if (!record) continue
+      last.set(jobId, record)
+      view.show(record)
+      if (!isFinal(record.status)) still.push(jobId)
     }
     open = still
     if (open.length === 0) return last

@@ -3,7 +3,7 @@ import { UpstreamError } from '../../kernel/errors.js'
 import { sourceOf } from '../../pipeline/intake/source-address.js'
 import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openJobs } from '../../pipeline/lifecycle/reconcile-jobs.js'
-import { isFinal, type JobCard } from '../../queue/index.js'
+import { isFinal, type JobRecord } from '../../queue/index.js'
 import {
   type AnalysisDocument,
   analysisDocument,
@@ -44,7 +44,7 @@ export async function openJobsOf(
   const { settings, clock, random } = context
   try {
     await using ports = await openRunning(context, signal)
-    return await readJobs(ports, { signal, card: (jobId) => ports.board.get(jobId) })
+    return await readJobs(ports, { signal, record: (jobId) => ports.jobStore.get(jobId) })
   } catch (error) {
     if (!(error instanceof UpstreamError) || error.code !== 'queue_unavailable') throw error
     // One that was named and doesn't answer knows what has begun, and others may be at work.
@@ -54,7 +54,7 @@ export async function openJobsOf(
   const store = await openObjectStore(settings, { clock, random })
   const sourceStore = (bucket: string) =>
     openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
-  return await readJobs({ store, sourceStore }, { signal, card: async () => null })
+  return await readJobs({ store, sourceStore }, { signal, record: async () => null })
 }
 
 /** Where jobs and their recordings are read. */
@@ -65,7 +65,7 @@ interface JobStores {
 
 async function readJobs(
   stores: JobStores,
-  options: { signal: AbortSignal; card(jobId: string): Promise<JobCard | null> },
+  options: { signal: AbortSignal; record(jobId: string): Promise<JobRecord | null> },
 ): Promise<OpenJob[]> {
   const { signal } = options
   const jobIds: string[] = []
@@ -75,11 +75,11 @@ async function readJobs(
     jobIds.map((jobId) =>
       limit(async () => {
         const document = await readJson(stores.store, jobKey(jobId), jobDocument, { signal })
-        const card = await options.card(jobId)
-        if (!document || (card && isFinal(card.status))) return null
+        const record = await options.record(jobId)
+        if (!document || (record && isFinal(record.status))) return null
         const key = analysisKey(jobId)
         const analysis = await readJson(stores.store, key, analysisDocument, { signal })
-        return openJob(stores, document, analysis, card)
+        return openJob(stores, document, analysis, record)
       }),
     ),
   )
@@ -90,16 +90,16 @@ function openJob(
   stores: JobStores,
   document: JobDocument,
   analysis: AnalysisDocument | null,
-  card: JobCard | null,
+  record: JobRecord | null,
 ): OpenJob {
   const { job_id: id, name, source, options } = document
   const { pace, priority, deadline_at: deadlineAt, channels } = options
-  const isRunning = card !== null && ['admitted', 'running', 'finalizing'].includes(card.status)
+  const isRunning = record !== null && ['admitted', 'running', 'finalizing'].includes(record.status)
   return {
     recording: {
       ...{ id, name, pace, priority, isRunning },
       deadlineMs: deadlineAt === null ? null : Date.parse(deadlineAt),
-      doneMs: isRunning ? card.audioMsDone : 0,
+      doneMs: isRunning ? record.audioMsDone : 0,
     },
     analysis,
     isSplit: channels === 'split',

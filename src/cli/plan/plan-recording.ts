@@ -4,7 +4,7 @@ import { seededRandom } from '../../kernel/seeded-random.js'
 import type { MsRange } from '../../media/index.js'
 import type { Pace } from '../../media/replay-schedule.js'
 import { msToSamples, STEP_MS } from '../../model/pcm.js'
-import { laneCuts } from '../../pipeline/replay/lane-cuts.js'
+import { findCuts } from '../../pipeline/replay/find-cuts.js'
 import { assumedPauses } from '../../planning/plan-pauses.js'
 
 /** One recording that a night is planned with. */
@@ -55,7 +55,7 @@ export function demandsOf(
         peaks: new Uint8Array(0),
         samples: Math.max(1, msToSamples(durationMs)),
       }
-      const { fromFrame, cuts, frames } = laneCuts(map, settings)
+      const { fromFrame, cuts, frames } = findCuts(map, settings)
       const doneFrames = Math.min(Math.max(0, frames - 1), Math.floor(doneMs / STEP_MS))
       const remainingMs = (frames - doneFrames) * frameMs
       return { pace, fromFrame: fromFrame + doneFrames, cuts, remainingMs }

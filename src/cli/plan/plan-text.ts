@@ -1,6 +1,6 @@
 import { printable } from '../../app/printable.js'
 import type { PlanChange } from '../../planning/plan-changes.js'
-import { timeText } from '../jobs/job-story.js'
+import { timeText } from '../jobs/job-report.js'
 import { clockText } from '../terminal.js'
 import type { DeadlineAnswer } from './plan-deadline.js'
 import type { PlannedNight } from './plan-nights.js'

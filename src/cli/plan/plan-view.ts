@@ -1,6 +1,6 @@
 import { printable } from '../../app/printable.js'
 import type { JobForecast } from '../../planning/night-course.js'
-import { timeText } from '../jobs/job-story.js'
+import { timeText } from '../jobs/job-report.js'
 import { clockText, type Terminal, table } from '../terminal.js'
 import type { PlanFindings } from './plan-report.js'
 import { deadlineSentences, nightSentences, policyRows, shortened } from './plan-text.js'

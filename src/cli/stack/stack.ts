@@ -9,8 +9,8 @@ import { CleanupStack } from '../../kernel/cleanup-stack.js'
 import type { Clock } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
 import { type RunningChild, startChild } from './child-process.js'
-import { KeptWorker } from './kept-worker.js'
 import { standinFlags, withStandin } from './own-standin.js'
+import { SupervisedWorker } from './supervised-worker.js'
 
 /** Everything one machine needs, running: Redis, engine, worker. Named parts are not started. */
 export interface Stack extends AsyncDisposable {
@@ -59,7 +59,7 @@ export async function startStack(
     const resolved = { ...settings, ...own }
     const log = await openLog(settings, 'worker', stack)
     const worker = stack.use(
-      await KeptWorker.start({
+      await SupervisedWorker.start({
         start: () => startWorker(resolved, configEnv, log, signal),
         clock,
         logPath: join(settings.stateDir, 'worker.log'),
@@ -75,7 +75,7 @@ export async function startStack(
 
 function running(
   settings: Settings,
-  made: { parts: string[]; standin: boolean; worker: KeptWorker; owned: CleanupStack },
+  made: { parts: string[]; standin: boolean; worker: SupervisedWorker; owned: CleanupStack },
 ): Stack {
   const { worker, owned } = made
   return {

@@ -5,7 +5,7 @@ import type { OpenPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
 import { ConfigError, reasonOf } from '../../kernel/errors.js'
 import { readManifest } from '../../pipeline/result/commit-result.js'
-import type { JobCard, Stage } from '../../queue/index.js'
+import type { JobRecord, Stage } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import type { Submitted } from './submit-sources.js'
 
@@ -25,13 +25,13 @@ export interface RecordingResult {
 export async function collectResults(
   ports: OpenPorts,
   submitted: readonly Submitted[],
-  cards: ReadonlyMap<string, JobCard>,
+  records: ReadonlyMap<string, JobRecord>,
   options: { signal: AbortSignal },
 ): Promise<RecordingResult[]> {
   const results: RecordingResult[] = []
   for (const { name, outcome, error } of submitted) {
     const jobId = outcome?.jobId ?? null
-    const card = jobId === null ? null : (cards.get(jobId) ?? (await ports.board.get(jobId)))
+    const record = jobId === null ? null : (records.get(jobId) ?? (await ports.jobStore.get(jobId)))
     const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
     const own = error && {
       code: error.code,
@@ -39,15 +39,15 @@ export async function collectResults(
       retryable: error.retryable,
       stage: null,
     }
-    const cause = own ?? card?.error ?? null
+    const cause = own ?? record?.error ?? null
     results.push({
       name,
       jobId,
-      status: manifest ? 'completed' : card?.status === 'canceled' ? 'canceled' : 'failed',
+      status: manifest ? 'completed' : record?.status === 'canceled' ? 'canceled' : 'failed',
       error: manifest ? null : cause,
       warnings: manifest?.warnings ?? [],
       manifest,
-      engineIsStandin: card?.engineIsStandin ?? null,
+      engineIsStandin: record?.engineIsStandin ?? null,
     })
   }
   return results

@@ -1,8 +1,8 @@
-import { EngineDesk } from '../../admission/ledger/engine-desk.js'
+import { LedgerClient } from '../../admission/ledger/ledger-client.js'
 import { SessionPool } from '../../admission/pool/session-pool.js'
 import { RedisLedgerStore } from '../../admission/store/redis-ledger-store.js'
-import { RedisSignsOfLife } from '../../admission/store/redis-signs-of-life.js'
 import { RedisWaitingList } from '../../admission/store/redis-waiting-list.js'
+import { RedisWorkerHeartbeats } from '../../admission/store/redis-worker-heartbeats.js'
 import type { OpenPorts } from '../../app/open-ports.js'
 import { planOf } from '../../engines/engine-plan-of.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
@@ -23,13 +23,13 @@ export function letInByLedger(
   const { prefix } = settings.queue
   const engine = facts.address.url
   const store = new RedisLedgerStore({ redis, prefix })
-  const signs = new RedisSignsOfLife({ redis, prefix })
+  const heartbeats = new RedisWorkerHeartbeats({ redis, prefix })
   const waiting = new RedisWaitingList({ redis, prefix })
   const worker = `sweep-${random.hexId(4)}`
-  const desk = new EngineDesk({ engine, store, clock, random, ...planOf(settings, facts) })
+  const client = new LedgerClient({ engine, store, clock, random, ...planOf(settings, facts) })
   const { agingMs } = settings.admission
   const pool = new SessionPool({
-    ...{ desks: [desk], waiting, clock, random, worker, agingMs },
+    ...{ clients: [client], waiting, clock, random, worker, agingMs },
     isUp: () => true,
   })
   return async ({ index, audioMs, pace }, { signal }) => {
@@ -39,7 +39,7 @@ export function letInByLedger(
     const lanes = [{ pace, fromFrame: 0, cuts, remainingMs: audioMs / pace }]
     const demand = { jobId, name: `Session ${index}`, priority: 0, deadlineMs: null, live: false }
     for (;;) {
-      await signs.give(worker, { signal })
+      await heartbeats.beat(worker, { signal })
       const admission = await pool.admit({ ...demand, lanes }, { signal })
       if (admission.kind === 'waiting') {
         await sleepFor(clock, ASK_AGAIN_MS, { signal })

@@ -5,8 +5,8 @@ import { decodeRecording } from '../../media/ffmpeg/decode-recording.js'
 import type { MediaSource } from '../../media/index.js'
 import { type MediaTools, openMediaTools } from '../../media/media-tools.js'
 import { PcmLanes } from '../../media/pcm-lanes.js'
-import { hearing } from '../../media/vad/hearing.js'
 import { speechMap } from '../../media/vad/speech-map.js'
+import { vadSettings } from '../../media/vad/vad-settings.js'
 import {
   FRAME_BYTES,
   msToSamples,
@@ -44,7 +44,7 @@ export async function readSpeech(
   const { ffmpegPath, ffprobePath, decodeTimeoutMs } = settings.media
   const spoolDir = join(settings.stateDir, 'spool', `sweep-${random.hexId(8)}`)
   const { method, ...vad } = settings.vad
-  const { threshold, ...bounds } = hearing(vad)
+  const { threshold, ...bounds } = vadSettings(vad)
   try {
     await using tools = await openMediaTools(
       {

@@ -3,21 +3,21 @@ import { STEP_MS } from '../../model/pcm.js'
 import { heardLane } from '../../transcript/assemble.js'
 import type { LaneHole } from '../../transcript/coverage.js'
 import type { WorkPorts } from '../index.js'
-import type { CarriedLane } from '../legs/carried-leg.js'
+import type { CompletedLane } from '../legs/completed-leg.js'
 import { transcriptLane } from '../legs/transcript-lane.js'
 import type { Transcription } from '../transcription.js'
 import { type AuditWindow, auditWindows } from './audit-windows.js'
 import {
-  type CarrierPorts,
-  type CarryAgain,
-  WindowCarrier,
+  type RerunPorts,
+  type RerunWindow,
   type WindowOutcome,
-} from './window-carrier.js'
+  WindowReruns,
+} from './window-reruns.js'
 
 /** What an audit works with. */
-export interface AuditPorts extends CarrierPorts {
+export interface AuditPorts extends RerunPorts {
   limits: Pick<WorkPorts['limits'], 'coverage'>
-  notes: Pick<WorkPorts['notes'], 'audited'>
+  observer: Pick<WorkPorts['observer'], 'audited'>
 }
 
 type AuditedWork = Pick<Transcription, 'attempt' | 'job' | 'analysis'>
@@ -39,26 +39,26 @@ const WINDOWS_MAX = 100
 export async function auditCoverage(
   ports: AuditPorts,
   work: AuditedWork,
-  lanes: readonly CarriedLane[],
+  lanes: readonly CompletedLane[],
   options: {
     cuts: readonly (readonly CutOption[])[]
-    carry: CarryAgain
+    rerun: RerunWindow
     signal: AbortSignal
   },
-): Promise<CarriedLane[]> {
-  const carrier = new WindowCarrier(ports, work, options)
+): Promise<CompletedLane[]> {
+  const reruns = new WindowReruns(ports, work, options)
   const holes = lanes.map((lane, index) => holesOf(ports, work, { lane, index }))
   const windows = lanes.map((lane, index) => {
     const fromFrame = lane.legs[0]?.fromFrame ?? 0
     return auditWindows({ fromFrame, cuts: options.cuts[index] ?? [] }, holes[index] ?? [])
   })
   const chosen = chosenOf(windows.flat(), audioMaxMs(ports, work))
-  const audited: CarriedLane[] = []
+  const audited: CompletedLane[] = []
   for (const [index, lane] of lanes.entries()) {
     const outcomes: [AuditWindow, WindowOutcome][] = []
     for (const window of windows[index] ?? []) {
       const isChosen = chosen.has(window)
-      const outcome = isChosen ? await carrier.carry(index, window) : { reason: 'audit_limit' }
+      const outcome = isChosen ? await reruns.rerun(index, window) : { reason: 'audit_limit' }
       outcomes.push([window, outcome])
     }
     audited.push(withOutcomes(lane, outcomes))
@@ -70,7 +70,7 @@ export async function auditCoverage(
 function holesOf(
   { limits }: AuditPorts,
   { analysis }: AuditedWork,
-  { lane, index }: { lane: CarriedLane; index: number },
+  { lane, index }: { lane: CompletedLane; index: number },
 ): readonly LaneHole[] {
   const { holeMinMs } = limits.coverage
   const assembly = { durationMs: analysis.duration_ms, stepMs: STEP_MS, holeMinMs }
@@ -97,9 +97,9 @@ function chosenOf(windows: readonly AuditWindow[], audioMs: number): Set<AuditWi
 }
 
 function withOutcomes(
-  lane: CarriedLane,
+  lane: CompletedLane,
   outcomes: readonly (readonly [AuditWindow, WindowOutcome])[],
-): CarriedLane {
+): CompletedLane {
   const reruns = outcomes.flatMap(([{ holesMs }, outcome]) =>
     'legs' in outcome ? [{ holesMs, legs: outcome.legs }] : [],
   )
@@ -112,7 +112,7 @@ function withOutcomes(
 function note(
   ports: AuditPorts,
   work: AuditedWork,
-  { holes, audited }: { holes: readonly (readonly LaneHole[])[]; audited: CarriedLane[] },
+  { holes, audited }: { holes: readonly (readonly LaneHole[])[]; audited: CompletedLane[] },
 ): void {
   const found = holes.flat()
   const unresolved = audited.map((lane, index) => holesOf(ports, work, { lane, index }))
@@ -120,7 +120,7 @@ function note(
     const left = unresolved[index] ?? []
     return before.filter((hole) => !left.some((each) => areOne(each, hole))).length
   })
-  ports.notes.audited(work.attempt.jobId, {
+  ports.observer.audited(work.attempt.jobId, {
     found: found.length,
     repaired: repaired.reduce((sum, count) => sum + count, 0),
     foundMs: found.reduce((sum, { speechMs }) => sum + speechMs, 0),

@@ -1,5 +1,5 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
-import { LaneCourse } from '../../admission/legs/lane-course.js'
+import { LaneCuts } from '../../admission/legs/lane-cuts.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { LaneHole, MsRange } from '../../transcript/coverage.js'
 
@@ -53,7 +53,7 @@ export function auditWindows(lane: AuditableLane, holes: readonly LaneHole[]): A
     const within = lane.cuts.filter((cut) => cut.nextFrame > fromFrame && cut.endFrame < endFrame)
     const cuts = [...within, { endFrame, nextFrame: endFrame, kind: 'end' as const }]
     return {
-      ...{ fromFrame, cuts, frames: new LaneCourse(cuts).framesLeft(fromFrame) },
+      ...{ fromFrame, cuts, frames: new LaneCuts(cuts).framesLeft(fromFrame) },
       holesMs: inside.map(({ startMs, endMs }): MsRange => [startMs, endMs]),
       speechMs: inside.reduce((sum, hole) => sum + hole.speechMs, 0),
     }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/clock.js'
+import { Condition } from '../../kernel/condition.js'
 import { isStop } from '../../kernel/errors.js'
-import { Pulse } from '../../kernel/pulse.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { Attempt } from '../../queue/index.js'
 import { writeJson } from '../../storage/documents/stored-json.js'
@@ -47,7 +47,7 @@ export interface CheckpointJob {
 export class CheckpointWriter {
   private readonly ports: CheckpointPorts
   private readonly job: CheckpointJob
-  private readonly news = new Pulse()
+  private readonly news = new Condition()
   /** Of each lane, the frame from which audio counts towards the next write. */
   private readonly countedFromFrames: number[]
   private legsWritten: number
@@ -67,13 +67,13 @@ export class CheckpointWriter {
 
   /** Something came back; called after every delta. */
   noticed(): void {
-    if (this.isDue) this.news.beat()
+    if (this.isDue) this.news.notifyAll()
   }
 
   /** Writes until the signal aborts. @throws StopRequested when the job isn't ours any more */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
-      while (!this.isDue) await this.news.next(signal)
+      while (!this.isDue) await this.news.wait(signal)
       try {
         await this.job.attempt.assertOwned()
         await this.write(signal)

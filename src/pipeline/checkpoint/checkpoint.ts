@@ -3,7 +3,7 @@ import { STEP_MS } from '../../model/pcm.js'
 import { MODEL_DELAY_MS } from '../../model/step-law.js'
 import type { CheckpointDocument } from '../../storage/documents/checkpoint-document.js'
 import type { WordGroup } from '../../transcript/words/align.js'
-import type { CarriedLane, CarriedLeg } from '../legs/carried-leg.js'
+import type { CompletedLane, CompletedLeg } from '../legs/completed-leg.js'
 
 type LaneDocument = CheckpointDocument['lanes'][number]
 type LegDocument = LaneDocument['legs'][number]
@@ -16,7 +16,7 @@ export interface CheckpointFacts {
   /** 1-based, of this attempt. */
   number: number
   writtenAtMs: number
-  lanes: readonly CarriedLane[]
+  lanes: readonly CompletedLane[]
   /** See `CheckpointDocument`. */
   resumedFromMs: readonly number[]
 }
@@ -42,24 +42,27 @@ export function asCheckpoint(facts: CheckpointFacts): CheckpointDocument {
 }
 
 /** The legs that a checkpoint holds. Pure; the inverse of `asCheckpoint`. */
-export function lanesOfCheckpoint({ lanes }: CheckpointDocument): CarriedLane[] {
+export function lanesOfCheckpoint({ lanes }: CheckpointDocument): CompletedLane[] {
   return lanes.map(({ channel, legs, groups }) => {
     const groupsOf = (index: number) => groups.filter((group) => group.leg === index)
-    return { channel, legs: legs.map((leg) => carriedLeg(leg, groupsOf(leg.index).map(wordGroup))) }
+    return {
+      channel,
+      legs: legs.map((leg) => completedLeg(leg, groupsOf(leg.index).map(wordGroup))),
+    }
   })
 }
 
 /** Where a lane with these legs goes on; null where none of it is there. */
-export function nextFrameOf({ legs }: CarriedLane): number | null {
+export function nextFrameOf({ legs }: CompletedLane): number | null {
   return legs.at(-1)?.nextFrame ?? null
 }
 
 /** Whether the text of a lane is there to its end. */
-export function isComplete({ legs }: CarriedLane): boolean {
+export function isComplete({ legs }: CompletedLane): boolean {
   return legs.at(-1)?.cut === 'end'
 }
 
-function laneDocument(lane: CarriedLane): LaneDocument {
+function laneDocument(lane: CompletedLane): LaneDocument {
   return {
     channel: lane.channel,
     safe_offset_ms: (nextFrameOf(lane) ?? 0) * STEP_MS,
@@ -70,7 +73,7 @@ function laneDocument(lane: CarriedLane): LaneDocument {
   }
 }
 
-function legDocument(leg: CarriedLeg, index: number, channel: number | null): LegDocument {
+function legDocument(leg: CompletedLeg, index: number, channel: number | null): LegDocument {
   const { engine } = leg
   return {
     index,
@@ -98,7 +101,7 @@ function groupDocument(group: WordGroup, leg: number): GroupDocument {
   return { text, end_ms: endMs, leg, step, pieces: places, is_tail: isTail }
 }
 
-function carriedLeg(leg: LegDocument, groups: WordGroup[]): CarriedLeg {
+function completedLeg(leg: LegDocument, groups: WordGroup[]): CompletedLeg {
   const { engine } = leg
   return {
     fromFrame: leg.from_frame,

@@ -8,10 +8,10 @@ import {
 import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
 import { PackedRanges } from '../../storage/documents/packed-ranges.js'
 import { readJson, writeJson } from '../../storage/documents/stored-json.js'
+import { missingJobObject } from '../../storage/job-object-error.js'
 import { analysisKey, audioKey, jobKey, peaksKey } from '../../storage/keys.js'
-import { goneWork } from '../../storage/own-work.js'
 import type { WorkPorts } from '../index.js'
-import { completedBy } from '../lifecycle/card-of-job.js'
+import { completedBy } from '../lifecycle/record-of-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { sourceOf } from './source-address.js'
 import { storedMedia } from './stored-media.js'
@@ -23,17 +23,17 @@ import { storedMedia } from './stored-media.js'
  */
 export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
-  const { board, store, queue } = ports
+  const { jobStore, store, queue } = ports
   const done = await readManifest(store, jobId, { signal })
-  if (done) return await board.update(jobId, completedBy(done, await board.get(jobId)))
+  if (done) return await jobStore.update(jobId, completedBy(done, await jobStore.get(jobId)))
   const job = await readJob(ports, jobId, signal)
-  await board.update(jobId, { status: 'probing', error: null })
+  await jobStore.update(jobId, { status: 'probing', error: null })
   const analysis =
     (await standingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
   await attempt.assertOwned()
   const { warnings, duration_ms: audioMsTotal } = analysis
   // Before the queue: a worker may take the job in the same moment, and what it says must stand.
-  await board.update(jobId, { status: 'queued', audioMsTotal, warnings })
+  await jobStore.update(jobId, { status: 'queued', audioMsTotal, warnings })
   await queue.enqueue('transcribe', jobId, { priority: job.options.priority })
 }
 
@@ -45,7 +45,7 @@ export async function readJob(
 ): Promise<JobDocument> {
   const job = await readJson(ports.store, jobKey(jobId), jobDocument, { signal })
   if (job) return job
-  throw goneWork(jobKey(jobId))
+  throw missingJobObject(jobKey(jobId))
 }
 
 /** The analysis of an earlier run, if it is complete. */
@@ -67,7 +67,7 @@ async function analyse(
   job: JobDocument,
   signal: AbortSignal,
 ): Promise<AnalysisDocument> {
-  const { store, media, board } = ports
+  const { store, media, jobStore } = ports
   const { job_id: jobId, source } = job
   const from = await sourceOf(ports, source.bucket)
   const head = await from.head(source.key, { signal })
@@ -117,6 +117,6 @@ async function analyse(
     warnings: analysis.warnings,
   }
   await writeJson(store, analysisKey(jobId), document, { signal })
-  await board.update(jobId, { audioMsTotal: analysis.durationMs })
+  await jobStore.update(jobId, { audioMsTotal: analysis.durationMs })
   return document
 }

@@ -2,15 +2,15 @@ import { isoTime, sleepFor } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
 import type { ChannelMode } from '../../media/index.js'
 import type { Pace } from '../../media/replay-schedule.js'
-import { isFinal, type JobCard } from '../../queue/index.js'
+import { isFinal, type JobRecord } from '../../queue/index.js'
 import type { JobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import { writeJson } from '../../storage/documents/stored-json.js'
 import type { ObjectHead } from '../../storage/index.js'
 import { jobKey } from '../../storage/keys.js'
 import type { IntakePorts } from '../index.js'
-import { blankCard, completedBy, newCard } from '../lifecycle/card-of-job.js'
 import { clearFailures } from '../lifecycle/failure-record.js'
+import { blankRecord, completedBy, newRecord } from '../lifecycle/record-of-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { jobIdOf } from './job-id.js'
 import { sourceOf } from './source-address.js'
@@ -33,7 +33,7 @@ export interface Submission {
 export type SubmitOutcome =
   | { kind: 'queued'; jobId: string }
   /** The same recording with the same options is under way. */
-  | { kind: 'running'; jobId: string; card: JobCard }
+  | { kind: 'running'; jobId: string; record: JobRecord }
   | { kind: 'done'; jobId: string; manifest: ManifestDocument }
 
 /**
@@ -52,9 +52,9 @@ export async function submitRecording(
   const { bucket } = submission
   const { key, etag, versionId } = head
   const jobId = jobIdOf({ bucket, key, versionId, etag, channels })
-  const standing = await ports.board.get(jobId)
+  const standing = await ports.jobStore.get(jobId)
   if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
-    return { kind: 'running', jobId, card: standing }
+    return { kind: 'running', jobId, record: standing }
   }
   // Only then: what was done has its manifest before it leaves the queue.
   await untilGone(ports, jobId, options)
@@ -83,12 +83,12 @@ export async function startJob(
   { why }: { why: 'submitted' | 'retried' | 'found' },
 ): Promise<void> {
   const { job_id: jobId, options } = document
-  const ended = await ports.board.get(jobId)
-  await ports.board.create({
-    ...newCard(document, ports.clock.wallMs()),
+  const ended = await ports.jobStore.get(jobId)
+  await ports.jobStore.create({
+    ...newRecord(document, ports.clock.wallMs()),
     checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
   })
-  await ports.board.note(jobId, { kind: why })
+  await ports.jobStore.appendHistory(jobId, { kind: why })
   await ports.queue.enqueue('analyse', jobId, { priority: options.priority })
 }
 
@@ -159,12 +159,12 @@ async function completedCard(
   jobId: string,
   manifest: ManifestDocument,
 ): Promise<void> {
-  if (await ports.board.get(jobId)) return
+  if (await ports.jobStore.get(jobId)) return
   const { name: sourceName = submission.key, priority, deadlineAt } = submission
   const completedAtMs = Date.parse(manifest.completed_at)
   const origin = { jobId, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
-  await ports.board.create({
-    ...blankCard(origin, ports.clock.wallMs()),
+  await ports.jobStore.create({
+    ...blankRecord(origin, ports.clock.wallMs()),
     ...completedBy(manifest, null),
     reachedAtMs: { completed: completedAtMs },
   })

@@ -1,4 +1,4 @@
-import type { CarriedLane, CarriedLeg } from './carried-leg.js'
+import type { CompletedLane, CompletedLeg } from './completed-leg.js'
 import type { LegRecord } from './leg-record.js'
 import { PackedLeg } from './packed-leg.js'
 
@@ -6,7 +6,7 @@ import { PackedLeg } from './packed-leg.js'
 export interface RunningLegRecord {
   readonly record: LegRecord
   /** @param options.hasText see `LegRecord.part` */
-  part(options?: { hasText?: boolean }): CarriedLeg | null
+  part(options?: { hasText?: boolean }): CompletedLeg | null
 }
 
 /**
@@ -23,7 +23,7 @@ export class LaneProgress {
    * @param lane what is there already
    * @param fromFrame where the lane begins
    */
-  constructor(lane: CarriedLane, fromFrame: number) {
+  constructor(lane: CompletedLane, fromFrame: number) {
     this.channel = lane.channel
     this.fromFrame = fromFrame
     this.legs = lane.legs.map((leg) => new PackedLeg(leg))
@@ -41,7 +41,7 @@ export class LaneProgress {
   }
 
   /** A leg is complete, or as complete as it will be. In order. */
-  add(leg: CarriedLeg): void {
+  add(leg: CompletedLeg): void {
     this.legs.push(new PackedLeg(leg))
     this.running = this.running.filter(({ record }) => record.fromFrame >= leg.nextFrame)
   }
@@ -58,13 +58,13 @@ export class LaneProgress {
   }
 
   /** Everything that is complete. */
-  get carried(): CarriedLane {
+  get completed(): CompletedLane {
     return { channel: this.channel, legs: this.legs.map((leg) => leg.unpack()) }
   }
 
   /** Everything that is safe: what is complete, and the running leg up to its last safe cut. */
-  get safe(): CarriedLane {
-    const lane = this.carried
+  get safe(): CompletedLane {
+    const lane = this.completed
     const part = this.safePart
     if (part !== null) lane.legs.push(part)
     return lane
@@ -75,7 +75,7 @@ export class LaneProgress {
     return this.safePart?.nextFrame ?? this.legs.at(-1)?.nextFrame ?? 0
   }
 
-  private get safePart(): CarriedLeg | null {
+  private get safePart(): CompletedLeg | null {
     const nextFrame = this.legs.at(-1)?.nextFrame ?? this.fromFrame
     // One that doesn't join on has lost the leg before it, and is about to be stopped.
     const joining = this.running.find(({ record }) => record.fromFrame === nextFrame)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { PieceStart, WordGroup } from '../../transcript/words/align.js'
-import type { CarriedLeg } from './carried-leg.js'
+import type { CompletedLeg } from './completed-leg.js'
 
 /** Numbers of a group before those of its pieces. */
 const HEAD_NUMBERS = 5
@@ -10,7 +10,7 @@ const HEAD_NUMBERS = 5
  * All of a leg but the groups; their text in one string; and of each group: end (ms), leg, step,
  * all three less those of the group before, UTF-16 units of text, kind; of each piece: its start.
  */
-type Unfolded = [facts: Omit<CarriedLeg, 'groups'>, text: string, numbers: number[]]
+type Unfolded = [facts: Omit<CompletedLeg, 'groups'>, text: string, numbers: number[]]
 
 /**
  * A complete leg as it waits for the end of its job, compressed: some 800 bytes for a minute of
@@ -21,7 +21,7 @@ export class PackedLeg {
   readonly nextFrame: number
   private readonly bytes: Uint8Array
 
-  constructor({ groups, ...facts }: CarriedLeg) {
+  constructor({ groups, ...facts }: CompletedLeg) {
     this.endFrame = facts.endFrame
     this.nextFrame = facts.nextFrame
     const text = groups.map((group) => group.text).join('')
@@ -33,7 +33,7 @@ export class PackedLeg {
   }
 
   /** The leg as it was. */
-  unpack(): CarriedLeg {
+  unpack(): CompletedLeg {
     const groups: WordGroup[] = []
     const [facts, text, numbers] = JSON.parse(inflateRawSync(this.bytes).toString()) as Unfolded
     let textAt = 0

@@ -1,7 +1,7 @@
 import { STEP_MS, samplesToMs } from '../../model/pcm.js'
 import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
 import type { TranscriptLane, TranscriptLeg } from '../../transcript/assemble.js'
-import type { CarriedLane, CarriedLeg } from './carried-leg.js'
+import type { CompletedLane, CompletedLeg } from './completed-leg.js'
 
 /**
  * A lane as transcripts are put together from: the legs as they were sent; where they overlap the
@@ -10,21 +10,21 @@ import type { CarriedLane, CarriedLeg } from './carried-leg.js'
  */
 export function transcriptLane(
   analysis: AnalysisDocument,
-  carried: CarriedLane,
+  completed: CompletedLane,
   index: number,
 ): TranscriptLane {
-  const { reruns = [], failedReruns = [] } = carried
+  const { reruns = [], failedReruns = [] } = completed
   return {
-    channel: carried.channel,
-    ...textOf(analysis, carried.legs),
+    channel: completed.channel,
+    ...textOf(analysis, completed.legs),
     speechMs: [...(analysis.lanes[index]?.speech.segments_ms ?? [])],
     reruns: reruns.map(({ holesMs, legs }) => ({ holesMs, ...textOf(analysis, legs) })),
     failedReruns,
   }
 }
 
-function textOf({ samples }: AnalysisDocument, carried: readonly CarriedLeg[]) {
-  const legs = carried.map((leg, index): TranscriptLeg => {
+function textOf({ samples }: AnalysisDocument, completed: readonly CompletedLeg[]) {
+  const legs = completed.map((leg, index): TranscriptLeg => {
     const startMs = leg.fromFrame * STEP_MS
     return {
       index,
@@ -38,6 +38,6 @@ function textOf({ samples }: AnalysisDocument, carried: readonly CarriedLeg[]) {
     }
   })
   // A leg that was carried again has another number in its sessions than in the result.
-  const groups = carried.flatMap((leg, at) => leg.groups.map((each) => ({ ...each, leg: at })))
+  const groups = completed.flatMap((leg, at) => leg.groups.map((each) => ({ ...each, leg: at })))
   return { legs, groups }
 }

@@ -1,4 +1,4 @@
-import type { JobBoard } from '../../queue/index.js'
+import type { JobStore } from '../../queue/index.js'
 import type { ObjectStore } from '../../storage/index.js'
 import { fenceOfKey, jobPrefix } from '../../storage/keys.js'
 
@@ -7,7 +7,7 @@ import { fenceOfKey, jobPrefix } from '../../storage/keys.js'
  * counter and what lies in storage, so that neither alone can lead to a number twice.
  */
 export async function nextFence(
-  ports: { store: ObjectStore; board: JobBoard },
+  ports: { store: ObjectStore; jobStore: JobStore },
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<number> {
@@ -15,5 +15,5 @@ export async function nextFence(
   for await (const { key } of ports.store.list(jobPrefix(jobId), options)) {
     highest = Math.max(highest, fenceOfKey(key) ?? 0)
   }
-  return await ports.board.nextFence(jobId, highest)
+  return await ports.jobStore.nextFence(jobId, highest)
 }

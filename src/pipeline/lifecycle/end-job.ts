@@ -1,6 +1,6 @@
 import { abortedWithin } from '../../kernel/abort.js'
 import { InputError, NightscribeError } from '../../kernel/errors.js'
-import { type AttemptEnd, type CardChanges, isFinal, type JobCard } from '../../queue/index.js'
+import { type AttemptEnd, type CardChanges, isFinal, type JobRecord } from '../../queue/index.js'
 import type { FailureDocument } from '../../storage/documents/failure-document.js'
 import { jobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
@@ -10,8 +10,8 @@ import type { IntakePorts } from '../index.js'
 import { startJob, untilGone } from '../intake/submit-recording.js'
 import { readManifest } from '../result/commit-result.js'
 import { nextFence } from './attempt-fence.js'
-import { completedBy } from './card-of-job.js'
 import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
+import { completedBy } from './record-of-job.js'
 
 /** Time in which storage must take the record of an end. */
 const RECORD_TIMEOUT_MS = 30_000
@@ -31,14 +31,14 @@ export async function cancelJob(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<CancelOutcome> {
-  const card = await cardOf(ports, jobId)
-  if (isFinal(card.status)) return 'ended'
-  await ports.board.requestCancel(jobId)
+  const record = await cardOf(ports, jobId)
+  if (isFinal(record.status)) return 'ended'
+  await ports.jobStore.requestCancel(jobId)
   // One that the queue has lost has nobody to tell.
   const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
   if (isTaken) return 'requested'
   // Only then: what was done has its manifest before it leaves the queue.
-  const isCanceled = await endJob(ports, { jobId, card, end: { kind: 'canceled' } }, options)
+  const isCanceled = await endJob(ports, { jobId, record, end: { kind: 'canceled' } }, options)
   return isCanceled ? 'canceled' : 'ended'
 }
 
@@ -55,9 +55,12 @@ export async function retryJob(
 ): Promise<void> {
   const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
   if (!document) throw notFound(jobId)
-  const card = await ports.board.get(jobId)
-  if (card && !isFinal(card.status) && (await ports.queue.has(jobId))) {
-    throw new InputError('input_unsupported', `Job ${jobId} is ${card.status}; it needs no retry.`)
+  const record = await ports.jobStore.get(jobId)
+  if (record && !isFinal(record.status) && (await ports.queue.has(jobId))) {
+    throw new InputError(
+      'input_unsupported',
+      `Job ${jobId} is ${record.status}; it needs no retry.`,
+    )
   }
   // Only then: what was done has its manifest before it leaves the queue.
   await untilGone(ports, jobId, options)
@@ -104,31 +107,38 @@ export async function writeEnd(
   ports: IntakePorts,
   jobId: string,
   end: AttemptEnd,
-  card: JobCard | null,
+  record: JobRecord | null,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const { board } = ports
+  const { jobStore } = ports
   switch (end.kind) {
     case 'handed-back':
-      await board.note(jobId, { kind: 'handed-back' })
-      await board.update(jobId, { status: 'queued' })
+      await jobStore.appendHistory(jobId, { kind: 'handed-back' })
+      await jobStore.update(jobId, { status: 'queued' })
       return
     case 'waiting': {
       const { waiting } = end
       // It asks again and again while it waits; that is one wait.
-      if (!card?.waiting) await board.note(jobId, { kind: 'waiting', reason: waiting.reason })
-      await board.update(jobId, { status: 'queued', waiting })
+      if (!record?.waiting)
+        await jobStore.appendHistory(jobId, { kind: 'waiting', reason: waiting.reason })
+      await jobStore.update(jobId, { status: 'queued', waiting })
       return
     }
     case 'retrying': {
-      const { error, tries, backoffMs, safeAudioMs } = end
-      await board.note(jobId, { kind: 'try-failed', error, tries, backoffMs, safeAudioMs })
-      await board.update(jobId, { status: 'queued', error, triesSinceProgress: tries })
+      const { error, tries, backoffMs, checkpointedAudioMs } = end
+      await jobStore.appendHistory(jobId, {
+        kind: 'try-failed',
+        error,
+        tries,
+        backoffMs,
+        checkpointedAudioMs,
+      })
+      await jobStore.update(jobId, { status: 'queued', error, triesSinceProgress: tries })
       return
     }
     case 'failed':
     case 'canceled':
-      await endJob(ports, { jobId, card, end }, options)
+      await endJob(ports, { jobId, record, end }, options)
   }
 }
 
@@ -139,17 +149,17 @@ export async function writeEnd(
  */
 async function endJob(
   ports: IntakePorts,
-  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  job: { jobId: string; record: JobRecord | null; end: FinalEnd },
   options: { signal: AbortSignal },
 ): Promise<boolean> {
-  const { board } = ports
-  const { jobId, card, end } = job
+  const { jobStore } = ports
+  const { jobId, record, end } = job
   const manifest = await recordEnd(ports, job, options)
   if (manifest) {
-    await board.update(jobId, completedBy(manifest, card))
+    await jobStore.update(jobId, completedBy(manifest, record))
   } else {
-    await board.note(jobId, end)
-    await board.update(jobId, cardEnd(end))
+    await jobStore.appendHistory(jobId, end)
+    await jobStore.update(jobId, cardEnd(end))
   }
   // Nobody behind it shall wait for one that never comes.
   await ports.waiting.remove(jobId, options)
@@ -169,15 +179,15 @@ function cardEnd(end: FinalEnd): CardChanges {
  */
 async function recordEnd(
   ports: IntakePorts,
-  job: { jobId: string; card: JobCard | null; end: FinalEnd },
+  job: { jobId: string; record: JobRecord | null; end: FinalEnd },
   { signal }: { signal: AbortSignal },
 ): Promise<ManifestDocument | null> {
   const options = { signal: abortedWithin(RECORD_TIMEOUT_MS, signal) }
-  const { jobId, card, end } = job
+  const { jobId, record, end } = job
   try {
     const manifest = await readManifest(ports.store, jobId, options)
     if (manifest) return manifest
-    const fence = card?.fence ?? (await nextFence(ports, jobId, options))
+    const fence = record?.fence ?? (await nextFence(ports, jobId, options))
     await recordFailure(ports, { jobId, fence, end }, options)
   } catch (error) {
     signal.throwIfAborted()
@@ -187,10 +197,10 @@ async function recordEnd(
   return null
 }
 
-async function cardOf(ports: IntakePorts, jobId: string): Promise<JobCard> {
-  const card = await ports.board.get(jobId)
-  if (!card) throw notFound(jobId)
-  return card
+async function cardOf(ports: IntakePorts, jobId: string): Promise<JobRecord> {
+  const record = await ports.jobStore.get(jobId)
+  if (!record) throw notFound(jobId)
+  return record
 }
 
 function notFound(jobId: string): InputError {

@@ -2,7 +2,7 @@ import type { Clock } from '../../kernel/clock.js'
 import { isoTime } from '../../kernel/clock.js'
 import { ProtocolError } from '../../kernel/errors.js'
 import { adviceOn, retryHelps } from '../../queue/failure-codes.js'
-import type { AttemptEnd, JobBoard } from '../../queue/index.js'
+import type { AttemptEnd, JobStore } from '../../queue/index.js'
 import { type FailureDocument, failureDocument } from '../../storage/documents/failure-document.js'
 import { readJson, writeJson } from '../../storage/documents/stored-json.js'
 import type { ObjectStore } from '../../storage/index.js'
@@ -78,16 +78,16 @@ export async function* failedJobs(
  * fence is given out twice.
  */
 export async function clearFailures(
-  ports: { store: ObjectStore; board: JobBoard },
+  ports: { store: ObjectStore; jobStore: JobStore },
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const { store, board } = ports
+  const { store, jobStore } = ports
   const keys: string[] = []
   for await (const key of failureKeys(store, jobPrefix(jobId), options)) keys.push(key)
   if (keys.length === 0) return
   const highest = Math.max(...keys.map((key) => fenceOfKey(key) ?? 0))
-  if (!(await board.get(jobId))) await board.nextFence(jobId, highest - 1)
+  if (!(await jobStore.get(jobId))) await jobStore.nextFence(jobId, highest - 1)
   for (const key of keys) await store.delete(key, options)
 }
 

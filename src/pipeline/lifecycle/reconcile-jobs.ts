@@ -1,5 +1,5 @@
 import { ProtocolError } from '../../kernel/errors.js'
-import type { JobCard } from '../../queue/index.js'
+import type { JobRecord } from '../../queue/index.js'
 import { jobDocument } from '../../storage/documents/job-document.js'
 import { readJson } from '../../storage/documents/stored-json.js'
 import { jobKey } from '../../storage/keys.js'
@@ -8,8 +8,8 @@ import type { IntakePorts } from '../index.js'
 import { startJob } from '../intake/submit-recording.js'
 import { readManifest } from '../result/commit-result.js'
 import { nextFence } from './attempt-fence.js'
-import { completedBy, errorOf } from './card-of-job.js'
 import { type FinalEnd, readFailure, recordFailure } from './failure-record.js'
+import { completedBy, errorOf } from './record-of-job.js'
 
 /**
  * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
@@ -35,7 +35,7 @@ export async function reconcileJobs(
     }
   }
   // First what somebody may wait for: an archive takes minutes to list.
-  for await (const jobId of ports.board.openIds(options)) {
+  for await (const jobId of ports.jobStore.openIds(options)) {
     await readable(jobId, () => endCard(ports, jobId, options))
   }
   for await (const jobId of openJobs(ports, options)) {
@@ -48,20 +48,20 @@ export async function reconcileJobs(
 
 /** Writes on the card of a job that isn't in the queue how it ended, if storage knows that. */
 async function endCard(
-  { board, queue, store }: IntakePorts,
+  { jobStore, queue, store }: IntakePorts,
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const card = await board.get(jobId)
-  if (!card || (await queue.has(jobId))) return
+  const record = await jobStore.get(jobId)
+  if (!record || (await queue.has(jobId))) return
   const manifest = await readManifest(store, jobId, options)
-  if (manifest) return await board.update(jobId, completedBy(manifest, card))
+  if (manifest) return await jobStore.update(jobId, completedBy(manifest, record))
   const failed = await readFailure(store, jobId, options)
   if (!failed) return
   // Started again meanwhile, it has a new card.
-  const { updatedAtMs: ifUpdatedAtMs } = card
+  const { updatedAtMs: ifUpdatedAtMs } = record
   const { status } = failed
-  await board.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs })
+  await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs })
 }
 
 async function queueAgain(
@@ -86,16 +86,21 @@ async function recordLateEnd(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<boolean> {
-  const card = await ports.board.get(jobId)
-  const end = card && endOf(card)
+  const record = await ports.jobStore.get(jobId)
+  const end = record && endOf(record)
   if (!end) return false
-  const fence = card.fence ?? (await nextFence(ports, jobId, options))
+  const fence = record.fence ?? (await nextFence(ports, jobId, options))
   await recordFailure(ports, { jobId, fence, end }, options)
   return true
 }
 
-function endOf({ status, error, triesSinceProgress: tries, ...card }: JobCard): FinalEnd | null {
-  if (status === 'canceled' || card.cancelRequested) return { kind: 'canceled' }
+function endOf({
+  status,
+  error,
+  triesSinceProgress: tries,
+  ...record
+}: JobRecord): FinalEnd | null {
+  if (status === 'canceled' || record.cancelRequested) return { kind: 'canceled' }
   return status === 'failed' && error ? { kind: 'failed', error, tries } : null
 }
 

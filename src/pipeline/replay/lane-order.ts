@@ -1,4 +1,4 @@
-import { Pulse } from '../../kernel/pulse.js'
+import { Condition } from '../../kernel/condition.js'
 import { STEP_BACK_FRAMES } from '../../media/spool/lane-reader.js'
 
 /** A leg may read so far ahead of the one before it; the lane's reader goes back twice as far. */
@@ -23,7 +23,7 @@ export interface LegTurn {
 export class LaneOrder {
   /** Legs that still read, the first one first, each with its furthest frame. */
   private readonly legs = new Set<{ frame: number }>()
-  private readonly moved = new Pulse()
+  private readonly moved = new Condition()
 
   /** A leg begins, behind all that were there before. @param fromFrame of the lane */
   enter(fromFrame: number): LegTurn {
@@ -31,13 +31,13 @@ export class LaneOrder {
     this.legs.add(leg)
     return {
       reach: async (frame, { signal }) => {
-        while (this.isTooFar(leg, frame)) await this.moved.next(signal)
+        while (this.isTooFar(leg, frame)) await this.moved.wait(signal)
         leg.frame = frame
-        this.moved.beat()
+        this.moved.notifyAll()
       },
       leave: () => {
         this.legs.delete(leg)
-        this.moved.beat()
+        this.moved.notifyAll()
       },
     }
   }

@@ -1,14 +1,14 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
-import { LaneCourse } from '../../admission/legs/lane-course.js'
+import { LaneCuts } from '../../admission/legs/lane-cuts.js'
 import { InputError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
 import { isComplete, lanesOfCheckpoint, nextFrameOf } from '../checkpoint/checkpoint.js'
 import { readCheckpoint } from '../checkpoint/read-checkpoint.js'
 import type { WorkPorts } from '../index.js'
-import type { CarriedLane } from '../legs/carried-leg.js'
+import type { CompletedLane } from '../legs/completed-leg.js'
 import { LaneProgress } from '../legs/lane-progress.js'
-import { laneCuts } from './lane-cuts.js'
+import { findCuts } from './find-cuts.js'
 
 /** A lane of a job as an attempt finds it. */
 export interface LaneStart {
@@ -49,14 +49,14 @@ export async function startLanes(
     analysis.lanes.map(async ({ channel, pauses_ms, peaks: { key } }, lane) => {
       const peaks = await readPeaks(ports, key, options)
       const map = { pausesMs: [...pauses_ms], peaks, samples: analysis.samples }
-      const way = laneCuts(map, ports.limits.cuts)
-      const carried = (fits ? known[lane] : null) ?? { channel, legs: [] }
-      const fromFrame = nextFrameOf(carried) ?? way.fromFrame
-      const framesLeft = isComplete(carried) ? 0 : new LaneCourse(way.cuts).framesLeft(fromFrame)
-      const safeMs = carried.legs.length === 0 ? 0 : fromFrame * STEP_MS
+      const way = findCuts(map, ports.limits.cuts)
+      const completed = (fits ? known[lane] : null) ?? { channel, legs: [] }
+      const fromFrame = nextFrameOf(completed) ?? way.fromFrame
+      const framesLeft = isComplete(completed) ? 0 : new LaneCuts(way.cuts).framesLeft(fromFrame)
+      const safeMs = completed.legs.length === 0 ? 0 : fromFrame * STEP_MS
       // The last frame of a lane may not be whole.
       const doneMs = Math.min(safeMs, analysis.duration_ms)
-      const progress = new LaneProgress(carried, way.fromFrame)
+      const progress = new LaneProgress(completed, way.fromFrame)
       return { ...{ lane, cuts: way.cuts, fromFrame, framesLeft }, doneMs, progress }
     }),
   )
@@ -67,7 +67,7 @@ export async function startLanes(
   return { lanes, resumedFromMs }
 }
 
-function isWithin({ legs }: CarriedLane, { analysis }: { analysis: AnalysisDocument }): boolean {
+function isWithin({ legs }: CompletedLane, { analysis }: { analysis: AnalysisDocument }): boolean {
   const endMs = legs.at(-1)?.endFrame ?? 0
   return endMs * STEP_MS <= analysis.duration_ms + STEP_MS
 }

@@ -1,5 +1,5 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
-import type { JobBoard, JobEvent } from '../../queue/index.js'
+import type { JobEvent, JobStore } from '../../queue/index.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 
 /** How often what has gathered is sent to the board. */
@@ -15,16 +15,16 @@ export class LiveReport {
   private readonly doneMs: number[]
   private readonly pending: JobEvent[] = []
   private shownMs = 0
-  private readonly board: JobBoard
+  private readonly jobStore: JobStore
   private readonly clock: Clock
   private readonly job: { jobId: string; audioMs: number }
 
   /** @param job.doneMs of each lane, as it is found */
   constructor(
-    ports: { board: JobBoard; clock: Clock },
+    ports: { jobStore: JobStore; clock: Clock },
     job: { jobId: string; audioMs: number; doneMs: readonly number[] },
   ) {
-    this.board = ports.board
+    this.jobStore = ports.jobStore
     this.clock = ports.clock
     this.job = job
     this.doneMs = [...job.doneMs]
@@ -51,11 +51,11 @@ export class LiveReport {
 
   private async flush(): Promise<void> {
     const { jobId, audioMs: audioMsTotal } = this.job
-    for (const event of this.pending.splice(0)) await this.board.publish(jobId, event)
+    for (const event of this.pending.splice(0)) await this.jobStore.publish(jobId, event)
     const audioMsDone = Math.min(...this.doneMs)
     if (audioMsDone === this.shownMs) return
     this.shownMs = audioMsDone
-    await this.board.update(jobId, { audioMsDone })
-    await this.board.publish(jobId, { type: 'progress', audioMsDone, audioMsTotal })
+    await this.jobStore.update(jobId, { audioMsDone })
+    await this.jobStore.publish(jobId, { type: 'progress', audioMsDone, audioMsTotal })
   }
 }

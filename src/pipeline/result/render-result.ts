@@ -2,7 +2,7 @@ import { isoTime } from '../../kernel/clock.js'
 import { metricsDocument } from '../../latency/job-metrics.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { MODEL_DELAY_MS } from '../../model/step-law.js'
-import type { JobCard } from '../../queue/index.js'
+import type { JobRecord } from '../../queue/index.js'
 import { assembleTranscript } from '../../transcript/assemble.js'
 import { transcriptFiles } from '../../transcript/formats/formats.js'
 import {
@@ -11,7 +11,7 @@ import {
   transcriptDocument,
 } from '../../transcript/formats/transcript-document.js'
 import type { WorkPorts } from '../index.js'
-import type { CarriedLane, CarriedLeg } from '../legs/carried-leg.js'
+import type { CompletedLane, CompletedLeg } from '../legs/completed-leg.js'
 import { transcriptLane } from '../legs/transcript-lane.js'
 import type { Transcription } from '../transcription.js'
 import type { ResultFile } from './commit-result.js'
@@ -25,7 +25,7 @@ const WARNING_HOLES = 'coverage_holes'
 export interface JobMeasures {
   admissionWaitMs: number
   sessionsAtStart: number
-  card: JobCard | null
+  record: JobRecord | null
 }
 
 /**
@@ -34,11 +34,11 @@ export interface JobMeasures {
 export function renderResult(
   ports: WorkPorts,
   work: Transcription,
-  carried: readonly CarriedLane[],
+  completed: readonly CompletedLane[],
   measures: JobMeasures,
 ): { files: ResultFile[]; warnings: string[] } {
   const { subtitles, coverage } = ports.limits
-  const lanes = carried.map((lane, index) => transcriptLane(work.analysis, lane, index))
+  const lanes = completed.map((lane, index) => transcriptLane(work.analysis, lane, index))
   const durationMs = work.analysis.duration_ms
   const { holeMinMs } = coverage
   const assembled = assembleTranscript({
@@ -46,17 +46,17 @@ export function renderResult(
   })
   const warnings = [
     ...work.analysis.warnings,
-    ...(legsOf(carried).some(({ verified }) => !verified) ? [WARNING_TIMING] : []),
+    ...(legsOf(completed).some(({ verified }) => !verified) ? [WARNING_TIMING] : []),
     ...(assembled.coverage.holes.some(({ action }) => action === 'unresolved')
       ? [WARNING_HOLES]
       : []),
   ]
-  const metrics = metricsOf(ports, work, carried, measures)
+  const metrics = metricsOf(ports, work, completed, measures)
   const document = transcriptDocument({
     jobId: work.attempt.jobId,
     createdAt: isoTime(ports.clock.wallMs()),
     source: sourceFacts(work),
-    engine: engineFacts(ports, work, carried),
+    engine: engineFacts(ports, work, completed),
     assembled,
     stepMs: STEP_MS,
     warnings,
@@ -77,8 +77,11 @@ function jsonFile(name: string, document: object): ResultFile {
 }
 
 /** All legs that engines carried, those of reruns too. */
-function legsOf(carried: readonly CarriedLane[]): CarriedLeg[] {
-  return carried.flatMap(({ legs, reruns = [] }) => [...legs, ...reruns.flatMap((run) => run.legs)])
+function legsOf(completed: readonly CompletedLane[]): CompletedLeg[] {
+  return completed.flatMap(({ legs, reruns = [] }) => [
+    ...legs,
+    ...reruns.flatMap((run) => run.legs),
+  ])
 }
 
 function sourceFacts({ job, analysis }: Transcription): SourceFacts {
@@ -101,9 +104,9 @@ function sourceFacts({ job, analysis }: Transcription): SourceFacts {
 function engineFacts(
   ports: WorkPorts,
   { job }: Transcription,
-  carried: readonly CarriedLane[],
+  completed: readonly CompletedLane[],
 ): EngineFacts {
-  const first = legsOf(carried)[0]?.engine
+  const first = legsOf(completed)[0]?.engine
   return {
     model: first?.model ?? '',
     revision: null,
@@ -112,28 +115,28 @@ function engineFacts(
     pace: job.options.pace,
     rotationPolicy: ports.limits.rotationPolicy,
     language: null,
-    isStandin: isStandin(carried),
+    isStandin: isStandin(completed),
   }
 }
 
-function isStandin(carried: readonly CarriedLane[]): boolean {
-  return legsOf(carried).some(({ engine }) => engine.isStandin)
+function isStandin(completed: readonly CompletedLane[]): boolean {
+  return legsOf(completed).some(({ engine }) => engine.isStandin)
 }
 
 function metricsOf(
   ports: WorkPorts,
   work: Transcription,
-  carried: readonly CarriedLane[],
+  completed: readonly CompletedLane[],
   measures: JobMeasures,
 ) {
   const { analysis, job, meter, attempt, startedAtMs } = work
   const { pricePerHour } = ports.limits
   // An engine's time is shared by all lanes that it carries.
-  const gpuSecondsShare = legsOf(carried).reduce(
+  const gpuSecondsShare = legsOf(completed).reduce(
     (sum, { heldMs, lanesRunning }) => sum + heldMs / 1000 / Math.max(1, lanesRunning),
     0,
   )
-  const reached = measures.card?.reachedAtMs ?? {}
+  const reached = measures.record?.reachedAtMs ?? {}
   const waitedMs = reached.queued === undefined ? null : Math.max(0, startedAtMs - reached.queued)
   const probedMs =
     reached.queued === undefined || reached.probing === undefined
@@ -149,24 +152,27 @@ function metricsOf(
     decodeMs: analysis.decode_ms,
     admissionWaitMs: measures.admissionWaitMs,
     resumedFromMs: work.resumedFromMs,
-    isResumed: legsOf(carried).some(({ fence }) => fence !== work.fence),
+    isResumed: legsOf(completed).some(({ fence }) => fence !== work.fence),
     figures: meter.figures(),
     kvBlocks: {
-      grantedMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.granted),
-      heldMax: sumOfMaxima(carried, ({ kvBlocks }) => kvBlocks.held),
+      grantedMax: sumOfMaxima(completed, ({ kvBlocks }) => kvBlocks.granted),
+      heldMax: sumOfMaxima(completed, ({ kvBlocks }) => kvBlocks.held),
     },
     sessionsRunning: {
       atStart: measures.sessionsAtStart,
-      max: Math.max(...legsOf(carried).map(({ lanesRunning }) => lanesRunning)),
+      max: Math.max(...legsOf(completed).map(({ lanesRunning }) => lanesRunning)),
     },
     preemptionsSeen: null, // streaming sessions are never preempted
     gpuSecondsShare,
     cost: pricePerHour === null ? null : (gpuSecondsShare / 3600) * pricePerHour,
-    engineIsStandin: isStandin(carried),
+    engineIsStandin: isStandin(completed),
   })
 }
 
 /** Of all lanes at a time, at the most. */
-function sumOfMaxima(carried: readonly CarriedLane[], of: (leg: CarriedLeg) => number): number {
-  return carried.reduce((sum, lane) => sum + Math.max(0, ...legsOf([lane]).map(of)), 0)
+function sumOfMaxima(
+  completed: readonly CompletedLane[],
+  of: (leg: CompletedLeg) => number,
+): number {
+  return completed.reduce((sum, lane) => sum + Math.max(0, ...legsOf([lane]).map(of)), 0)
 }

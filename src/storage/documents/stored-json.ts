@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod'
 import { InputError, NightscribeError, ProtocolError } from '../../kernel/errors.js'
 import type { ObjectStore, PutOutcome } from '../index.js'
-import { asOwnWork } from '../own-work.js'
+import { asStorageError } from '../job-object-error.js'
 
 /** Largest JSON document that is read: a transcript of a day is far below. */
 const JSON_BYTES_MAX = 64 * 2 ** 20
@@ -59,7 +59,7 @@ async function readWhole(
     return Buffer.concat(chunks)
   } catch (error) {
     if (error instanceof NightscribeError && error.code === 'input_not_found') return null
-    throw asOwnWork(error)
+    throw asStorageError(error)
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SILENCE_MAX_MS } from '../../../src/admission/engine/freeing-rule.js'
+import { SILENCE_MAX_MS } from '../../../src/admission/engine/eviction-rule.js'
 import { judgeLook, type LawVerdict } from './kv-law.js'
 import { type Night, type NightTranscript, smallCacheNight } from './small-cache-night.js'
 import { expectWhole } from './whole-transcript.js'
@@ -77,8 +77,8 @@ function verdictsOf({ kvModel, sessions, looks }: Night): LawVerdict[] {
   return verdicts.filter((verdict) => verdict.sessions > 0)
 }
 
-function freedOf({ keeperEvents }: Night): number {
-  return keeperEvents.filter(({ kind }) => kind === 'deadlock_freed').length
+function freedOf({ controllerEvents }: Night): number {
+  return controllerEvents.filter(({ kind }) => kind === 'deadlock_freed').length
 }
 
 /** Longest time in which sessions that had begun were there, and none of them got a delta. */
@@ -103,9 +103,9 @@ function runningOnAverage({ looks }: Night): number {
   return busy.reduce((sum, { running }) => sum + running, 0) / busy.length
 }
 
-function expectAllHome({ cards, transcripts, stretches }: Night): void {
-  for (const [recording, card] of cards.entries()) {
-    expect(card).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
+function expectAllHome({ records, transcripts, stretches }: Night): void {
+  for (const [recording, record] of records.entries()) {
+    expect(record).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
     const transcript = transcripts[recording] as NightTranscript
     expectWhole(
       transcript,

@@ -41,11 +41,11 @@ describe('a real engine with six recordings on it', () => {
     const { stack, jobIds } = night
     const deaths: Death[] = []
     for (const how of DEATHS) deaths.push(await surviveDeath(night, engine, { how, deaths }))
-    const cards = await stack.ended(jobIds)
+    const records = await stack.ended(jobIds)
     const stretches = sentStretches(night.log.sessions, night.frames)
     for (const death of deaths) reportDeath(death, night, stretches)
-    for (const card of cards) {
-      expect(card).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
+    for (const record of records) {
+      expect(record).toMatchObject({ status: 'completed', error: null, engineIsStandin: false })
     }
     for (const [recording, jobId] of jobIds.entries()) {
       const transcript = JSON.parse(
@@ -55,7 +55,7 @@ describe('a real engine with six recordings on it', () => {
       reportJob(recording, transcript, sent)
       expectWhole(transcript, sent)
       // An outage is nobody's failure: no try was lost by it.
-      const history = await stack.ports.board.history(jobId)
+      const history = await stack.ports.jobStore.history(jobId)
       expect(history.filter(({ note }) => note.kind === 'try-failed')).toEqual([])
     }
     const redoneMs = deaths.flatMap((death) => returnsAfter(death, stretches))
@@ -74,7 +74,7 @@ async function surviveDeath(
   const { clock } = night
   const sinceMs = deaths.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY
   await untilCarried(night, { sinceMs, audioMs: CARRIED_BETWEEN_MS })
-  const over = (await cardsOf(night)).filter((card) => card === null || isFinal(card.status))
+  const over = (await cardsOf(night)).filter((record) => record === null || isFinal(record.status))
   expect(over, `jobs that are over before the engine is ${how}`).toEqual([])
   const atMs = clock.monotonicMs()
   await engine.die(how)

@@ -6,7 +6,7 @@ import { CleanupStack } from '../../../src/kernel/cleanup-stack.js'
 import type { Clock } from '../../../src/kernel/clock.js'
 import { systemRandom } from '../../../src/kernel/random.js'
 import { STEP_MS } from '../../../src/model/pcm.js'
-import { isFinal, type JobCard } from '../../../src/queue/index.js'
+import { isFinal, type JobRecord } from '../../../src/queue/index.js'
 import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
 import { type DevStack, startDevStack } from '../../dev-stack.js'
 import { submitTo } from '../../job-results.js'
@@ -80,8 +80,8 @@ export async function startPacedNight(
 }
 
 /** All jobs as they stand. */
-export async function cardsOf({ stack, jobIds }: PacedNight): Promise<(JobCard | null)[]> {
-  return await Promise.all(jobIds.map((jobId) => stack.ports.board.get(jobId)))
+export async function cardsOf({ stack, jobIds }: PacedNight): Promise<(JobRecord | null)[]> {
+  return await Promise.all(jobIds.map((jobId) => stack.ports.jobStore.get(jobId)))
 }
 
 /**
@@ -100,7 +100,7 @@ export async function untilCarried(
       return ours.reduce((sum, { session }) => sum + session.texts.length * STEP_MS, 0)
     })
     if (Math.min(...carriedMs) >= more.audioMs) return
-    if ((await cardsOf(night)).some((card) => card !== null && isFinal(card.status))) return
+    if ((await cardsOf(night)).some((record) => record !== null && isFinal(record.status))) return
     await sleep(LOOK_EVERY_MS)
   }
 }

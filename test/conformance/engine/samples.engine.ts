@@ -31,14 +31,18 @@ describe('our own client and a real engine', () => {
       const { jobId } = await submitRecording(ports, submission, { signal })
       jobs.push({ name: sample.name, jobId })
     }
-    const cards = await stack.ended(jobs.map(({ jobId }) => jobId))
+    const records = await stack.ended(jobs.map(({ jobId }) => jobId))
     for (const [index, { name, jobId }] of jobs.entries()) {
-      const card = cards[index]
+      const record = records[index]
       if (name.includes('broken')) {
-        expect(card, name).toMatchObject({ status: 'failed', error: { retryable: false } })
+        expect(record, name).toMatchObject({ status: 'failed', error: { retryable: false } })
         continue
       }
-      expect({ ...card, name }).toMatchObject({ error: null, attempts: 1, engineIsStandin: false })
+      expect({ ...record, name }).toMatchObject({
+        error: null,
+        attempts: 1,
+        engineIsStandin: false,
+      })
       const manifest = await readManifest(ports.store, jobId, { signal })
       const output = manifest?.outputs.find((entry) => entry.name === 'transcript.json')
       const stored = JSON.parse(

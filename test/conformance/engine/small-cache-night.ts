@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { workerEvents } from '../../../jobs/events.js'
 import { startWorker } from '../../../jobs/start-worker.js'
-import type { KeeperEvent } from '../../../src/admission/engine/engine-keeper.js'
+import type { ControllerEvent } from '../../../src/admission/engine/engine-controller.js'
 import { lanesHolding } from '../../../src/admission/ledger/ledger-changes.js'
 import { RedisLedgerStore } from '../../../src/admission/store/redis-ledger-store.js'
 import { projectRoot } from '../../../src/app/project-root.js'
@@ -13,7 +13,7 @@ import type { KvModel } from '../../../src/model/kv-model.js'
 import { sourceAddress } from '../../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../../src/pipeline/result/commit-result.js'
-import type { JobCard } from '../../../src/queue/index.js'
+import type { JobRecord } from '../../../src/queue/index.js'
 import type { EngineAddress } from '../../../src/realtime/index.js'
 import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
 import { type DevStack, startDevStack } from '../../dev-stack.js'
@@ -44,7 +44,7 @@ export interface NightTranscript extends LegTranscript {
 
 /** A night that is over. */
 export interface Night {
-  readonly cards: readonly JobCard[]
+  readonly records: readonly JobRecord[]
   /** In the order of the cards; null where a job has none. */
   readonly transcripts: readonly (NightTranscript | null)[]
   /** One a second. */
@@ -52,7 +52,7 @@ export interface Night {
   readonly sessions: readonly LoggedSession[]
   /** What they carried of which recording, in the order of the cards. */
   readonly stretches: readonly SentStretch[]
-  readonly keeperEvents: readonly KeeperEvent[]
+  readonly controllerEvents: readonly ControllerEvent[]
   readonly kvModel: KvModel
 }
 
@@ -76,28 +76,28 @@ export async function smallCacheNight(
   const url = settings.engines[0] as string
   const engine = await readEngine(settings, { url, root: projectRoot() }, { signal })
   const log = new SessionLog(wsTransportOpener(settings.engine), () => clock.monotonicMs())
-  const keeperEvents: KeeperEvent[] = []
+  const controllerEvents: ControllerEvent[] = []
   const events = {
     ...workerEvents(pino({ level: 'silent' })),
-    engine: (_url: string, event: KeeperEvent) => void keeperEvents.push(event),
+    engine: (_url: string, event: ControllerEvent) => void controllerEvents.push(event),
   }
   const options = { clock, random: systemRandom(), events, opener: log, signal }
   await using _worker = await startWorker(settings, options)
   const { jobIds, frames } = await submitAll(stack, signal)
   const left = new Set(jobIds)
   const end = async (jobId: string) => {
-    const [card] = await stack.ended([jobId])
+    const [record] = await stack.ended([jobId])
     left.delete(jobId)
-    return card as JobCard
+    return record as JobRecord
   }
   const looking = lookEachSecond(stack, engine.address, () => left.size, signal)
-  const [cards, looks] = await Promise.all([Promise.all(jobIds.map(end)), looking])
+  const [records, looks] = await Promise.all([Promise.all(jobIds.map(end)), looking])
   const transcripts: (NightTranscript | null)[] = []
   for (const jobId of jobIds) transcripts.push(await transcriptOf(stack, jobId, signal))
   const { kvModel } = engine
   const { sessions } = log
   const stretches = sentStretches(sessions, frames)
-  return { cards, transcripts, looks, sessions, stretches, keeperEvents, kvModel }
+  return { records, transcripts, looks, sessions, stretches, controllerEvents, kvModel }
 }
 
 /** Until nothing is left. */

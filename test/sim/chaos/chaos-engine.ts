@@ -1,4 +1,4 @@
-import type { KeeperGauges } from '../../../src/admission/engine/engine-keeper.js'
+import type { ControllerGauges } from '../../../src/admission/engine/engine-controller.js'
 import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import type { KvModel } from '../../../src/model/kv-model.js'
 import type { SessionRunner } from '../../../src/realtime/run-session.js'
@@ -22,7 +22,7 @@ export interface ChaosEngine {
   /** When each of its sessions was opened. */
   readonly openedMs: readonly number[]
   /** What its page of figures says. */
-  readonly gauges: KeeperGauges
+  readonly gauges: ControllerGauges
   /** Sessions of one process. */
   runner(process: SimulatedProcess): SessionRunner
   /** Every session ends; it is back after so long. */

@@ -7,7 +7,7 @@ import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
 import { isComplete, lanesOfCheckpoint } from '../../../src/pipeline/checkpoint/checkpoint.js'
 import { readCheckpoint } from '../../../src/pipeline/checkpoint/read-checkpoint.js'
-import { newCard } from '../../../src/pipeline/lifecycle/card-of-job.js'
+import { newRecord } from '../../../src/pipeline/lifecycle/record-of-job.js'
 import { isOverbooked } from '../watched-store.js'
 import type { ChaosEngine } from './chaos-engine.js'
 import { putRecording } from './chaos-recording.js'
@@ -200,7 +200,7 @@ class Night {
     if (!job) return
     await putRecording(this.objects, job)
     this.log(`${jobId} arrives: ${job.lanes} of ${job.frames} frames at pace ${job.pace}`)
-    await this.store.board.create(newCard(job.document, this.time.wallMs()))
+    await this.store.jobStore.create(newRecord(job.document, this.time.wallMs()))
     this.store.line.enqueue(jobId)
   }
 

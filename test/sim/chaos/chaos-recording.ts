@@ -3,7 +3,7 @@ import { isoTime } from '../../../src/kernel/clock.js'
 import type { Random } from '../../../src/kernel/random.js'
 import type { MsRange } from '../../../src/media/index.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
-import { type CutSettings, laneCuts } from '../../../src/pipeline/replay/lane-cuts.js'
+import { type CutSettings, findCuts } from '../../../src/pipeline/replay/find-cuts.js'
 import type { AnalysisDocument } from '../../../src/storage/documents/analysis-document.js'
 import type { JobDocument } from '../../../src/storage/documents/job-document.js'
 import { PackedRanges } from '../../../src/storage/documents/packed-ranges.js'
@@ -74,7 +74,7 @@ function randomJob(
   const lanes = random.uniform() < 0.8 ? 1 : between(random, 2, 3)
   const arrivalMs = random.uniform() * spreadMs
   const jobId = `job-${at}`
-  const way = laneCuts(
+  const way = findCuts(
     { pausesMs, peaks: new Uint8Array(), samples: frames * STEP_SAMPLES },
     settings,
   )

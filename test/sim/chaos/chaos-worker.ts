@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
-import { OwnChains } from '../../../src/admission/lane/own-chains.js'
+import { LocalChains } from '../../../src/admission/lane/local-chains.js'
 import {
   type Admission,
   type SessionDemand,
@@ -11,7 +11,7 @@ import { isStop, StopRequested, UpstreamError } from '../../../src/kernel/errors
 import type { Random } from '../../../src/kernel/random.js'
 import { NO_TALLY } from '../../../src/latency/work-tally.js'
 import { FRAME_BYTES } from '../../../src/model/pcm.js'
-import type { WorkNotes, WorkPorts } from '../../../src/pipeline/index.js'
+import type { WorkObserver, WorkPorts } from '../../../src/pipeline/index.js'
 import { writeEnd } from '../../../src/pipeline/lifecycle/end-job.js'
 import { reconcileJobs } from '../../../src/pipeline/lifecycle/reconcile-jobs.js'
 import { transcribeRecording } from '../../../src/pipeline/transcribe-recording.js'
@@ -98,12 +98,12 @@ export class ChaosWorker {
     process.dead.addEventListener('abort', () => this.ending.abort(process.dead.reason))
     this.view = store.viewOf(process)
     const { waiting } = this.view
-    const chains = new OwnChains()
+    const chains = new LocalChains()
     const engines = new WorkerEngines(process, { ...world, view: this.view, chains, onEvent })
     this.engines = engines
     this.pool = new WatchedPool({
-      ...{ desks: engines.desks, waiting, clock, random, worker, agingMs, chains },
-      isUp: (desk) => engines.isUp(desk),
+      ...{ clients: engines.clients, waiting, clock, random, worker, agingMs, chains },
+      isUp: (client) => engines.isUp(client),
     })
     this.pool.onAdmitted = (demand) => world.onAdmitted(process, demand)
     this.ports = this.portsOf()
@@ -132,7 +132,7 @@ export class ChaosWorker {
     if (this.process.dead.aborted) return
     this.ending.abort(STOPPED)
     const never = new AbortController().signal
-    await this.view.signs.end(this.process.name, { signal: never }).catch(() => {}) // it expires
+    await this.view.heartbeats.deregister(this.process.name, { signal: never }).catch(() => {}) // it expires
     this.process.die('left')
   }
 
@@ -156,9 +156,9 @@ export class ChaosWorker {
 
   private async look(): Promise<void> {
     const { signal } = this.ending
-    await this.view.signs.give(this.process.name, { signal })
+    await this.view.heartbeats.beat(this.process.name, { signal })
     await this.engines.round({ signal })
-    for (const jobId of await this.pool.look({ signal })) {
+    for (const jobId of await this.pool.dueWaiters({ signal })) {
       await this.view.askLine(async (line) => line.promote(jobId))
     }
   }
@@ -220,18 +220,18 @@ export class ChaosWorker {
 
   private jobOptions(): JobWorkerOptions {
     const { ports, world, process } = this
-    const { board, clock, random } = ports
+    const { jobStore, clock, random } = ports
     const options: Partial<JobWorkerOptions> = {
       ...{ stage: 'transcribe', lockDurationMs: LOCK_MS, attemptsMax: ATTEMPTS_MAX, ...BACKOFF },
       ...{ clock, random },
       run: (attempt) => this.transcribe(attempt),
-      safeAudioMs: async (jobId) => (await board.get(jobId))?.checkpointedAudioMs ?? 0,
-      onTakenOver: (jobId, seen) => board.note(jobId, { kind: 'taken-over', ...seen }),
+      checkpointedAudioMs: async (jobId) => (await jobStore.get(jobId))?.checkpointedAudioMs ?? 0,
+      onTakenOver: (jobId, seen) => jobStore.appendHistory(jobId, { kind: 'taken-over', ...seen }),
       async onEnded(jobId, end) {
         const error = 'error' in end ? ` ${end.error.code}: ${end.error.detail}` : ''
         world.log(`${process.name} ${jobId} ${end.kind}${error}`)
         const { signal } = new AbortController()
-        await writeEnd(ports, jobId, end, await board.get(jobId), { signal })
+        await writeEnd(ports, jobId, end, await jobStore.get(jobId), { signal })
       },
       onBug: (jobId, thrown) => {
         const sentence = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown)
@@ -244,8 +244,8 @@ export class ChaosWorker {
   }
 
   private async transcribe(attempt: Attempt): Promise<void> {
-    const card = await this.ports.board.get(attempt.jobId)
-    if (card?.status === 'failed' || card?.status === 'canceled') return
+    const record = await this.ports.jobStore.get(attempt.jobId)
+    if (record?.status === 'failed' || record?.status === 'canceled') return
     await transcribeRecording(this.ports, {
       ...attempt,
       assertOwned: async () => {
@@ -263,7 +263,7 @@ export class ChaosWorker {
     const nobody = async () => {
       throw new Error('Nobody asks for this in a simulated night.')
     }
-    const notes: WorkNotes = {
+    const notes: WorkObserver = {
       ...NO_TALLY,
       checkpointed: (jobId, { number, audioMs }) => {
         log(`${name} ${jobId} checkpoint ${number} at ${audioMs} ms`)
@@ -273,8 +273,8 @@ export class ChaosWorker {
       audited: () => {},
     }
     return {
-      ...{ store, clock, random, limits, notes, engines },
-      ...{ sessions: pool, waiting: view.waiting, board: view.board },
+      ...{ store, clock, random, limits, observer: notes, engines },
+      ...{ sessions: pool, waiting: view.waiting, jobStore: view.jobStore },
       queue: queueOf(view),
       runSession: engines.runSession,
       sourceStore: nobody,

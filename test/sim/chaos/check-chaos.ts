@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LaneCourse } from '../../../src/admission/legs/lane-course.js'
+import { LaneCuts } from '../../../src/admission/legs/lane-cuts.js'
 import { STEP_MS } from '../../../src/model/pcm.js'
 import { TAKEOVERS_MAX } from '../../../src/queue/run-attempt.js'
 import type { ManifestDocument } from '../../../src/storage/documents/manifest-document.js'
@@ -93,7 +93,7 @@ function checkFiles(
 /** The legs of every lane lead from its beginning to its end; none leaves audio out. */
 function checkLegs(job: ChaosJob, { legs }: TranscriptDocument): string[] {
   const faults: string[] = []
-  const course = new LaneCourse(job.cuts)
+  const course = new LaneCuts(job.cuts)
   for (let lane = 0; lane < job.lanes; lane += 1) {
     const channel = job.lanes > 1 ? lane : null
     const own = legs.filter((leg) => leg.channel === channel)

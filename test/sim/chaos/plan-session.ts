@@ -76,7 +76,7 @@ async function sendFrames(
   let sent = 0
   let askedBorder = -1
   while (sent < lease.frames) {
-    const border = lease.borderAfter(sent)
+    const border = lease.blockFrameAfter(sent)
     const index = Math.min(border, sent + FRAMES_AT_ONCE - 1, lease.frames - 1)
     await clock.sleepUntil(lease.startMs + index * frameMs + heldMs, { signal })
     // Its end was moved meanwhile.

@@ -1,8 +1,8 @@
 import type {
-  EnginePulses,
+  EngineActivityStore,
   LedgerStore,
-  SignsOfLife,
   WaitingList,
+  WorkerHeartbeats,
 } from '../../../src/admission/index.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import { MemoryLedgerStore } from '../../../src/admission/store/memory-ledger-store.js'
@@ -10,12 +10,12 @@ import { MemoryWaitingList } from '../../../src/admission/store/memory-waiting-l
 import type { Clock } from '../../../src/kernel/clock.js'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import type { SimulatedClock } from '../../../src/kernel/simulated-clock.js'
-import type { JobBoard } from '../../../src/queue/index.js'
-import { MemoryEnginePulses } from '../../fakes/memory-engine-pulses.js'
-import { MemorySignsOfLife } from '../../fakes/memory-signs-of-life.js'
+import type { JobStore } from '../../../src/queue/index.js'
+import { MemoryEngineActivity } from '../../fakes/memory-engine-activity.js'
+import { MemoryWorkerHeartbeats } from '../../fakes/memory-worker-heartbeats.js'
 import type { Outage } from '../watched-store.js'
 import { JobLine } from './job-line.js'
-import { MemoryJobBoard } from './memory-job-board.js'
+import { MemoryJobStore } from './memory-job-store.js'
 import type { SimulatedProcess } from './simulated-process.js'
 
 /** Its clock is so far ahead: who takes one clock for another is hours wrong. */
@@ -27,10 +27,10 @@ const NEVER = new AbortController().signal
 /** How a process gets at it. */
 export interface StoreView {
   ledgers: LedgerStore
-  signs: SignsOfLife
-  pulses: EnginePulses
+  heartbeats: WorkerHeartbeats
+  activities: EngineActivityStore
   waiting: WaitingList
-  board: JobBoard
+  jobStore: JobStore
   /** Asks the queue, which waits for as long as it takes. */
   askLine<T>(call: (line: JobLine) => Promise<T>): Promise<T>
 }
@@ -46,10 +46,10 @@ export class SharedStore {
   private readonly clock: Clock
   readonly line: JobLine
   readonly ledgers: MemoryLedgerStore
-  board: MemoryJobBoard
+  jobStore: MemoryJobStore
   waiting: MemoryWaitingList
-  private signs: MemorySignsOfLife
-  private pulses: MemoryEnginePulses
+  private heartbeats: MemoryWorkerHeartbeats
+  private activities: MemoryEngineActivity
 
   constructor(parts: {
     time: SimulatedClock
@@ -70,10 +70,10 @@ export class SharedStore {
     }
     this.line = new JobLine({ clock: time })
     this.ledgers = new MemoryLedgerStore({ clock: this.clock })
-    this.board = new MemoryJobBoard({ clock: time })
+    this.jobStore = new MemoryJobStore({ clock: time })
     this.waiting = new MemoryWaitingList({ clock: this.clock })
-    this.signs = new MemorySignsOfLife({ clock: this.clock })
-    this.pulses = new MemoryEnginePulses({ clock: this.clock })
+    this.heartbeats = new MemoryWorkerHeartbeats({ clock: this.clock })
+    this.activities = new MemoryEngineActivity({ clock: this.clock })
   }
 
   get isOut(): boolean {
@@ -88,28 +88,30 @@ export class SharedStore {
     }
     const { clock } = this
     this.line.clear()
-    this.board = new MemoryJobBoard({ clock: this.time })
+    this.jobStore = new MemoryJobStore({ clock: this.time })
     this.waiting = new MemoryWaitingList({ clock })
-    this.signs = new MemorySignsOfLife({ clock })
-    this.pulses = new MemoryEnginePulses({ clock })
+    this.heartbeats = new MemoryWorkerHeartbeats({ clock })
+    this.activities = new MemoryEngineActivity({ clock })
   }
 
   viewOf(process: SimulatedProcess): StoreView {
     const ask: Ask = (call, signal) => this.ask(process, call, signal)
     return {
       ledgers: this.ledgersOf(ask),
-      signs: {
-        give: (worker, options) => ask(() => this.signs.give(worker, options), options.signal),
-        ages: (workers, options) => ask(() => this.signs.ages(workers, options), options.signal),
-        end: (worker, options) => ask(() => this.signs.end(worker, options), options.signal),
+      heartbeats: {
+        beat: (worker, options) => ask(() => this.heartbeats.beat(worker, options), options.signal),
+        ages: (workers, options) =>
+          ask(() => this.heartbeats.ages(workers, options), options.signal),
+        deregister: (worker, options) =>
+          ask(() => this.heartbeats.deregister(worker, options), options.signal),
       },
-      pulses: this.pulsesOf(ask),
+      activities: this.activitiesOf(ask),
       waiting: {
         put: (waiter, options) => ask(() => this.waiting.put(waiter, options), options.signal),
         remove: (jobId, options) => ask(() => this.waiting.remove(jobId, options), options.signal),
         list: (options) => ask(() => this.waiting.list(options), options.signal),
       },
-      board: this.boardOf(ask),
+      jobStore: this.boardOf(ask),
       askLine: async (call) => {
         await this.back(process)
         return await process.through(() => call(this.line))
@@ -172,34 +174,34 @@ export class SharedStore {
     }
   }
 
-  private pulsesOf(ask: Ask): EnginePulses {
+  private activitiesOf(ask: Ask): EngineActivityStore {
     return {
-      publish: (engine, pulse, options) =>
-        ask(() => this.pulses.publish(engine, pulse, options), options.signal),
-      list: (engine, options) => ask(() => this.pulses.list(engine, options), options.signal),
+      publish: (engine, activity, options) =>
+        ask(() => this.activities.publish(engine, activity, options), options.signal),
+      list: (engine, options) => ask(() => this.activities.list(engine, options), options.signal),
       tryLock: (engine, purpose, options) =>
-        ask(() => this.pulses.tryLock(engine, purpose, options), options.signal),
-      tellToFree: (engine, chain, options) =>
-        ask(() => this.pulses.tellToFree(engine, chain, options), options.signal),
-      takeToldToFree: (engine, worker, options) =>
-        ask(() => this.pulses.takeToldToFree(engine, worker, options), options.signal),
+        ask(() => this.activities.tryLock(engine, purpose, options), options.signal),
+      requestEviction: (engine, chain, options) =>
+        ask(() => this.activities.requestEviction(engine, chain, options), options.signal),
+      takeEvictionRequests: (engine, worker, options) =>
+        ask(() => this.activities.takeEvictionRequests(engine, worker, options), options.signal),
     }
   }
 
-  private boardOf(ask: Ask): JobBoard {
+  private boardOf(ask: Ask): JobStore {
     return {
-      create: (card) => ask(() => this.board.create(card)),
-      update: (jobId, changes) => ask(() => this.board.update(jobId, changes)),
-      get: (jobId) => ask(() => this.board.get(jobId)),
-      openIds: () => this.board.openIds(),
-      list: () => ask(() => this.board.list()),
-      note: (jobId, note) => ask(() => this.board.note(jobId, note)),
-      history: () => ask(() => this.board.history()),
-      publish: () => ask(() => this.board.publish()),
-      events: () => ask(() => this.board.events()),
-      requestCancel: () => ask(() => this.board.requestCancel()),
-      onCancel: () => ask(() => this.board.onCancel()),
-      nextFence: (jobId, floor) => ask(() => this.board.nextFence(jobId, floor)),
+      create: (record) => ask(() => this.jobStore.create(record)),
+      update: (jobId, changes) => ask(() => this.jobStore.update(jobId, changes)),
+      get: (jobId) => ask(() => this.jobStore.get(jobId)),
+      openIds: () => this.jobStore.openIds(),
+      list: () => ask(() => this.jobStore.list()),
+      appendHistory: (jobId, note) => ask(() => this.jobStore.appendHistory(jobId, note)),
+      history: () => ask(() => this.jobStore.history()),
+      publish: () => ask(() => this.jobStore.publish()),
+      events: () => ask(() => this.jobStore.events()),
+      requestCancel: () => ask(() => this.jobStore.requestCancel()),
+      onCancel: () => ask(() => this.jobStore.onCancel()),
+      nextFence: (jobId, floor) => ask(() => this.jobStore.nextFence(jobId, floor)),
     }
   }
 }

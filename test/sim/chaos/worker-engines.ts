@@ -1,11 +1,11 @@
-import { EngineKeeper } from '../../../src/admission/engine/engine-keeper.js'
-import { SessionPulses } from '../../../src/admission/engine/session-pulses.js'
+import { EngineController } from '../../../src/admission/engine/engine-controller.js'
+import { SessionTracker } from '../../../src/admission/engine/session-activity.js'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
-import type { OwnChains } from '../../../src/admission/lane/own-chains.js'
-import { EngineDesk } from '../../../src/admission/ledger/engine-desk.js'
+import type { LocalChains } from '../../../src/admission/lane/local-chains.js'
+import { LedgerClient } from '../../../src/admission/ledger/ledger-client.js'
 import { SILENT_OUT_MS } from '../../../src/engines/engine-health.js'
-import { EngineWatch } from '../../../src/engines/engine-monitor.js'
-import type { EngineRoster, KnownEngine } from '../../../src/engines/index.js'
+import { EngineMonitor } from '../../../src/engines/engine-monitor.js'
+import type { EngineDirectory, KnownEngine } from '../../../src/engines/index.js'
 import { type NightscribeError, UpstreamError } from '../../../src/kernel/errors.js'
 import type { Random } from '../../../src/kernel/random.js'
 import type { SessionRunner } from '../../../src/realtime/run-session.js'
@@ -19,15 +19,15 @@ const KNEE_LAG_MS = 2_000
 
 interface WorkerEngine {
   engine: ChaosEngine
-  desk: EngineDesk
-  sessions: SessionPulses
-  keeper: EngineKeeper
-  watch: EngineWatch<null>
+  client: LedgerClient
+  sessions: SessionTracker
+  controller: EngineController
+  monitor: EngineMonitor<null>
   run: SessionRunner
 }
 
 /** The engines of one simulated worker, as `EnginePool` has them, without HTTP. */
-export class WorkerEngines implements EngineRoster {
+export class WorkerEngines implements EngineDirectory {
   private readonly engines: readonly WorkerEngine[]
   private readonly process: SimulatedProcess
 
@@ -36,7 +36,7 @@ export class WorkerEngines implements EngineRoster {
     parts: {
       engines: readonly ChaosEngine[]
       view: StoreView
-      chains: OwnChains
+      chains: LocalChains
       random: Random
       onEvent(line: string): void
     },
@@ -45,8 +45,8 @@ export class WorkerEngines implements EngineRoster {
     this.engines = parts.engines.map((engine) => workerEngine(process, engine, parts))
   }
 
-  get desks(): EngineDesk[] {
-    return this.engines.map(({ desk }) => desk)
+  get clients(): LedgerClient[] {
+    return this.engines.map(({ client }) => client)
   }
 
   /** Carries a leg where its lease is. */
@@ -54,8 +54,8 @@ export class WorkerEngines implements EngineRoster {
     return await this.at(request.engine.url).run(request, options)
   }
 
-  isUp(desk: EngineDesk): boolean {
-    return this.engines.some((each) => each.desk === desk && each.watch.isUp)
+  isUp(client: LedgerClient): boolean {
+    return this.engines.some((each) => each.client === client && each.monitor.isUp)
   }
 
   engine(id: string): KnownEngine {
@@ -65,35 +65,35 @@ export class WorkerEngines implements EngineRoster {
   }
 
   session(lease: LegLease) {
-    const { sessions } = this.at(lease.desk.engine)
+    const { sessions } = this.at(lease.client.engine)
     return sessions.open(lease.chainId, this.process.clock.monotonicMs())
   }
 
   isSilent(id: string): boolean {
-    const { keeper, watch } = this.at(id)
-    return watch.isUp && keeper.isSilent
+    const { controller, monitor } = this.at(id)
+    return monitor.isUp && controller.isSilent
   }
 
   suspect(id: string, error: NightscribeError): void {
-    const { watch } = this.at(id)
-    if (isRefusal(error)) watch.refused(error.message)
-    else watch.suspect()
+    const { monitor } = this.at(id)
+    if (isRefusal(error)) monitor.refused(error.message)
+    else monitor.suspect()
   }
 
   outage(): string | null {
-    return this.engines.some(({ watch }) => watch.isUp) ? null : 'No engine is up.'
+    return this.engines.some(({ monitor }) => monitor.isUp) ? null : 'No engine is up.'
   }
 
   async watch(options: { signal: AbortSignal }): Promise<void> {
-    await Promise.all(this.engines.map(({ watch }) => watch.run(options)))
+    await Promise.all(this.engines.map(({ monitor }) => monitor.run(options)))
   }
 
   async round(options: { signal: AbortSignal }): Promise<void> {
     await Promise.all(
-      this.engines.map(async ({ keeper, watch }) => {
-        await keeper.round(options)
-        if (keeper.hungMs > SILENT_OUT_MS) watch.reportSilence()
-        if (!watch.isUp) keeper.takenOut()
+      this.engines.map(async ({ controller, monitor }) => {
+        await controller.tick(options)
+        if (controller.hungMs > SILENT_OUT_MS) monitor.reportSilence()
+        if (!monitor.isUp) controller.takenOut()
       }),
     )
   }
@@ -108,17 +108,24 @@ export class WorkerEngines implements EngineRoster {
 function workerEngine(
   process: SimulatedProcess,
   engine: ChaosEngine,
-  parts: { view: StoreView; chains: OwnChains; random: Random; onEvent(line: string): void },
+  parts: { view: StoreView; chains: LocalChains; random: Random; onEvent(line: string): void },
 ): WorkerEngine {
   const { view, random } = parts
   const { clock, name: worker } = process
   const { id, plan } = engine
-  const desk = new EngineDesk({
+  const client = new LedgerClient({
     ...{ engine: id, store: view.ledgers, clock, random, plan, liveBlocks: 0 },
   })
-  const sessions = new SessionPulses(engine.kv)
-  const keeper = new EngineKeeper({
-    ...{ desk, pulses: view.pulses, signs: view.signs, sessions, worker, chains: parts.chains },
+  const sessions = new SessionTracker(engine.kv)
+  const controller = new EngineController({
+    ...{
+      client,
+      activities: view.activities,
+      heartbeats: view.heartbeats,
+      sessions,
+      worker,
+      chains: parts.chains,
+    },
     readGauges: () => process.through(async () => (engine.isUp ? engine.gauges : null)),
     kneeLagMs: KNEE_LAG_MS,
     deltaDelayMs: 0,
@@ -130,7 +137,7 @@ function workerEngine(
     await process.awake()
     if (!engine.isUp) throw new UpstreamError('engine_unavailable', `${id} does not answer.`)
   }
-  const watch = new EngineWatch<null>({
+  const monitor = new EngineMonitor<null>({
     looks: {
       examine: async () => {
         await look()
@@ -141,5 +148,5 @@ function workerEngine(
     },
     ...{ clock, random, onChange: () => {} },
   })
-  return { engine, desk, sessions, keeper, watch, run: engine.runner(process) }
+  return { engine, client, sessions, controller, monitor, run: engine.runner(process) }
 }

@@ -3,9 +3,9 @@ import type { LedgerReading, LedgerStore } from '../../../src/admission/index.js
 import { LaneChain } from '../../../src/admission/lane/lane-chain.js'
 import type { LaneChainOptions } from '../../../src/admission/lane/lane-chain-options.js'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
-import { EngineDesk } from '../../../src/admission/ledger/engine-desk.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import { withChain, withoutChain } from '../../../src/admission/ledger/ledger-changes.js'
+import { LedgerClient } from '../../../src/admission/ledger/ledger-client.js'
 import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import {
@@ -34,7 +34,7 @@ const AGING_MS = 600_000
 export interface BenchWorker {
   pool: SessionPool
   /** By the engine's name. */
-  desks: Record<string, EngineDesk>
+  clients: Record<string, LedgerClient>
   /** Engines that this worker takes for out. */
   out: Set<string>
   admit(demand: SessionDemand): Promise<Admission>
@@ -81,35 +81,35 @@ export class AdmissionBench {
       },
     }
     const all = Object.entries(this.plans).map(([engine, plan]) => {
-      return new EngineDesk({ engine, store: ledgers, clock, random, plan, liveBlocks: 0 })
+      return new LedgerClient({ engine, store: ledgers, clock, random, plan, liveBlocks: 0 })
     })
     const out = new Set<string>()
-    const isUp = ({ engine }: EngineDesk) => !out.has(engine)
+    const isUp = ({ engine }: LedgerClient) => !out.has(engine)
     const parts = { waiting, clock, random, agingMs: AGING_MS, worker: name, isUp }
-    const pool = new SessionPool({ desks: all, ...parts })
+    const pool = new SessionPool({ clients: all, ...parts })
     const admit = async (demand: SessionDemand) => await pool.admit(demand, { signal })
     const lanesOf = async (demand: SessionDemand) => {
       const admission = await admit(demand)
       if (admission.kind === 'admitted') return admission.lanes
       throw new Error(`${demand.jobId} waits for ${admission.reason}.`)
     }
-    const desks = Object.fromEntries(all.map((desk) => [desk.engine, desk]))
-    return { pool, desks, out, admit, lanesOf }
+    const clients = Object.fromEntries(all.map((client) => [client.engine, client]))
+    return { pool, clients, out, admit, lanesOf }
   }
 
   /** A chain by itself, that no pool has let in. */
   chain(
-    desk: EngineDesk,
+    client: LedgerClient,
     changes: Partial<LaneChainOptions> & Pick<LaneChainOptions, 'cuts'>,
   ): LaneChain {
     const options: LaneChainOptions = {
       ...{ chainId: 'job/0', worker: 'one', pace: 1, live: false },
       ...{ clock: this.clock, random: seededRandom(1) },
       waitingLanes: () => 0,
-      chooseDesk: (current) => current,
+      chooseEngine: (current) => current,
       ...changes,
     }
-    return new LaneChain(options, { desk, fromFrame: 0, admitted: null })
+    return new LaneChain(options, { client, fromFrame: 0, admitted: null })
   }
 
   async pass(durationMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
-import type { EngineDesk } from '../../../src/admission/ledger/engine-desk.js'
 import { withoutChain } from '../../../src/admission/ledger/ledger-changes.js'
+import type { LedgerClient } from '../../../src/admission/ledger/ledger-client.js'
 import { StopRequested, UpstreamError } from '../../../src/kernel/errors.js'
 import { enginePlan } from '../planning/night-nights.js'
 import { AdmissionBench, pausesEvery, signal } from './admission-bench.js'
@@ -9,11 +9,11 @@ import { AdmissionBench, pausesEvery, signal } from './admission-bench.js'
 /** A lane that has begun on the first of two engines, and its lease. */
 async function begun(plan = enginePlan('elastic')) {
   const bench = new AdmissionBench({ a: plan, b: plan })
-  const { a, b } = bench.worker('one').desks as Record<'a' | 'b', EngineDesk>
+  const { a, b } = bench.worker('one').clients as Record<'a' | 'b', LedgerClient>
   let chosen = a
-  const chain = bench.chain(a, { cuts: pausesEvery(15_000, 100), chooseDesk: () => chosen })
-  const moveTo = (desk: EngineDesk) => {
-    chosen = desk
+  const chain = bench.chain(a, { cuts: pausesEvery(15_000, 100), chooseEngine: () => chosen })
+  const moveTo = (client: LedgerClient) => {
+    chosen = client
   }
   const lease = (await bench.clock.run(chain.next({ signal }))) as LegLease
   const { clock } = bench
@@ -39,7 +39,7 @@ describe('a sender that is on time', () => {
   it('asks nobody while the copy of the ledger is fresh', async () => {
     const { bench, a, lease, reach, ask, ours } = await begun()
     await bench.clock.run(ask(0) as Promise<void>)
-    for (const frame of [1, lease.borderAfter(0), lease.borderAfter(100)]) {
+    for (const frame of [1, lease.blockFrameAfter(0), lease.blockFrameAfter(100)]) {
       await reach(frame)
       await a.read({ signal })
       expect(ask(frame)).toBeUndefined()
@@ -49,7 +49,7 @@ describe('a sender that is on time', () => {
 
   it('asks when its copy is older than 2 s, and is let on without a note', async () => {
     const { bench, lease, reach, ask, ours } = await begun()
-    const border = lease.borderAfter(50)
+    const border = lease.blockFrameAfter(50)
     const before = await ours()
     await reach(border)
     const asked = ask(border)
@@ -60,7 +60,7 @@ describe('a sender that is on time', () => {
 
   it('asks while somebody else on its engine is late', async () => {
     const { bench, a, lease, reach, ask } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await reach(border)
     const foreign = bench.foreign('late/0')
     const [leg] = foreign.legs
@@ -129,7 +129,7 @@ describe('a sender that begins', () => {
 describe('a sender that has slipped', () => {
   it('tells how far, and goes on where there is room', async () => {
     const { bench, lease, reach, ask, ours } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await reach(border, 2_500)
     await bench.clock.run(ask(border) as Promise<void>)
     expect(await ours()).toMatchObject({ legs: [{ behindMs: 2_500, stoppedFrame: null }, {}] })
@@ -139,7 +139,7 @@ describe('a sender that has slipped', () => {
 
   it('is stopped at its frame where there is none, and goes on once there is', async () => {
     const { bench, lease, reach, ask, ours } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await reach(border, 2_000)
     await shrink(bench, 20)
     let isGranted = false
@@ -159,7 +159,7 @@ describe('a sender that has slipped', () => {
 
   it('writes once that it is stopped, however often it asks', async () => {
     const { bench, lease, reach, ask } = await begun()
-    await reach(lease.borderAfter(0), 2_000)
+    await reach(lease.blockFrameAfter(0), 2_000)
     await shrink(bench, 20)
     let writes = 0
     bench.beforeWrite = async () => {
@@ -167,7 +167,7 @@ describe('a sender that has slipped', () => {
     }
     const stop = new AbortController()
     const reason = new StopRequested('internal', 'Enough.')
-    const asked = ask(lease.borderAfter(0), stop.signal)?.catch((error) => error)
+    const asked = ask(lease.blockFrameAfter(0), stop.signal)?.catch((error) => error)
     await bench.pass(20_000)
     stop.abort(reason)
     expect([await asked, writes]).toEqual([reason, 1])
@@ -175,7 +175,7 @@ describe('a sender that has slipped', () => {
 
   it('gives up after one to two minutes: its leg is carried again', async () => {
     const { bench, lease, reach, ask } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await reach(border, 2_000)
     await shrink(bench, 20)
     const sinceMs = bench.clock.monotonicMs()
@@ -193,7 +193,7 @@ describe('a sender that has slipped', () => {
 
   it('waits for a store that is out', async () => {
     const { bench, lease, reach, ask } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await reach(border, 2_000)
     bench.storeOutUntilMs = bench.clock.monotonicMs() + 20_000
     await bench.clock.run(ask(border) as Promise<void>)
@@ -205,7 +205,7 @@ describe('a ledger that was lost', () => {
   it('has the lane again as soon as its sender asks, with all that is planned', async () => {
     const { bench, a, lease, reach, ask, ours } = await begun()
     const before = await ours()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await bench.clock.run(ask(0) as Promise<void>)
     await reach(border)
     await bench.flush('a')
@@ -226,13 +226,13 @@ describe('a ledger that was lost', () => {
     await a.read({ signal })
     const last = lease.frames - 1
     await bench.clock.run(lease.permit(last, lease.startMs, { signal }) as Promise<void>)
-    expect(second.desk.engine).toBe('b')
+    expect(second.client.engine).toBe('b')
     expect(await ours()).toMatchObject({ legs: [{ index: 0, open: true }], restFrames: 0 })
   })
 
   it('is not written by a sender whose lane another worker carries', async () => {
     const { bench, a, lease, reach, ask, ours } = await begun()
-    const border = lease.borderAfter(0)
+    const border = lease.blockFrameAfter(0)
     await bench.clock.run(ask(0) as Promise<void>)
     await reach(border)
     await bench.flush('a')

@@ -26,7 +26,7 @@ async function begunOn(engine: 'a' | 'b', bench: AdmissionBench, worker: BenchWo
 async function nextEngine(bench: AdmissionBench, begun: Awaited<ReturnType<typeof begunOn>>) {
   const lease = await bench.clock.run(begun.chain.next({ signal }))
   await bench.clock.run(begun.sent)
-  return lease?.desk.engine
+  return lease?.client.engine
 }
 
 /** So many others of one lane each that run on an engine, with all their audio still to come. */
@@ -170,7 +170,7 @@ describe('a lane that finds no room', () => {
     expect(await where()).toEqual([true, false])
     await bench.pass(31_000)
     await bench.takeOut('b', 'b/0')
-    expect((await bench.clock.run(next))?.desk.engine).toBe('b')
+    expect((await bench.clock.run(next))?.client.engine).toBe('b')
   })
 
   it('waits at the engine that it knows while none is up', async () => {
@@ -199,7 +199,7 @@ describe('lanes in line', () => {
       const times = { remainingMs: 600_000, sinceMs: bench.nowMs, noRoomMs: null }
       await bench.waiting.put({ ...waiter, ...times }, { signal })
     }
-    await worker.pool.look({ signal })
+    await worker.pool.dueWaiters({ signal })
     const stop = new AbortController()
     const next = chain.next({ signal: stop.signal }).catch(() => null)
     await bench.pass(10_000)

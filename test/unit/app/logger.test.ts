@@ -45,10 +45,10 @@ describe('the log', () => {
   it('leaves out fields that only carry what must not be there', () => {
     const text = logged((log) => {
       const said = { text: 'we sell', name: 'board.wav', source: 'board.wav', jobId: 'j1' }
-      log.info({ ...said, key: 'k', token: 't', card: { ...said, detail: 'board.wav' } }, 'a')
+      log.info({ ...said, key: 'k', token: 't', record: { ...said, detail: 'board.wav' } }, 'a')
     })
     expect(text).not.toMatch(/we sell|board|token|detail/)
-    expect(JSON.parse(text)).toMatchObject({ jobId: 'j1', card: { jobId: 'j1' } })
+    expect(JSON.parse(text)).toMatchObject({ jobId: 'j1', record: { jobId: 'j1' } })
   })
 
   it('is as loud as the setting says', () => {

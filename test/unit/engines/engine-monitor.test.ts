@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EngineWatch } from '../../../src/engines/engine-monitor.js'
+import { EngineMonitor } from '../../../src/engines/engine-monitor.js'
 import { ConfigError, UpstreamError } from '../../../src/kernel/errors.js'
 import { StepClock } from '../../fakes/step-clock.js'
 
@@ -24,7 +24,7 @@ function begin() {
     const failure = now[name]
     if (failure) throw failure()
   }
-  const watch = new EngineWatch<{ blocks: number }>({
+  const watch = new EngineMonitor<{ blocks: number }>({
     looks: {
       examine: async () => {
         await look('examine')()

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { workerEvents } from '../../../jobs/events.js'
-import { keepReconciled } from '../../../jobs/reconciler.js'
+import { runReconciler } from '../../../jobs/reconciler.js'
 import { StepClock, settle } from '../../fakes/step-clock.js'
 
 const SOON_MS_MAX = 30_000
@@ -41,10 +41,10 @@ function started({
   }
   const stop = new AbortController()
   const random = { uniform: () => 0.5 }
-  const work = { clock, random, board: { openIds }, store: { list } }
+  const work = { clock, random, jobStore: { openIds }, store: { list } }
   const options = { redis: redis as unknown as Redis, prefix: 'p', events, signal: stop.signal }
-  type Ports = Parameters<typeof keepReconciled>[0]
-  const ended = keepReconciled(work as unknown as Ports, options)
+  type Ports = Parameters<typeof runReconciler>[0]
+  const ended = runReconciler(work as unknown as Ports, options)
   return { clock, seen, redis, stop, ended }
 }
 

@@ -8,7 +8,7 @@ import {
   lanesOfCheckpoint,
   nextFrameOf,
 } from '../../../src/pipeline/checkpoint/checkpoint.js'
-import type { CarriedLane, CarriedLeg } from '../../../src/pipeline/legs/carried-leg.js'
+import type { CompletedLane, CompletedLeg } from '../../../src/pipeline/legs/completed-leg.js'
 import { LaneProgress } from '../../../src/pipeline/legs/lane-progress.js'
 import { LegRecord } from '../../../src/pipeline/legs/leg-record.js'
 import { transcriptLane } from '../../../src/pipeline/legs/transcript-lane.js'
@@ -74,10 +74,10 @@ const workers: fc.Arbitrary<Worker[]> = fc.array(
   { maxLength: 5 },
 )
 
-function legOf(fromFrame: number, cut: CutOption, heard: Pick<CarriedLeg, 'deltas' | 'groups'>) {
+function legOf(fromFrame: number, cut: CutOption, heard: Pick<CompletedLeg, 'deltas' | 'groups'>) {
   const { deltas, groups } = heard
   const { endFrame, nextFrame, kind } = cut
-  const leg: CarriedLeg = {
+  const leg: CompletedLeg = {
     ...{ fromFrame, endFrame, nextFrame, cut: kind, deltas, groups, verified: true, fence: 1 },
     ...{ samples: (endFrame - fromFrame) * STEP_SAMPLES, heldMs: 1, lanesRunning: 1 },
     engine: { model: 'm', version: null, isStandin: true },
@@ -89,8 +89,8 @@ function legOf(fromFrame: number, cut: CutOption, heard: Pick<CarriedLeg, 'delta
 /** Goes on from where the lane is, until it is complete or the worker is killed. */
 function work(lane: LaneProgress, { said, cuts }: Recording, worker: Worker): void {
   let deltasLeft = worker.deltas
-  while (!isComplete(lane.carried)) {
-    const fromFrame = nextFrameOf(lane.carried) ?? 0
+  while (!isComplete(lane.completed)) {
+    const fromFrame = nextFrameOf(lane.completed) ?? 0
     const ahead = cuts.filter(({ nextFrame }) => nextFrame > fromFrame)
     const cut = ahead[Math.min(worker.cutsPerLeg, ahead.length) - 1] as CutOption
     const record = new LegRecord(fromFrame, cuts)
@@ -121,14 +121,14 @@ function work(lane: LaneProgress, { said, cuts }: Recording, worker: Worker): vo
 }
 
 /** What the next worker finds. */
-function throughStorage(lane: CarriedLane): CarriedLane {
+function throughStorage(lane: CompletedLane): CompletedLane {
   const facts = { jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, resumedFromMs: [] }
   const written = JSON.stringify(asCheckpoint({ ...facts, lanes: [lane] }))
   const [read] = lanesOfCheckpoint(checkpointDocument.parse(JSON.parse(written)))
-  return read as CarriedLane
+  return read as CompletedLane
 }
 
-function textOf({ frames }: Recording, lane: CarriedLane): string {
+function textOf({ frames }: Recording, lane: CompletedLane): string {
   const analysis = { samples: frames * STEP_SAMPLES, lanes: [] } as unknown as AnalysisDocument
   const lanes = [transcriptLane(analysis, lane, 0)]
   const durationMs = frames * STEP_MS
@@ -139,7 +139,7 @@ describe('a lane whose workers are killed, each after any delta', () => {
   it('has every word once, in order, and never goes back behind what was safe', () => {
     fc.assert(
       fc.property(recording, workers, (made, killed) => {
-        let lane: CarriedLane = { channel: null, legs: [] }
+        let lane: CompletedLane = { channel: null, legs: [] }
         for (const worker of killed) {
           const progress = new LaneProgress(lane, 0)
           work(progress, made, worker)
@@ -149,7 +149,7 @@ describe('a lane whose workers are killed, each after any delta', () => {
         }
         const last = new LaneProgress(lane, 0)
         work(last, made, { cutsPerLeg: 3, deltas: Number.POSITIVE_INFINITY })
-        expect(textOf(made, last.carried)).toBe([...made.said.values()].join('').trim())
+        expect(textOf(made, last.completed)).toBe([...made.said.values()].join('').trim())
       }),
       { numRuns: 300 },
     )

@@ -22,7 +22,11 @@ const freed = fc.record({
 const other: fc.Arbitrary<JobNote> = fc.oneof(
   fc.constantFrom<JobNote>({ kind: 'submitted' }, { kind: 'retried' }, { kind: 'canceled' }),
   fc.record({ kind: fc.constant('waiting' as const), reason: fc.string() }),
-  fc.record({ kind: fc.constant('taken-over' as const), takeovers: count, safeAudioMs: count }),
+  fc.record({
+    kind: fc.constant('taken-over' as const),
+    takeovers: count,
+    checkpointedAudioMs: count,
+  }),
 )
 const dated: fc.Arbitrary<DatedNote> = fc.record({
   atMs: fc.nat(),

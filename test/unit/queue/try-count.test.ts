@@ -14,18 +14,18 @@ describe('tries since progress', () => {
     count = countFailed(count, 0)
     expect(count.failures).toBe(2)
     count = countFailed(count, 60_000)
-    expect(count).toMatchObject({ failures: 1, safeAudioMs: 60_000 })
+    expect(count).toMatchObject({ failures: 1, checkpointedAudioMs: 60_000 })
     count = countFailed(count, 60_000)
     expect(count.failures).toBe(2)
   })
 
   it('counts each lost worker once, though the count of the queue never falls', () => {
-    let count = countBegun(NO_TRIES, { stalls: 0, begun: null, safeAudioMs: 0 })
+    let count = countBegun(NO_TRIES, { stalls: 0, begun: null, checkpointedAudioMs: 0 })
     expect(count).toEqual(NO_TRIES)
-    count = countBegun(count, { stalls: 2, begun: null, safeAudioMs: 0 })
-    count = countBegun(count, { stalls: 2, begun: null, safeAudioMs: 0 })
+    count = countBegun(count, { stalls: 2, begun: null, checkpointedAudioMs: 0 })
+    count = countBegun(count, { stalls: 2, begun: null, checkpointedAudioMs: 0 })
     expect(count.takeovers).toBe(2)
-    count = countBegun(count, { stalls: 3, begun: null, safeAudioMs: 500 })
+    count = countBegun(count, { stalls: 3, begun: null, checkpointedAudioMs: 500 })
     expect(count).toMatchObject({ takeovers: 1, stallsSeen: 3 })
   })
 
@@ -34,17 +34,17 @@ describe('tries since progress', () => {
     let count = NO_TRIES
     const begunByStall = [0, 1, 1, 2, 2, 2]
     for (const [index, begun] of begunByStall.entries()) {
-      count = countBegun(count, { stalls: index + 1, begun, safeAudioMs: 0 })
+      count = countBegun(count, { stalls: index + 1, begun, checkpointedAudioMs: 0 })
     }
     expect(count).toMatchObject({ takeovers: 2, stallsSeen: 6 })
     // The third try at work was handed back; the one after it only waited.
-    count = countBegun(countTold(count, 3), { stalls: 7, begun: 3, safeAudioMs: 0 })
+    count = countBegun(countTold(count, 3), { stalls: 7, begun: 3, checkpointedAudioMs: 0 })
     expect(count.takeovers).toBe(2)
   })
 
   it('takes no fall for progress: what was safe once and is lost was not won again', () => {
     const count = countFailed(countFailed(NO_TRIES, 60_000), 0)
-    expect(count).toMatchObject({ failures: 2, safeAudioMs: 60_000 })
+    expect(count).toMatchObject({ failures: 2, checkpointedAudioMs: 60_000 })
     expect(countFailed(count, 60_000).failures).toBe(3)
   })
 
@@ -53,18 +53,18 @@ describe('tries since progress', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         let count: TryCount = NO_TRIES
-        let safeAudioMs = 0
+        let checkpointedAudioMs = 0
         let stalls = 0
         let [failures, lost] = [0, 0] // by the definition, told apart from how it is counted
         for (const { growsMs, fails, stalls: more } of steps) {
-          safeAudioMs += growsMs
+          checkpointedAudioMs += growsMs
           stalls += more
           if (growsMs > 0) [failures, lost] = [0, 0]
           lost += more
-          count = countBegun(count, { stalls, begun: null, safeAudioMs })
+          count = countBegun(count, { stalls, begun: null, checkpointedAudioMs })
           if (fails) {
             failures += 1
-            count = countFailed(count, safeAudioMs)
+            count = countFailed(count, checkpointedAudioMs)
           }
           expect([count.failures, count.takeovers]).toEqual([failures, lost])
         }

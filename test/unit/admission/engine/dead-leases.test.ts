@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { deadLeases, removeDeadLeases } from '../../../../src/admission/engine/dead-leases.js'
-import type { LedgerStore, SignsOfLife } from '../../../../src/admission/index.js'
+import type { LedgerStore, WorkerHeartbeats } from '../../../../src/admission/index.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../../src/admission/ledger/ledger.js'
 
 const options = { signal: new AbortController().signal }
@@ -21,12 +21,12 @@ function bench(chains: readonly Chain[], alive: string[]) {
       return revision
     },
   }
-  const signs: SignsOfLife = {
-    async give() {},
+  const heartbeats: WorkerHeartbeats = {
+    async beat() {},
     ages: async (workers) => new Map(workers.map((w) => [w, alive.includes(w) ? 20_000 : null])),
-    async end() {},
+    async deregister() {},
   }
-  return { ports: { ledgers, signs }, alive, ids: () => standing.chains.map(({ id }) => id) }
+  return { ports: { ledgers, heartbeats }, alive, ids: () => standing.chains.map(({ id }) => id) }
 }
 
 describe('leases of the dead', () => {

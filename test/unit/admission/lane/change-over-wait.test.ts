@@ -5,7 +5,7 @@ import {
   untilChangeOver,
 } from '../../../../src/admission/lane/change-over-wait.js'
 import type { LegLease } from '../../../../src/admission/lane/leg-lease.js'
-import type { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
+import type { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import { StopRequested } from '../../../../src/kernel/errors.js'
 import { enginePlan } from '../../planning/night-nights.js'
 import { AdmissionBench, pausesEvery, signal } from '../admission-bench.js'
@@ -26,8 +26,8 @@ function traces(signal: AbortSignal): number {
 async function waiting(changes: Partial<Pick<ChangeOverWait, 'isPressed' | 'replan'>> = {}) {
   const bench = new AdmissionBench({ gpu: enginePlan('elastic') })
   const { clock } = bench
-  const desk = bench.worker('one').desks.gpu as EngineDesk
-  const chain = bench.chain(desk, { cuts: pausesEvery(15_000, 100) })
+  const client = bench.worker('one').clients.gpu as LedgerClient
+  const chain = bench.chain(client, { cuts: pausesEvery(15_000, 100) })
   const lease = (await clock.run(chain.next({ signal }))) as LegLease
   const startMs = clock.monotonicMs()
   let changeMs = startMs + 100_000

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { LaneChain } from '../../../../src/admission/lane/lane-chain.js'
 import type { LaneChainOptions } from '../../../../src/admission/lane/lane-chain-options.js'
 import type { LegLease } from '../../../../src/admission/lane/leg-lease.js'
-import type { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
 import { leasesOf } from '../../../../src/admission/ledger/ledger-changes.js'
+import type { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import { UpstreamError } from '../../../../src/kernel/errors.js'
 import { enginePlan } from '../../planning/night-nights.js'
 import { AdmissionBench, pausesEvery, signal } from '../admission-bench.js'
@@ -13,12 +13,12 @@ const LONGEST_MS = 7_500 * 80
 /** A lane of 20 min on the first of two engines; `moveTo` sends it to another one. */
 function laneOn(plan = enginePlan('elastic')) {
   const bench = new AdmissionBench({ a: plan, b: plan })
-  const { a, b } = bench.worker('one').desks as Record<'a' | 'b', EngineDesk>
+  const { a, b } = bench.worker('one').clients as Record<'a' | 'b', LedgerClient>
   let chosen = a
-  const chooseDesk: LaneChainOptions['chooseDesk'] = () => chosen
-  const chain = bench.chain(a, { cuts: pausesEvery(15_000, 100), chooseDesk })
-  const moveTo = (desk: EngineDesk) => {
-    chosen = desk
+  const chooseEngine: LaneChainOptions['chooseEngine'] = () => chosen
+  const chain = bench.chain(a, { cuts: pausesEvery(15_000, 100), chooseEngine })
+  const moveTo = (client: LedgerClient) => {
+    chosen = client
   }
   const next = async () => (await bench.clock.run(chain.next({ signal }))) as LegLease
   const on = async (engine: 'a' | 'b') => {
@@ -119,7 +119,7 @@ describe('a lane that goes on at another engine', () => {
     const first = await next()
     moveTo(b)
     const second = await next()
-    expect([first.desk.engine, second.desk.engine]).toEqual(['a', 'b'])
+    expect([first.client.engine, second.client.engine]).toEqual(['a', 'b'])
     expect(second.fromFrame).toBe(first.planned.endFrame)
     expect(second.startMs).toBeGreaterThanOrEqual(first.startMs + first.frames * 80)
     expect(await on('a')).toMatchObject({ legs: [{ index: 0, open: true }], restFrames: 0 })

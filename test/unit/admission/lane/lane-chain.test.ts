@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LaneChain } from '../../../../src/admission/lane/lane-chain.js'
 import type { LegLease } from '../../../../src/admission/lane/leg-lease.js'
-import { lanesCarried, leasesOf } from '../../../../src/admission/ledger/ledger-changes.js'
+import { lanesRunning, leasesOf } from '../../../../src/admission/ledger/ledger-changes.js'
 import { StopRequested } from '../../../../src/kernel/errors.js'
 import { enginePlan, recording } from '../../planning/night-nights.js'
 import { AdmissionBench, pausesEvery, signal } from '../admission-bench.js'
@@ -10,13 +10,13 @@ import { AdmissionBench, pausesEvery, signal } from '../admission-bench.js'
 function oneLane(options: { frames: number; pace?: number; plan?: ReturnType<typeof enginePlan> }) {
   const { frames, pace = 1, plan = enginePlan('elastic') } = options
   const bench = new AdmissionBench({ gpu: plan })
-  const { desks } = bench.worker('one')
-  const desk = desks.gpu as NonNullable<typeof desks.gpu>
-  const chain = bench.chain(desk, { cuts: pausesEvery(frames, 100), pace })
+  const { clients } = bench.worker('one')
+  const client = clients.gpu as NonNullable<typeof clients.gpu>
+  const chain = bench.chain(client, { cuts: pausesEvery(frames, 100), pace })
   const next = async () => await bench.clock.run(chain.next({ signal }))
   const must = async () => (await next()) as LegLease
   const ours = async () => (await bench.read('gpu')).chains.find(({ id }) => id === 'job/0')
-  return { bench, desk, chain, next, must, ours }
+  return { bench, client, chain, next, must, ours }
 }
 
 /** Carries a lane leg by leg, as it is told to. @returns its legs */
@@ -63,7 +63,7 @@ describe('a lane', () => {
   })
 
   it('opens the next session a second before the old one ends, and holds both', async () => {
-    const { bench, desk, chain, next, must } = oneLane({ frames: 9_000 })
+    const { bench, client, chain, next, must } = oneLane({ frames: 9_000 })
     const first = await must()
     const sent = bench.carry(first)
     const second = await must()
@@ -71,11 +71,11 @@ describe('a lane', () => {
     expect(second.startMs).toBe(first.startMs + first.frames * 80)
     const ledger = await bench.read('gpu')
     expect(leasesOf(ledger).map(({ leg }) => leg.index)).toEqual([0, 1])
-    expect(lanesCarried(ledger)).toBe(1)
+    expect(lanesRunning(ledger)).toBe(1)
     await bench.clock.run(sent)
     expect(leasesOf(await bench.read('gpu')).map(({ leg }) => leg.index)).toEqual([1])
-    await desk.read({ signal })
-    expect([chain.stands(first), chain.stands(second)]).toEqual([false, true])
+    await client.read({ signal })
+    expect([chain.exists(first), chain.exists(second)]).toEqual([false, true])
     const last = bench.carry(second)
     expect(await next()).toBeNull()
     await bench.clock.run(last)
@@ -144,13 +144,13 @@ describe('the cut of a running leg', () => {
   }
 
   it('stays where it is while nothing of what is held would fit', async () => {
-    const { bench, desk, first, waiting } = await running(200_000)
+    const { bench, client, first, waiting } = await running(200_000)
     const end = first.planned.endFrame
-    desk.setPlan(enginePlan('elastic', { kvBlocks: 20 }))
+    client.setPlan(enginePlan('elastic', { kvBlocks: 20 }))
     const before = await bench.read('gpu')
     await bench.pass(100_000)
     expect([first.planned.endFrame, await bench.read('gpu')]).toEqual([end, before])
-    desk.setPlan(enginePlan('elastic'))
+    client.setPlan(enginePlan('elastic'))
     expect(await bench.clock.run(waiting)).not.toBeNull()
   })
 
@@ -255,7 +255,7 @@ describe('a lane that finds no room', () => {
   /** Runs up to where a change-over finds room for all but the smallest session. */
   async function crowdedChange(policy: 'profile' | 'elastic') {
     const lane = oneLane({ frames: 16_000, plan: enginePlan(policy) })
-    const { bench, desk, chain, must } = lane
+    const { bench, client, chain, must } = lane
     const first = await must()
     const sent = bench.carry(first)
     const waiting = chain.next({ signal })
@@ -269,7 +269,7 @@ describe('a lane that finds no room', () => {
     await bench.put('gpu', bench.foreign('other/0', { ageMs: 18_000 }))
     const { curve } = enginePlan(policy)
     const kvBlocks = curve.peakBlocks(end) + curve.peakBlocks(250) + curve.openBlocks - 1
-    desk.setPlan(enginePlan(policy, { kvBlocks }))
+    client.setPlan(enginePlan(policy, { kvBlocks }))
     return { ...lane, first, end, sent, waiting }
   }
 

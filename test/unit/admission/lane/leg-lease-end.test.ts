@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LegLease } from '../../../../src/admission/lane/leg-lease.js'
-import { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
+import { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import type { EnginePlan } from '../../../../src/admission/load/engine-plan.js'
 import { MemoryLedgerStore } from '../../../../src/admission/store/memory-ledger-store.js'
 import { seededRandom } from '../../../../src/kernel/seeded-random.js'
@@ -30,7 +30,7 @@ function leg(frames: number) {
   const entry = { index: 0, open: true, openMs: 0, startMs: 0, frames }
   return {
     leg: { ...entry, behindMs: 0, stoppedFrame: null },
-    stretch: { fromFrame: 0, endFrame: frames, cut: 'pause', openMs: 0, startMs: 0 } as const,
+    segment: { fromFrame: 0, endFrame: frames, cut: 'pause', openMs: 0, startMs: 0 } as const,
   }
 }
 
@@ -38,9 +38,9 @@ function lease(): LegLease {
   const clock = new SimulatedClock()
   const store = new MemoryLedgerStore({ clock })
   const random = seededRandom(1)
-  const desk = new EngineDesk({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
-  const owner = { ask: async () => {}, stands: () => true, closed: async () => {} }
-  return new LegLease({ ...leg(FRAMES), chainId: 'j/0', desk, plan, owner, pace: 1 })
+  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
+  const owner = { ask: async () => {}, exists: () => true, closed: async () => {} }
+  return new LegLease({ ...leg(FRAMES), chainId: 'j/0', client, plan, owner, pace: 1 })
 }
 
 /** Asks for a frame as a sender does. @returns whether it was told to wait, and until when */
@@ -66,23 +66,23 @@ describe('the end of a leg', () => {
 
   it('is not sent while it is being moved, wherever that begins to matter for others', async () => {
     const running = lease()
-    running.fence(2 * FRAMES)
+    running.holdAt(2 * FRAMES)
     expect(permit(running, FRAMES - 2).state.waits).toBe(false)
     const last = permit(running, FRAMES - 1)
     expect(last.state.waits).toBe(true)
     expect(running.isSpent).toBe(false)
-    running.unfence()
+    running.releaseHold()
     await last.done
     expect(running.isSpent).toBe(true)
   })
 
   it('moves on with the sender waiting before it', async () => {
     const running = lease()
-    running.fence(2 * FRAMES)
+    running.holdAt(2 * FRAMES)
     const last = permit(running, FRAMES - 1)
     const moved = leg(2 * FRAMES)
-    running.moved(moved.leg, moved.stretch)
-    running.unfence()
+    running.moved(moved.leg, moved.segment)
+    running.releaseHold()
     await last.done
     expect(running.frames).toBe(2 * FRAMES)
     expect(running.isSpent).toBe(false)

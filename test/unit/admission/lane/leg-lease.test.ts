@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LegLease } from '../../../../src/admission/lane/leg-lease.js'
-import type { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
+import type { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import { StopRequested } from '../../../../src/kernel/errors.js'
 import { enginePlan } from '../../planning/night-nights.js'
 import { AdmissionBench, pausesEvery, signal } from '../admission-bench.js'
@@ -11,11 +11,11 @@ const stop = new StopRequested('internal', 'Enough.')
 async function lease(options: { pace?: number; policy?: 'profile' | 'fixed' } = {}) {
   const { pace = 2, policy = 'profile' } = options
   const bench = new AdmissionBench({ gpu: { ...enginePlan(policy), ceilingFrames: 20_000 } })
-  const desk = bench.worker('one').desks.gpu as EngineDesk
+  const client = bench.worker('one').clients.gpu as LedgerClient
   const cuts = pausesEvery(12_000, 12_000)
-  const chain = bench.chain(desk, { cuts, pace })
+  const chain = bench.chain(client, { cuts, pace })
   const of = (await bench.clock.run(chain.next({ signal }))) as LegLease
-  return { bench, desk, of }
+  return { bench, client, of }
 }
 
 /** Whether a promise has come to an end by now. */
@@ -53,8 +53,8 @@ describe('a lease', () => {
     const { of } = await lease()
     const { curve } = enginePlan('profile')
     const last = curve.stepFrames.at(-1) as number
-    expect(of.borderAfter(0)).toBe(curve.stepFrames[0])
-    expect([of.borderAfter(last), of.borderAfter(last + 1)]).toEqual([
+    expect(of.blockFrameAfter(0)).toBe(curve.stepFrames[0])
+    expect([of.blockFrameAfter(last), of.blockFrameAfter(last + 1)]).toEqual([
       last,
       Number.POSITIVE_INFINITY,
     ])
@@ -83,7 +83,7 @@ describe('a lease', () => {
   it('asks for nothing where nothing is counted', async () => {
     const { bench, of } = await lease({ policy: 'fixed' })
     await bench.pass(60_000)
-    const border = of.borderAfter(0)
+    const border = of.blockFrameAfter(0)
     expect(of.permit(border, of.startMs + border * 40 + 30_000, { signal })).toBeUndefined()
   })
 })
@@ -122,32 +122,32 @@ describe('who waits for a sender', () => {
 describe('a sender before a fence', () => {
   it('waits for it to be opened, and is asked for its block then', async () => {
     const { bench, of } = await lease()
-    of.fence(10)
+    of.holdAt(10)
     await bench.clock.run(of.permit(8, of.startMs, { signal }) as Promise<void>)
     expect(of.permit(9, of.startMs, { signal })).toBeUndefined()
     const waits = of.permit(10, of.startMs, { signal }) as Promise<void>
     expect(await isOver(waits)).toBe(false)
     expect(of.sentFrames).toBe(9)
-    of.unfence()
+    of.releaseHold()
     await bench.clock.run(waits)
     expect(of.sentFrames).toBe(10)
   })
 
   it('waits on where the fence has only moved before it', async () => {
     const { bench, of } = await lease()
-    of.fence(5)
+    of.holdAt(5)
     const waits = of.permit(10, of.startMs, { signal }) as Promise<void>
-    of.unfence()
-    of.fence(8)
+    of.releaseHold()
+    of.holdAt(8)
     expect(await isOver(waits)).toBe(false)
-    of.unfence()
+    of.releaseHold()
     await bench.clock.run(waits)
     expect(of.sentFrames).toBe(10)
   })
 
   it('is told to stop', async () => {
     const { of } = await lease()
-    of.fence(0)
+    of.holdAt(0)
     const controller = new AbortController()
     const waits = of.permit(0, of.startMs, controller)
     controller.abort(stop)
@@ -156,8 +156,8 @@ describe('a sender before a fence', () => {
 
   it('hears of no move where there was no fence', async () => {
     const { of } = await lease()
-    const moved = of.moves.next(signal)
-    of.unfence()
+    const moved = of.moves.wait(signal)
+    of.releaseHold()
     expect(await isOver(moved)).toBe(false)
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { LegLease } from '../../../../src/admission/lane/leg-lease.js'
 import { runningRequest } from '../../../../src/admission/lane/running-request.js'
-import { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
 import type { PlannedLeg } from '../../../../src/admission/ledger/ledger.js'
+import { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import { MemoryLedgerStore } from '../../../../src/admission/store/memory-ledger-store.js'
 import { seededRandom } from '../../../../src/kernel/seeded-random.js'
 import { StepClock } from '../../../fakes/step-clock.js'
@@ -20,14 +20,14 @@ function running(pace: number, changes: Partial<PlannedLeg> = {}): LegLease {
   const clock = new StepClock()
   const store = new MemoryLedgerStore({ clock })
   const random = seededRandom(1)
-  const desk = new EngineDesk({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
+  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
   const times = { openMs: START_MS - 1_000, startMs: START_MS }
   const endFrame = FROM_FRAME + FRAMES
-  const owner = { ask: async () => {}, stands: () => true, closed: async () => {} }
+  const owner = { ask: async () => {}, exists: () => true, closed: async () => {} }
   return new LegLease({
-    ...{ chainId: 'a/0', desk, plan, owner, pace },
+    ...{ chainId: 'a/0', client, plan, owner, pace },
     leg: legOf({ index: 7, ...times, frames: FRAMES, ...changes }),
-    stretch: { fromFrame: FROM_FRAME, endFrame, cut: 'pause', ...times },
+    segment: { fromFrame: FROM_FRAME, endFrame, cut: 'pause', ...times },
   })
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
-  crowdWith,
-  lanesCarried,
+  laneLoadWith,
   lanesHolding,
+  lanesRunning,
   leasesOf,
   withChain,
   withLegAs,
@@ -81,7 +81,7 @@ describe('a leg', () => {
 describe('the lanes of a ledger', () => {
   it('are all its chains, parked ones too; a change-over counts once', () => {
     const both = { ...a, legs: [lease, { ...planned, open: true }] }
-    expect(lanesCarried(ledgerOf(both, b, waiting))).toBe(3)
+    expect(lanesRunning(ledgerOf(both, b, waiting))).toBe(3)
   })
 
   it('that hold a session are fewer, another one than one of them', () => {
@@ -91,8 +91,8 @@ describe('the lanes of a ledger', () => {
   })
 
   it('are a crowd together with those that would join', () => {
-    expect(crowdWith(ledger, [])).toEqual({ lanes: 3, pace: 4 / 3 })
-    expect(crowdWith(ledger, [0, 3])).toEqual({ lanes: 5, pace: 8 / 5 })
+    expect(laneLoadWith(ledger, [])).toEqual({ lanes: 3, pace: 4 / 3 })
+    expect(laneLoadWith(ledger, [0, 3])).toEqual({ lanes: 5, pace: 8 / 5 })
   })
 
   it('lease what is open, and nothing of what is only planned', () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
 import type { Ledger } from '../../../../src/admission/ledger/ledger.js'
+import { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import { changePatiently } from '../../../../src/admission/ledger/patient-change.js'
 import { MemoryLedgerStore } from '../../../../src/admission/store/memory-ledger-store.js'
 import { UpstreamError } from '../../../../src/kernel/errors.js'
@@ -35,7 +35,7 @@ beforeEach(() => {
 
 /** A change that puts a chain in; how it ended, once it has. */
 function change() {
-  const desk = new EngineDesk({
+  const client = new LedgerClient({
     ...{ engine: 'e', store, clock, random, plan: planOf(), liveBlocks: 0 },
   })
   const state = { tries: [] as number[], settled: [] as string[], outcome: 'waits' as unknown }
@@ -44,7 +44,7 @@ function change() {
     return { ledger: ledgerOf(chainOf('a/0', [])), value: 'done' }
   }
   const settle = (value: string) => state.settled.push(value)
-  const done = changePatiently(desk, { clock, random, signal: stop.signal }, step, settle).then(
+  const done = changePatiently(client, { clock, random, signal: stop.signal }, step, settle).then(
     (value) => {
       state.outcome = value
     },

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  type Crowd,
-  crowdOf,
   type EnginePlan,
   frameMsOf,
   heldMs,
+  type LaneLoad,
+  laneLoadOf,
   legFramesFor,
   meanBlocks,
   meanStepMs,
@@ -72,8 +72,8 @@ describe('a lane of legs of one length, on average', () => {
 
 describe('lanes that share an engine', () => {
   it('have a number, and a mean pace in which one without a pace counts as real time', () => {
-    expect(crowdOf([])).toEqual({ lanes: 0, pace: 1 })
-    expect(crowdOf([1, 2, 0, 4])).toEqual({ lanes: 4, pace: 2 })
+    expect(laneLoadOf([])).toEqual({ lanes: 0, pace: 1 })
+    expect(laneLoadOf([1, 2, 0, 4])).toEqual({ lanes: 4, pace: 2 })
     expect(withMore({ lanes: 4, pace: 2 }, 3)).toEqual({ lanes: 7, pace: 2 })
   })
 })
@@ -86,11 +86,11 @@ describe('the legs with which a crowd fits', () => {
       sessions: fc.constantFrom(Number.POSITIVE_INFINITY, 1, 8, 64),
     })
     .map((limits) => planOf({ stepModel: STEPS, ceilingFrames: 1_200, limits }))
-  const crowds = fc.record({ lanes: fc.integer({ min: 1, max: 80 }), pace: paces })
+  const laneLoads = fc.record({ lanes: fc.integer({ min: 1, max: 80 }), pace: paces })
   const share = 0.975
 
   /** By sums and shares alone: blocks, steps, and sessions with their change-overs. */
-  function fits(plan: EnginePlan, { lanes, pace }: Crowd, frames: number): boolean {
+  function fits(plan: EnginePlan, { lanes, pace }: LaneLoad, frames: number): boolean {
     const { kvBlocks, stepMs, sessions } = plan.limits
     const twice = (plan.openAheadMs + heldMs(plan, 0, pace)) / (frames * frameMsOf(pace))
     return (
@@ -102,11 +102,11 @@ describe('the legs with which a crowd fits', () => {
 
   it('are the longest between floor and ceiling that do, by blocks, steps and sessions', () => {
     fc.assert(
-      fc.property(plans, crowds, (plan, crowd) => {
-        const found = legFramesFor(plan, crowd, share)
+      fc.property(plans, laneLoads, (plan, laneLoad) => {
+        const found = legFramesFor(plan, laneLoad, share)
         let longest: number | null = null
         for (let frames = plan.floorFrames; frames <= plan.ceilingFrames; frames += 1) {
-          if (fits(plan, crowd, frames)) longest = frames
+          if (fits(plan, laneLoad, frames)) longest = frames
         }
         expect(found).toBe(longest)
       }),
@@ -115,10 +115,11 @@ describe('the legs with which a crowd fits', () => {
 
   it('are never longer for more lanes, or faster ones, or a smaller share', () => {
     fc.assert(
-      fc.property(plans, crowds, crowds, (plan, one, two) => {
+      fc.property(plans, laneLoads, laneLoads, (plan, one, two) => {
         const fewer = { lanes: Math.min(one.lanes, two.lanes), pace: Math.min(one.pace, two.pace) }
         const more = { lanes: Math.max(one.lanes, two.lanes), pace: Math.max(one.pace, two.pace) }
-        const legFrames = (crowd: Crowd, part: number) => legFramesFor(plan, crowd, part) ?? 0
+        const legFrames = (laneLoad: LaneLoad, part: number) =>
+          legFramesFor(plan, laneLoad, part) ?? 0
         expect(legFrames(more, share)).toBeLessThanOrEqual(legFrames(fewer, share))
         expect(legFrames(one, 0.5)).toBeLessThanOrEqual(legFrames(one, share))
       }),

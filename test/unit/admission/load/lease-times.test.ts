@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  hasLateLeases,
   isOverdue,
-  isUneasy,
   lateMs,
   releaseMs,
 } from '../../../../src/admission/load/lease-times.js'
@@ -45,10 +45,10 @@ describe('a lease', () => {
 describe('an engine', () => {
   const calm = chainOf('a/0', [leg, legOf({ index: 1, startMs: 21_000, open: false })])
   const isUneasyWith = (changes: Parameters<typeof legOf>[0], nowMs = 10_000) =>
-    isUneasy(plan, ledgerOf(calm, chainOf('b/0', [legOf(changes)])), nowMs)
+    hasLateLeases(plan, ledgerOf(calm, chainOf('b/0', [legOf(changes)])), nowMs)
 
   it('is calm while everybody is on time', () => {
-    expect(isUneasy(plan, ledgerOf(), 10_000)).toBe(false)
+    expect(hasLateLeases(plan, ledgerOf(), 10_000)).toBe(false)
     expect(isUneasyWith({})).toBe(false)
   })
 

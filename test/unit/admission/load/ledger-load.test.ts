@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { chainPeak } from '../../../../src/admission/load/chain-peak.js'
 import { meanBlocks, meanStepMs } from '../../../../src/admission/load/engine-plan.js'
-import { heldFits, staysWithin } from '../../../../src/admission/load/held-load.js'
+import { leasesFit, staysWithin } from '../../../../src/admission/load/leases-fit.js'
 import {
   addLease,
   type LoadScope,
@@ -13,13 +13,13 @@ import { chainOf, ledgerOf, legOf, planOf, STEPS } from '../plans.js'
 
 const plan = planOf({ stepModel: STEPS, limits: { stepMs: 50 } })
 const NOW_MS = 5_000
-const scope: LoadScope = { nowMs: NOW_MS, horizonMs: 60_000, cellMs: 250 }
+const scope: LoadScope = { nowMs: NOW_MS, horizonMs: 60_000, slotMs: 250 }
 
 type AddedLeg = [leg: ReturnType<typeof legOf>, isOverdue?: boolean]
 
 /** A load of these legs, added one by one. */
 function loadOfLegs(...legs: readonly AddedLeg[]) {
-  const profile = new LoadProfile(plan, { originMs: NOW_MS, horizonMs: 60_000, cellMs: 250 })
+  const profile = new LoadProfile(plan, { originMs: NOW_MS, horizonMs: 60_000, slotMs: 250 })
   for (const [leg, overdue = false] of legs) profile.addLeg(leg, 1, { overdue })
   return profile
 }
@@ -68,7 +68,7 @@ describe('the load of a ledger', () => {
       const all = loadOf(plan, ledgerOf(chain), { ...scope, restLegFrames })
       const legs = loadOf(plan, ledgerOf({ ...chain, restFrames: 0 }), { ...scope, restLegFrames })
       const differences = (one: Float64Array, two: Float64Array) =>
-        [...one.slice(0, 240)].map((value, cell) => value - (two[cell] as number))
+        [...one.slice(0, 240)].map((value, slot) => value - (two[slot] as number))
       expect(all.sessions).toEqual(legs.sessions)
       return {
         blocks: differences(all.blocks, legs.blocks),
@@ -77,10 +77,10 @@ describe('the load of a ledger', () => {
     }
     // From the leg's last frame at 13 s for 16 s of replay: cells 32 to 95.
     const expected = (value: number) =>
-      Array.from({ length: 240 }, (_, cell) => (cell >= 32 && cell < 96 ? value : 0))
+      Array.from({ length: 240 }, (_, slot) => (slot >= 32 && slot < 96 ? value : 0))
     const near = (found: number[], value: number) =>
-      expected(value).forEach((each, cell) => {
-        expect(found[cell]).toBeCloseTo(each, 9)
+      expected(value).forEach((each, slot) => {
+        expect(found[slot]).toBeCloseTo(each, 9)
       })
     near(rest(250).blocks, meanBlocks(plan, 250, 2))
     near(rest(250).stepMs, meanStepMs(plan, 250, 2))
@@ -93,10 +93,10 @@ describe('the load of a ledger', () => {
     const found = loadOf(reserve, ledgerOf(chain), { ...scope, horizonMs: 120_000 })
     const peak = chainPeak(reserve, chain, NOW_MS)
     // Its audio ends at 21 + 20 + 10 s; tail and grace are 2.36 s.
-    const cells = Math.ceil((51_000 + 2_360 - NOW_MS) / 250)
-    expect([...found.blocks.slice(0, cells)]).toEqual(Array(cells).fill(peak.blocks))
-    expect([...found.sessions.slice(0, cells)]).toEqual(Array(cells).fill(peak.sessions))
-    expect(found.blocks[cells]).toBe(0)
+    const slots = Math.ceil((51_000 + 2_360 - NOW_MS) / 250)
+    expect([...found.blocks.slice(0, slots)]).toEqual(Array(slots).fill(peak.blocks))
+    expect([...found.sessions.slice(0, slots)]).toEqual(Array(slots).fill(peak.sessions))
+    expect(found.blocks[slots]).toBe(0)
     expect(peak.blocks).toBeGreaterThan(0)
   })
 
@@ -143,7 +143,7 @@ describe('what is held', () => {
   const peak = plan.curve.peakBlocks(250)
   const both = ledgerOf(chainOf('a/0', [lease]), chainOf('b/0', [legOf({ startMs: 9_000 })]))
   const fitsWith = (limits: Parameters<typeof planOf>[0], ledger = both) =>
-    heldFits(planOf(limits), ledger, NOW_MS)
+    leasesFit(planOf(limits), ledger, NOW_MS)
 
   it('fits up to the last block, at every moment until it is released', () => {
     // At its end the one has all of its blocks, and the other has sent 149 of its frames.
@@ -193,14 +193,14 @@ describe('what is held', () => {
 describe('a load', () => {
   it('stays within what the engine has when no cell goes beyond it, the first and last too', () => {
     const limits = { kvBlocks: 10, sessions: 100, stepMs: 50 }
-    const grid = { originMs: 0, horizonMs: 1_000, cellMs: 250 }
-    const stays = (blocks: number, cell: number) => {
+    const grid = { originMs: 0, horizonMs: 1_000, slotMs: 250 }
+    const stays = (blocks: number, slot: number) => {
       const profile = new LoadProfile(plan, grid)
-      const range = { fromMs: cell * 250, toMs: cell * 250 + 1 }
+      const range = { fromMs: slot * 250, toMs: slot * 250 + 1 }
       profile.addLevel({ blocks, stepMs: 0, sessions: 0 }, range)
       return staysWithin(planOf({ limits }), profile)
     }
-    expect([0, 3].map((cell) => stays(10, cell))).toEqual([true, true])
-    expect([0, 3].map((cell) => stays(10.1, cell))).toEqual([false, false])
+    expect([0, 3].map((slot) => stays(10, slot))).toEqual([true, true])
+    expect([0, 3].map((slot) => stays(10.1, slot))).toEqual([false, false])
   })
 })

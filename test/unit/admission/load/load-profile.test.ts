@@ -7,23 +7,23 @@ const plan = planOf({ stepModel: STEPS, limits: { stepMs: 50 } })
 const lanesOf = (pace: fc.Arbitrary<number>) =>
   fc.array(fc.record({ leg: anyLeg, pace }), { minLength: 1, maxLength: 4 })
 /** Powers of 2, in which every moment of the grid is exact. */
-const cellSizes = fc.constantFrom(128, 256, 1_024)
+const slotSizes = fc.constantFrom(128, 256, 1_024)
 const HORIZON_MS = 40_960
 
 type Lanes = readonly { leg: ReturnType<typeof legOf>; pace: number }[]
 
-function profileOf(legs: Lanes, cellMs: number, horizonMs = HORIZON_MS): LoadProfile {
-  const profile = new LoadProfile(plan, { originMs: 0, horizonMs, cellMs })
+function profileOf(legs: Lanes, slotMs: number, horizonMs = HORIZON_MS): LoadProfile {
+  const profile = new LoadProfile(plan, { originMs: 0, horizonMs, slotMs })
   for (const { leg, pace } of legs) profile.addLeg(leg, pace, { overdue: false })
   return profile
 }
 
 /** Moment by moment: of each leg the most in this cell, and all of them together. */
-function summed(legs: Lanes, cell: number, cellMs: number): Held {
+function summed(legs: Lanes, slot: number, slotMs: number): Held {
   const sum = { blocks: 0, stepMs: 0, sessions: 0 }
   for (const { leg, pace } of legs) {
     const most = { blocks: 0, stepMs: 0, sessions: 0 }
-    for (let atMs = cell * cellMs; atMs < (cell + 1) * cellMs; atMs += GRID_MS) {
+    for (let atMs = slot * slotMs; atMs < (slot + 1) * slotMs; atMs += GRID_MS) {
       const held = heldAt(plan, leg, pace, atMs)
       most.blocks = Math.max(most.blocks, held.blocks)
       most.stepMs = Math.max(most.stepMs, held.stepMs)
@@ -39,13 +39,13 @@ function summed(legs: Lanes, cell: number, cellMs: number): Held {
 describe('the load of an engine', () => {
   it('counts each leg in every cell that it touches with the most that it holds there', () => {
     fc.assert(
-      fc.property(lanesOf(anyPace), cellSizes, (legs, cellMs) => {
-        const profile = profileOf(legs, cellMs)
-        expect(profile.cells).toBe(HORIZON_MS / cellMs)
-        for (let cell = 0; cell < profile.cells; cell += 1) {
-          const { blocks, sessions } = summed(legs, cell, cellMs)
-          const found = [cell, profile.blocks[cell], profile.sessions[cell]]
-          expect(found).toEqual([cell, blocks, sessions])
+      fc.property(lanesOf(anyPace), slotSizes, (legs, slotMs) => {
+        const profile = profileOf(legs, slotMs)
+        expect(profile.slots).toBe(HORIZON_MS / slotMs)
+        for (let slot = 0; slot < profile.slots; slot += 1) {
+          const { blocks, sessions } = summed(legs, slot, slotMs)
+          const found = [slot, profile.blocks[slot], profile.sessions[slot]]
+          expect(found).toEqual([slot, blocks, sessions])
         }
       }),
     )
@@ -55,14 +55,14 @@ describe('the load of an engine', () => {
     // A session without a pace grows at once, but takes part in steps as at real time.
     const paced = lanesOf(fc.constantFrom(0.5, 1, 2))
     fc.assert(
-      fc.property(paced, cellSizes, (legs, cellMs) => {
-        const profile = profileOf(legs, cellMs)
-        for (let cell = 0; cell < profile.cells; cell += 1) {
-          const { stepMs } = summed(legs, cell, cellMs)
-          const growth = legs.map(({ pace }) => 2 * Math.max(1, pace) * pace * (cellMs / 80))
+      fc.property(paced, slotSizes, (legs, slotMs) => {
+        const profile = profileOf(legs, slotMs)
+        for (let slot = 0; slot < profile.slots; slot += 1) {
+          const { stepMs } = summed(legs, slot, slotMs)
+          const growth = legs.map(({ pace }) => 2 * Math.max(1, pace) * pace * (slotMs / 80))
           const tooLarge = growth.reduce((sum, frames) => sum + frames * STEPS.perFrameMs, 0)
-          const found = profile.stepMs[cell] as number
-          const young = legs.filter(({ leg }) => isHeardFirst(leg.startMs, cell, cellMs))
+          const found = profile.stepMs[slot] as number
+          const young = legs.filter(({ leg }) => isHeardFirst(leg.startMs, slot, slotMs))
           const early = young.length * 2 * (STEPS.perSessionMs + STEPS.perFrameMs)
           expect(found).toBeGreaterThanOrEqual(stepMs - 1e-9)
           expect(found).toBeLessThanOrEqual(stepMs + tooLarge + early + 1e-9)
@@ -73,7 +73,7 @@ describe('the load of an engine', () => {
 
   it('counts a lease that should have ended at its peak for as long as it looks', () => {
     const leg = legOf({ startMs: -60_000 })
-    const profile = new LoadProfile(plan, { originMs: 0, horizonMs: 10_000, cellMs: 250 })
+    const profile = new LoadProfile(plan, { originMs: 0, horizonMs: 10_000, slotMs: 250 })
     profile.addLeg(leg, 1, { overdue: true })
     const peak = plan.curve.peakBlocks(250)
     expect([...profile.blocks.slice(0, 40)]).toEqual(Array(40).fill(peak))
@@ -89,7 +89,7 @@ describe('the load of an engine', () => {
   })
 
   it('without a model of steps says nothing of them', () => {
-    const grid = { originMs: 0, horizonMs: 10_000, cellMs: 250 }
+    const grid = { originMs: 0, horizonMs: 10_000, slotMs: 250 }
     const profile = new LoadProfile(planOf(), grid)
     profile.addLeg(legOf(), 1, { overdue: false })
     expect(Math.max(...profile.stepMs)).toBe(0)
@@ -97,7 +97,7 @@ describe('the load of an engine', () => {
   })
 
   it('adds a level to every cell that it touches', () => {
-    const profile = new LoadProfile(plan, { originMs: 1_000, horizonMs: 2_000, cellMs: 250 })
+    const profile = new LoadProfile(plan, { originMs: 1_000, horizonMs: 2_000, slotMs: 250 })
     const level = { blocks: 7, stepMs: 0.5, sessions: 2 }
     profile.addLevel(level, { fromMs: 1_300, toMs: 1_800 })
     profile.addLevel(level, { fromMs: 0, toMs: 900 })
@@ -108,18 +108,18 @@ describe('the load of an engine', () => {
   })
 
   it('knows the cell of a moment, also of one that it does not look at', () => {
-    const profile = new LoadProfile(plan, { originMs: 1_000, horizonMs: 900, cellMs: 250 })
-    expect(profile.cells).toBe(4)
-    const cells = [-5_000, 999, 1_000, 1_249, 1_250, 1_999, 2_000, 9_000]
-    expect(cells.map((atMs) => profile.cellAt(atMs))).toEqual([0, 0, 0, 0, 1, 3, 4, 4])
+    const profile = new LoadProfile(plan, { originMs: 1_000, horizonMs: 900, slotMs: 250 })
+    expect(profile.slots).toBe(4)
+    const slots = [-5_000, 999, 1_000, 1_249, 1_250, 1_999, 2_000, 9_000]
+    expect(slots.map((atMs) => profile.slotAt(atMs))).toEqual([0, 0, 0, 0, 1, 3, 4, 4])
   })
 
   it('is at least one cell', () => {
-    expect(new LoadProfile(plan, { originMs: 0, horizonMs: 0, cellMs: 250 }).cells).toBe(1)
+    expect(new LoadProfile(plan, { originMs: 0, horizonMs: 0, slotMs: 250 }).slots).toBe(1)
   })
 })
 
 /** Whether a leg is heard for the first time at the end of a cell: its steps count in all of it. */
-function isHeardFirst(startMs: number, cell: number, cellMs: number): boolean {
-  return startMs >= cell * cellMs && startMs <= (cell + 1) * cellMs
+function isHeardFirst(startMs: number, slot: number, slotMs: number): boolean {
+  return startMs >= slot * slotMs && startMs <= (slot + 1) * slotMs
 }

@@ -4,7 +4,7 @@ import { learnedPlan } from '../../../../src/admission/ledger/engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from '../../../../src/admission/ledger/ledger.js'
 import { leasesOf, withChain } from '../../../../src/admission/ledger/ledger-changes.js'
 import type { EnginePlan, Policy } from '../../../../src/admission/load/engine-plan.js'
-import { heldFits } from '../../../../src/admission/load/held-load.js'
+import { leasesFit } from '../../../../src/admission/load/leases-fit.js'
 import {
   type AdmissionContext,
   type CandidateLane,
@@ -62,7 +62,7 @@ describe('a job that asks to be let in', () => {
   it('begins where it was left', () => {
     const found = decide(planOf(), EMPTY_LEDGER, [laneOf(3_000, { fromFrame: 1_000 })], context)
     if (found.kind !== 'admit') throw new Error(found.kind)
-    expect(found.plans[0]?.stretches[0]?.fromFrame).toBe(1_000)
+    expect(found.plans[0]?.segments[0]?.fromFrame).toBe(1_000)
     expect(found.plans[0]?.legs[0]?.frames).toBe(2_000)
   })
 
@@ -87,7 +87,7 @@ describe('a job that asks to be let in', () => {
           if (found.kind === 'admit') {
             admitted += 1
             ledger = found.ledger
-            expect(heldFits(plan, ledger, nowMs)).toBe(true)
+            expect(leasesFit(plan, ledger, nowMs)).toBe(true)
           } else waited += 1
         }
         for (let atMs = NOW_MS; atMs < NOW_MS + 150_000; atMs += 500) {

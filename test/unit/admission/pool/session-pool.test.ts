@@ -25,7 +25,7 @@ describe('a job that asks for its sessions', () => {
     const { bench, worker } = oneEngine({ lanes: 3 })
     await worker.lanesOf(wide('first', 2))
     expect(await worker.admit(wide('job', 2))).toMatchObject({ kind: 'waiting', reason: 'lanes' })
-    await worker.pool.look({ signal })
+    await worker.pool.dueWaiters({ signal })
     expect(worker.pool.line).toMatchObject([{ jobId: 'job', lanes: 2, reason: 'lanes' }])
     expect(worker.pool.running).toBe(2)
     await bench.flush('gpu')
@@ -106,7 +106,7 @@ describe('a job that asks for its sessions', () => {
     const stop = new StopRequested('internal', 'Enough.')
     const stopped = { signal: AbortSignal.abort(stop) }
     await expect(worker.pool.admit(recording('job', 60), stopped)).rejects.toBe(stop)
-    await expect(worker.pool.look(stopped)).rejects.toBe(stop)
+    await expect(worker.pool.dueWaiters(stopped)).rejects.toBe(stop)
     expect((await bench.read('gpu')).chains).toEqual([])
   })
 })
@@ -240,7 +240,7 @@ describe('a job while no engine is up', () => {
   it('waits where there is none at all', async () => {
     const { pool, admit } = new AdmissionBench({}).worker('one')
     expect(await admit(recording('job', 60))).toMatchObject({ place: 1, reason: 'engines' })
-    expect([pool.running, await pool.look({ signal })]).toEqual([0, []])
+    expect([pool.running, await pool.dueWaiters({ signal })]).toEqual([0, []])
   })
 
   it('waits for one', async () => {
@@ -248,7 +248,7 @@ describe('a job while no engine is up', () => {
     worker.out.add('gpu')
     const waits = { kind: 'waiting', reason: 'engines', expectedStartMs: null }
     expect(await worker.admit(recording('job', 60))).toMatchObject(waits)
-    expect(await worker.pool.look({ signal })).toEqual([])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual([])
     worker.out.delete('gpu')
     expect(await worker.lanesOf(recording('job', 60))).toHaveLength(1)
     expect(await bench.waiting.list({ signal })).toEqual([])
@@ -309,20 +309,20 @@ describe('jobs that are called because there may be room', () => {
   it('are four at most, the first in line, and not again within 3 s', async () => {
     const { bench, worker } = oneEngine({})
     await put(bench, ...numbered(6))
-    expect(await worker.pool.look({ signal })).toEqual(['job-0', 'job-1', 'job-2', 'job-3'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['job-0', 'job-1', 'job-2', 'job-3'])
     await bench.pass(2_900)
-    expect(await worker.pool.look({ signal })).toEqual([])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual([])
     await bench.pass(100)
-    expect(await worker.pool.look({ signal })).toHaveLength(4)
+    expect(await worker.pool.dueWaiters({ signal })).toHaveLength(4)
   })
 
   it('are others as soon as the first ones have gone', async () => {
     const { bench, worker } = oneEngine({})
     await put(bench, ...numbered(6))
-    await worker.pool.look({ signal })
+    await worker.pool.dueWaiters({ signal })
     await worker.pool.leave('job-1', { signal })
     await bench.pass(1_000)
-    expect(await worker.pool.look({ signal })).toEqual(['job-4'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['job-4'])
   })
 
   it('need no more lanes than there are, and nobody passes one that does', async () => {
@@ -333,7 +333,7 @@ describe('jobs that are called because there may be room', () => {
       waiter('wide', { lanes: 2, priority: 2 }),
     ]
     await put(bench, ...jobs, waiter('narrow', { priority: 1 }))
-    expect(await worker.pool.look({ signal })).toEqual(['two'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['two'])
   })
 
   it('end with one that found no room a moment ago: what is free is for it', async () => {
@@ -341,18 +341,18 @@ describe('jobs that are called because there may be room', () => {
     const noRoomMs = bench.nowMs - 1_000
     await put(bench, waiter('first', { priority: 1 }), waiter('last'))
     await bench.waiting.put({ ...waiter('first', { priority: 1 }), noRoomMs }, { signal })
-    expect(await worker.pool.look({ signal })).toEqual(['first'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['first'])
     await bench.pass(7_000)
-    expect(await worker.pool.look({ signal })).toEqual(['first', 'last'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['first', 'last'])
   })
 
   it('are none for an engine on which a recording waits for its next leg', async () => {
     const { bench, worker } = oneEngine({})
     await bench.put('gpu', bench.foreign('parked/0', { legs: [], parkedSinceMs: bench.nowMs }))
     await put(bench, waiter('job'))
-    expect(await worker.pool.look({ signal })).toEqual([])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual([])
     await bench.takeOut('gpu', 'parked/0')
-    expect(await worker.pool.look({ signal })).toEqual(['job'])
+    expect(await worker.pool.dueWaiters({ signal })).toEqual(['job'])
   })
 
   it.each([
@@ -364,7 +364,7 @@ describe('jobs that are called because there may be room', () => {
     async (policy, calls) => {
       const bench = new AdmissionBench({ gpu: enginePlan(policy, { lanes: 3 }) })
       await put(bench, ...numbered(6))
-      expect(await bench.worker('one').pool.look({ signal })).toHaveLength(calls)
+      expect(await bench.worker('one').pool.dueWaiters({ signal })).toHaveLength(calls)
     },
   )
 })

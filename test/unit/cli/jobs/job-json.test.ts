@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { historyJson, jobJson } from '../../../../src/cli/jobs/job-json.js'
-import { blankCard } from '../../../../src/pipeline/lifecycle/card-of-job.js'
-import type { JobCard } from '../../../../src/queue/index.js'
+import { blankRecord } from '../../../../src/pipeline/lifecycle/record-of-job.js'
+import type { JobRecord } from '../../../../src/queue/index.js'
 
 const origin = {
   ...{ jobId: 'one', sourceName: 'a.wav', priority: 5, deadlineAt: null, createdAtMs: 0 },
@@ -20,12 +20,12 @@ const told = {
 
 describe('a job as JSON', () => {
   it('has every field of its card, in the names of the contract; what is not known is null', () => {
-    const card: JobCard = {
-      ...blankCard(origin, 1_000),
+    const record: JobRecord = {
+      ...blankRecord(origin, 1_000),
       ...{ status: 'failed', error, audioMsTotal: 80, checkpointedAudioMs: 40, attempts: 2 },
       ...{ triesSinceProgress: 2, fence: 2, warnings: ['media_damaged'] },
     }
-    expect(jobJson(card)).toEqual({
+    expect(jobJson(record)).toEqual({
       id: 'one',
       object: 'transcription.job',
       status: 'failed',
@@ -52,7 +52,7 @@ describe('a job as JSON', () => {
       { atMs: 0, note: { kind: 'submitted' } },
       {
         atMs: 1,
-        note: { kind: 'try-failed', error, tries: 1, backoffMs: 5, safeAudioMs: 7 },
+        note: { kind: 'try-failed', error, tries: 1, backoffMs: 5, checkpointedAudioMs: 7 },
       },
     ] as const
     expect(historyJson(history, 'one')).toEqual([

@@ -5,9 +5,9 @@ import { CapacityError, StopRequested, UpstreamError } from '../../../../src/ker
 import { SimulatedClock } from '../../../../src/kernel/simulated-clock.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../../src/model/pcm.js'
 import { auditCoverage } from '../../../../src/pipeline/audit/audit-coverage.js'
-import type { CarryAgain } from '../../../../src/pipeline/audit/window-carrier.js'
-import type { CarriedLane, CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
-import { laneCuts } from '../../../../src/pipeline/replay/lane-cuts.js'
+import type { RerunWindow } from '../../../../src/pipeline/audit/window-reruns.js'
+import type { CompletedLane, CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
+import { findCuts } from '../../../../src/pipeline/replay/find-cuts.js'
 import type { Transcription } from '../../../../src/pipeline/transcription.js'
 import { PackedRanges } from '../../../../src/storage/documents/packed-ranges.js'
 import { alignDeltas } from '../../../../src/transcript/words/align.js'
@@ -22,7 +22,7 @@ function legOf(
   fromFrame: number,
   endFrame: number,
   deaf: readonly (readonly [number, number])[] = [],
-): CarriedLeg {
+): CompletedLeg {
   const deltas = Array.from({ length: endFrame - fromFrame }, (_, step) => {
     const frame = fromFrame + step
     const isDeaf = deaf.some(([from, until]) => frame >= from && frame < until)
@@ -41,7 +41,7 @@ interface Scene {
   /** By lane: what came back blank, in frames. */
   deaf: readonly (readonly (readonly [number, number])[])[]
   admit?: (demand: SessionDemand, time: number) => Admission
-  carry?: CarryAgain
+  rerun?: RerunWindow
   rerunShareMax?: number
   frames?: number
   /** The attempt is stopped while the audit asks for the so manieth time. */
@@ -66,11 +66,11 @@ async function audited(scene: Scene, log: string[] = []) {
     lanes: deaf.map((_, channel) => ({ channel, speech })),
   }
   const job = { name: 'a.wav', options: { pace: 1 } }
-  const { cuts } = laneCuts(
+  const { cuts } = findCuts(
     { pausesMs: [], peaks: new Uint8Array(0), samples },
     { pauseMinMs: 400, overlapMs: 2_000, skipSilenceMs: null },
   )
-  const carry: CarryAgain = async ({ fromFrame, cuts: own }) => {
+  const rerun: RerunWindow = async ({ fromFrame, cuts: own }) => {
     return [legOf(fromFrame, own.at(-1)?.endFrame ?? 0)]
   }
   const auditing = auditCoverage(
@@ -85,11 +85,11 @@ async function audited(scene: Scene, log: string[] = []) {
       },
       clock,
       limits: { coverage: { holeMinMs: 3_000, rerunShareMax } },
-      notes: { audited: (_, holes) => void told.push(holes) },
+      observer: { audited: (_, holes) => void told.push(holes) },
     },
     { attempt: { jobId: 'j' }, job, analysis } as unknown as Transcription,
-    deaf.map((own, channel): CarriedLane => ({ channel, legs: [legOf(0, frames, own)] })),
-    { cuts: deaf.map(() => cuts), carry: scene.carry ?? carry, signal: stop.signal },
+    deaf.map((own, channel): CompletedLane => ({ channel, legs: [legOf(0, frames, own)] })),
+    { cuts: deaf.map(() => cuts), rerun: scene.rerun ?? rerun, signal: stop.signal },
   )
   const lanes = await clock.run(auditing)
   return { lanes, told, demands, log, waitedMs: clock.monotonicMs() }
@@ -143,7 +143,7 @@ describe('the audit of a transcript', () => {
     let times = 0
     const { lanes, log } = await audited({
       deaf: [holes(1)],
-      carry: async ({ fromFrame, cuts }) => {
+      rerun: async ({ fromFrame, cuts }) => {
         times += 1
         if (times > 1) return [legOf(fromFrame, cuts.at(-1)?.endFrame ?? 0)]
         throw new CapacityError('engine_unavailable', 'No engine is up.', { retryAfterMs: 1_000 })
@@ -156,7 +156,7 @@ describe('the audit of a transcript', () => {
   it('names what sessions failed with, and asks no more after three in a row', async () => {
     const { lanes, demands, told } = await audited({
       deaf: [holes(4)],
-      carry: async () => {
+      rerun: async () => {
         throw new UpstreamError('engine_crashed', 'The engine is gone.')
       },
     })
@@ -192,8 +192,8 @@ describe('the audit of a transcript', () => {
 
   it('ends with a bug of ours', async () => {
     const bug = new TypeError('not a function')
-    const carry = () => Promise.reject(bug)
-    await expect(audited({ deaf: [holes(1)], carry })).rejects.toBe(bug)
+    const rerun = () => Promise.reject(bug)
+    await expect(audited({ deaf: [holes(1)], rerun })).rejects.toBe(bug)
   })
 
   it('ends with a stop, and leaves the line', async () => {

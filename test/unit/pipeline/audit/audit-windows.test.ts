@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest'
 import type { MsRange } from '../../../../src/media/index.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../../src/model/pcm.js'
 import { auditWindows } from '../../../../src/pipeline/audit/audit-windows.js'
-import { laneCuts } from '../../../../src/pipeline/replay/lane-cuts.js'
+import { findCuts } from '../../../../src/pipeline/replay/find-cuts.js'
 
 const settings = { pauseMinMs: 400, overlapMs: 2_000, skipSilenceMs: null }
 
 /** A lane of so many seconds with its pauses. */
 function laneOf(seconds: number, pausesMs: readonly MsRange[]) {
   const samples = Math.round((seconds * 1000) / STEP_MS) * STEP_SAMPLES
-  return laneCuts({ pausesMs, peaks: new Uint8Array(0), samples }, settings)
+  return findCuts({ pausesMs, peaks: new Uint8Array(0), samples }, settings)
 }
 const hole = (startMs: number, endMs: number) => ({ startMs, endMs, speechMs: endMs - startMs })
 /** A pause of 400 ms every 4 s, its middle at a whole frame. */
@@ -90,7 +90,7 @@ describe('what is carried once more for a hole', () => {
       [30_000, 50_000],
     ]
     const samples = 1_000 * STEP_SAMPLES
-    const lane = laneCuts(
+    const lane = findCuts(
       { pausesMs, peaks: new Uint8Array(0), samples },
       { ...settings, skipSilenceMs: 5_000 },
     )

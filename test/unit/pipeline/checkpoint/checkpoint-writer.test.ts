@@ -8,7 +8,7 @@ import { systemRandom } from '../../../../src/kernel/random.js'
 import { SimulatedClock } from '../../../../src/kernel/simulated-clock.js'
 import { CheckpointWriter } from '../../../../src/pipeline/checkpoint/checkpoint-writer.js'
 import { readCheckpoint } from '../../../../src/pipeline/checkpoint/read-checkpoint.js'
-import type { CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
+import type { CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
 import { LaneProgress, type RunningLegRecord } from '../../../../src/pipeline/legs/lane-progress.js'
 import { LegRecord } from '../../../../src/pipeline/legs/leg-record.js'
 import { openFolderStore } from '../../../../src/storage/folder/folder-object-store.js'
@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 /** A leg up to a cut, as its record would describe it. */
-function legOf(record: LegRecord): CarriedLeg | null {
+function legOf(record: LegRecord): CompletedLeg | null {
   const part = record.part()
   if (part === null) return null
   const { endFrame, nextFrame, kind } = part.cut
@@ -122,7 +122,7 @@ describe('CheckpointWriter', () => {
     await writer.write(signal)
     await writer.write(signal)
     expect(written).toEqual([8_000])
-    const leg = running.part() as CarriedLeg
+    const leg = running.part() as CompletedLeg
     lane.add({ ...leg, endFrame: 200, nextFrame: 200 })
     await until(writer, () => written.length > 1)
     expect(written).toEqual([8_000, 16_000])
@@ -218,7 +218,7 @@ describe('CheckpointWriter', () => {
     answer(600)
     await writer.write(signal)
     // Its session breaks; the part that is safe stays, and the next one begins there.
-    const part = running.part() as CarriedLeg
+    const part = running.part() as CompletedLeg
     lane.lost(running)
     lane.add(part)
     await writer.write(signal)

@@ -6,12 +6,12 @@ import {
   lanesOfCheckpoint,
   nextFrameOf,
 } from '../../../../src/pipeline/checkpoint/checkpoint.js'
-import type { CarriedLane, CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
+import type { CompletedLane, CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
 import { checkpointDocument } from '../../../../src/storage/documents/checkpoint-document.js'
 import { alignDeltas } from '../../../../src/transcript/words/align.js'
 
 const engine = { model: 'm', version: '0.32.0', isStandin: true }
-const leg = (changes: Partial<CarriedLeg>): CarriedLeg => ({
+const leg = (changes: Partial<CompletedLeg>): CompletedLeg => ({
   ...{ fromFrame: 0, endFrame: 100, nextFrame: 100, cut: 'pause', samples: 128_000, deltas: 100 },
   ...{ verified: true, groups: [], fence: 1, engine, heldMs: 8_000, lanesRunning: 1 },
   kvBlocks: { granted: 20, held: 12 },
@@ -23,7 +23,7 @@ const deltas = fc.array(fc.constantFrom('', ' a', 'b', ' "quoted"', ' \u{1F600}'
 })
 const lanes = fc.array(fc.array(deltas, { maxLength: 3 }), { minLength: 1, maxLength: 3 })
 
-function carried(said: readonly (readonly string[][])[]): CarriedLane[] {
+function carried(said: readonly (readonly string[][])[]): CompletedLane[] {
   return said.map((legs, channel) => ({
     channel: said.length === 1 ? null : channel,
     legs: legs.map((all, at) => {
@@ -73,7 +73,7 @@ describe('a checkpoint', () => {
   })
 
   it('knows a lane that is complete by its end alone', () => {
-    const lane = (cut: CarriedLeg['cut']) => ({ channel: null, legs: [leg({ cut })] })
+    const lane = (cut: CompletedLeg['cut']) => ({ channel: null, legs: [leg({ cut })] })
     expect([isComplete(lane('end')), isComplete(lane('pause'))]).toEqual([true, false])
     expect(isComplete({ channel: null, legs: [] })).toBe(false)
   })

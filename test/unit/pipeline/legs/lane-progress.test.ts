@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { CarriedLane, CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
+import type { CompletedLane, CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
 import { LaneProgress, type RunningLegRecord } from '../../../../src/pipeline/legs/lane-progress.js'
 import { LegRecord } from '../../../../src/pipeline/legs/leg-record.js'
 
-function leg(fromFrame: number, endFrame: number): CarriedLeg {
+function leg(fromFrame: number, endFrame: number): CompletedLeg {
   return {
     ...{ fromFrame, endFrame, nextFrame: endFrame, cut: 'pause', samples: 1_280, deltas: 10 },
     ...{ verified: true, groups: [], fence: 1, heldMs: 1, lanesRunning: 1 },
@@ -20,11 +20,11 @@ function running(fromFrame: number, answered: number, safe: number | null): Runn
   return { record, part: () => (safe === null ? null : leg(fromFrame, safe)) }
 }
 
-const spans = ({ legs }: CarriedLane) =>
+const spans = ({ legs }: CompletedLane) =>
   legs.map(({ fromFrame, endFrame }) => [fromFrame, endFrame])
 
 /** A lane that begins after a silence of 50 frames. */
-const begun = (...legs: CarriedLeg[]) => new LaneProgress({ channel: 1, legs }, 50)
+const begun = (...legs: CompletedLeg[]) => new LaneProgress({ channel: 1, legs }, 50)
 
 describe('how far a lane has come', () => {
   it('is nowhere before anything was answered, and what it found after a restart', () => {
@@ -38,7 +38,7 @@ describe('how far a lane has come', () => {
     const lane = begun()
     lane.begin(running(50, 180, 150))
     expect(spans(lane.safe)).toEqual([[50, 150]])
-    expect(spans(lane.carried)).toEqual([])
+    expect(spans(lane.completed)).toEqual([])
     expect(lane.answeredFrame).toBe(180)
   })
 
@@ -85,8 +85,8 @@ describe('how far a lane has come', () => {
   it('is told as it was, whoever changes what they were told', () => {
     const lane = begun(leg(50, 100))
     lane.safe.legs.pop()
-    lane.carried.legs.pop()
+    lane.completed.legs.pop()
     expect(lane.count).toBe(1)
-    expect(spans(lane.carried)).toEqual([[50, 100]])
+    expect(spans(lane.completed)).toEqual([[50, 100]])
   })
 })

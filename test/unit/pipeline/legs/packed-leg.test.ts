@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
+import type { CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
 import { PackedLeg } from '../../../../src/pipeline/legs/packed-leg.js'
 import type { WordGroup } from '../../../../src/transcript/words/align.js'
 
@@ -9,7 +9,7 @@ const facts = {
   ...{ deltas: 386, verified: true, fence: 2, heldMs: 31_000.5, lanesRunning: 7 },
   engine: { model: 'm', version: null, isStandin: true },
   kvBlocks: { granted: 30, held: 25 },
-} as const satisfies Omit<CarriedLeg, 'groups'>
+} as const satisfies Omit<CompletedLeg, 'groups'>
 
 const places = { endMs: fc.nat(43_200_000), leg: fc.nat(2_000), step: fc.nat(131_072) }
 const text = fc.string({ unit: 'binary' })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nextFence } from '../../../../src/pipeline/lifecycle/attempt-fence.js'
-import type { JobBoard } from '../../../../src/queue/index.js'
+import type { JobStore } from '../../../../src/queue/index.js'
 import type { ObjectStore } from '../../../../src/storage/index.js'
 
 const { signal } = new AbortController()
@@ -12,10 +12,10 @@ async function fenceAfter(keys: readonly string[], counted: number): Promise<num
       for (const key of keys) if (key.startsWith(prefix)) yield { key }
     },
   } as unknown as ObjectStore
-  const board = {
+  const jobStore = {
     nextFence: async (_: string, floor: number) => Math.max(counted, floor) + 1,
-  } as unknown as JobBoard
-  return await nextFence({ store, board }, 'j', { signal })
+  } as unknown as JobStore
+  return await nextFence({ store, jobStore }, 'j', { signal })
 }
 
 describe('the fence of an attempt', () => {

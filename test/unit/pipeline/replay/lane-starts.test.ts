@@ -9,8 +9,8 @@ import { systemRandom } from '../../../../src/kernel/random.js'
 import type { MsRange } from '../../../../src/media/index.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../../src/model/pcm.js'
 import { asCheckpoint } from '../../../../src/pipeline/checkpoint/checkpoint.js'
-import type { CarriedLane, CarriedLeg } from '../../../../src/pipeline/legs/carried-leg.js'
-import type { CutSettings } from '../../../../src/pipeline/replay/lane-cuts.js'
+import type { CompletedLane, CompletedLeg } from '../../../../src/pipeline/legs/completed-leg.js'
+import type { CutSettings } from '../../../../src/pipeline/replay/find-cuts.js'
 import { startLanes } from '../../../../src/pipeline/replay/lane-starts.js'
 import type { AnalysisDocument } from '../../../../src/storage/documents/analysis-document.js'
 import { PackedRanges } from '../../../../src/storage/documents/packed-ranges.js'
@@ -66,7 +66,7 @@ function startsOf(
   })
 }
 
-function leg(changes: Partial<CarriedLeg>): CarriedLeg {
+function leg(changes: Partial<CompletedLeg>): CompletedLeg {
   const endFrame = changes.endFrame ?? 1_000
   return {
     ...{ fromFrame: 0, endFrame, nextFrame: endFrame, cut: 'pause', samples: 1_280 },
@@ -79,11 +79,11 @@ function leg(changes: Partial<CarriedLeg>): CarriedLeg {
 
 /** Lays a checkpoint down; each lane by its legs. */
 async function lay(
-  lanes: readonly (readonly CarriedLeg[])[],
+  lanes: readonly (readonly CompletedLeg[])[],
   at: { fence?: number; number?: number; resumedFromMs?: number[] } = {},
 ): Promise<void> {
   const { fence = 1, number = 1, resumedFromMs = [] } = at
-  const carried = lanes.map((legs, channel): CarriedLane => {
+  const carried = lanes.map((legs, channel): CompletedLane => {
     return { channel: lanes.length === 1 ? null : channel, legs: [...legs] }
   })
   const facts = { jobId: 'j', fence, number, writtenAtMs: 0, lanes: carried, resumedFromMs }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { EngineDesk } from '../../../../src/admission/ledger/engine-desk.js'
+import type { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'
 import {
   CapacityError,
   ConfigError,
@@ -59,9 +59,9 @@ describe('a hundred sessions of an engine that died', () => {
   it('open again as spread as they were told to wait, through one ledger', async () => {
     const bench = new AdmissionBench({ gpu: enginePlan('elastic', { kvBlocks: 7_232 }) })
     const { clock } = bench
-    const desk = bench.worker('one').desks.gpu as EngineDesk
+    const client = bench.worker('one').clients.gpu as LedgerClient
     const lanes = waitsMs(100, 1, 7).map((delayMs, at) => {
-      const chain = bench.chain(desk, { chainId: `job-${at}/0`, cuts: pausesEvery(1_500, 100) })
+      const chain = bench.chain(client, { chainId: `job-${at}/0`, cuts: pausesEvery(1_500, 100) })
       return { chain, delayMs }
     })
     await clock.run(Promise.all(lanes.map(({ chain }) => chain.next({ signal }))))

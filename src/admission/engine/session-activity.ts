@@ -1,0 +1,128 @@
+import { StopRequested } from '../../kernel/errors.js'
+import { type KvModel, kvBlocksHeld } from '../../model/kv-model.js'
+import { stepsToFirstDelta } from '../../model/step-law.js'
+import type { EngineActivity } from '../index.js'
+import { ConnectionLog } from './connection-count.js'
+
+/** Why a session ends that was closed for the others: its leg is carried again later. */
+export const SESSION_EVICTED = new StopRequested(
+  'internal',
+  'The session was closed so that the others of its engine go on.',
+)
+
+/** Lags that the p99 is taken of: some seconds of a hundred sessions. */
+const LAGS_MAX = 8_192
+
+/** What the watch over an engine hears from one session. */
+export interface SessionActivity {
+  /** Aborts with `SESSION_FREED` when this session is to be closed. */
+  readonly evicted: AbortSignal
+  /** The engine has greeted it. */
+  connected(nowMs: number): void
+  frameSent(nowMs: number): void
+  /** @param lagMs null where lag tells nothing of the engine: the sender runs ahead of it */
+  deltaReceived(nowMs: number, lagMs: number | null): void
+  ended(nowMs: number): void
+}
+
+interface TrackedSession {
+  chainId: string
+  frames: number
+  deltas: number
+  dueSinceMs: number | null
+  isConnected: boolean
+  eviction: AbortController
+}
+
+/**
+ * How the sessions of one engine in this process fare: cheap to feed, summed up once a second.
+ * Times are of the process's monotonic clock.
+ */
+export class SessionTracker {
+  private readonly sessions = new Set<TrackedSession>()
+  private readonly kvModel: KvModel
+  private readonly log = new ConnectionLog()
+  private lagsMs: number[] = []
+  private newestDeltaMs: number | null = null
+  private changedMs: number | null = null
+
+  constructor(kvModel: KvModel) {
+    this.kvModel = kvModel
+  }
+
+  /** A session begins. */
+  open(chainId: string, nowMs: number): SessionActivity {
+    const session: TrackedSession = {
+      chainId,
+      frames: 0,
+      deltas: 0,
+      dueSinceMs: null,
+      isConnected: false,
+      eviction: new AbortController(),
+    }
+    this.sessions.add(session)
+    this.changedMs = nowMs
+    return {
+      evicted: session.eviction.signal,
+      connected: (atMs) => {
+        session.isConnected = true
+        this.log.add(1, atMs)
+      },
+      frameSent: (atMs) => {
+        session.frames += 1
+        if (isDue(session)) session.dueSinceMs ??= atMs
+      },
+      deltaReceived: (atMs, lagMs) => {
+        session.deltas += 1
+        session.dueSinceMs = isDue(session) ? atMs : null
+        this.newestDeltaMs = atMs
+        if (lagMs !== null && this.lagsMs.length < LAGS_MAX) this.lagsMs.push(lagMs)
+      },
+      ended: (atMs) => {
+        this.sessions.delete(session)
+        if (session.isConnected) this.log.add(-1, atMs)
+        this.changedMs = atMs
+      },
+    }
+  }
+
+  /** Closes the sessions of a chain, for the good of the others. */
+  evict(chainId: string): void {
+    for (const session of this.sessions) {
+      if (session.chainId === chainId) session.eviction.abort(SESSION_EVICTED)
+    }
+  }
+
+  /** How they fare; the lags start anew. @param toStore from our clock to the store's */
+  take(worker: string, nowMs: number, toStore: (monotonicMs: number) => number): EngineActivity {
+    const inStore = (atMs: number | null) => (atMs === null ? null : toStore(atMs))
+    let oldestDueMs: number | null = null
+    let kvBlocksPredicted = 0
+    for (const { dueSinceMs, deltas } of this.sessions) {
+      kvBlocksPredicted += kvBlocksHeld(this.kvModel, deltas)
+      if (dueSinceMs !== null) oldestDueMs = Math.min(oldestDueMs ?? dueSinceMs, dueSinceMs)
+    }
+    const lagP99Ms = highest(this.lagsMs, 0.99)
+    this.lagsMs = []
+    return {
+      worker,
+      atMs: toStore(nowMs),
+      newestDeltaMs: inStore(this.newestDeltaMs),
+      oldestDueMs: inStore(oldestDueMs),
+      sessions: this.sessions.size,
+      connectionCounts: this.log.take(nowMs).map(([sinceMs, count]) => [toStore(sinceMs), count]),
+      kvBlocksPredicted,
+      changedMs: inStore(this.changedMs),
+      lagP99Ms,
+    }
+  }
+}
+
+function isDue({ frames, deltas }: TrackedSession): boolean {
+  return frames - stepsToFirstDelta() > deltas
+}
+
+function highest(values: number[], share: number): number | null {
+  values.sort((one, other) => one - other)
+  return values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? null
+}

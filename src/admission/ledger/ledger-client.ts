@@ -1,0 +1,202 @@
+import pLimit from 'p-limit'
+import type { Clock } from '../../kernel/clock.js'
+import { sleepFor } from '../../kernel/clock.js'
+import { UpstreamError } from '../../kernel/errors.js'
+import type { Random } from '../../kernel/random.js'
+import type { LedgerReading, LedgerStore } from '../index.js'
+import { type EnginePlan, RELEASE_GRACE_MS } from '../load/engine-plan.js'
+import { hasLateLeases } from '../load/lease-times.js'
+import { leasesFit } from '../load/leases-fit.js'
+import { learnedPlan } from './engine-limits.js'
+import { EMPTY_LEDGER, type Ledger } from './ledger.js'
+import { lanesHolding } from './ledger-changes.js'
+import { type BlockRequest, isSafeToTake } from './safe-state.js'
+import { StoreTime } from './store-time.js'
+
+/** How often a change is tried again that somebody else's came before. */
+const TRIES_MAX = 50
+/** Longest wait between two tries; each waits a part of it by chance. */
+const RETRY_MS_MAX = 40
+/**
+ * A copy of the ledger that is older can't vouch for anybody: a lease that was granted since could
+ * already be late. Shorter than the shortest life of a lease.
+ */
+const COPY_MAX_AGE_MS = RELEASE_GRACE_MS * 2
+
+/** What a desk works with. */
+export interface LedgerClientOptions {
+  /** Id of the engine, by which its ledger is found. */
+  engine: string
+  store: LedgerStore
+  clock: Clock
+  random: Random
+  plan: EnginePlan
+  /** Kept for live sessions, out of the plan's blocks. */
+  liveBlocks: number
+}
+
+/** A change of a ledger: what shall stand there (null: as it is), and what it was good for. */
+export interface LedgerStep<T> {
+  ledger: Ledger | null
+  value: T
+}
+
+/** A step that changes nothing and finds nothing. */
+export const NO_CHANGE = { ledger: null, value: null } as const
+
+/**
+ * Where this process deals with one engine's ledger: a copy of it as last read, and changes by
+ * compare-and-set, tried again while others come first.
+ */
+export class LedgerClient {
+  readonly engine: string
+  private readonly store: LedgerStore
+  private readonly clock: Clock
+  private readonly random: Random
+  private readonly time = new StoreTime()
+  private readonly turn = pLimit(1)
+  private readonly liveBlocks: number
+  private basePlan: EnginePlan
+  private reading: LedgerReading = { ledger: EMPTY_LEDGER, revision: 0, nowMs: 0 }
+  private readAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: LedgerClientOptions) {
+    this.engine = options.engine
+    this.store = options.store
+    this.clock = options.clock
+    this.random = options.random
+    this.basePlan = options.plan
+    this.liveBlocks = options.liveBlocks
+  }
+
+  /** What the engine can carry, as its own figures say. */
+  setPlan(plan: EnginePlan): void {
+    this.basePlan = plan
+  }
+
+  /**
+   * It took no more audio than this in one session: no leg is longer until `setPlan`. Less than the
+   * shortest leg is taken for an accident, or one would make every leg too short for good.
+   */
+  limitLegs(frames: number): void {
+    const { floorFrames, ceilingFrames } = this.basePlan
+    if (frames < floorFrames || frames >= ceilingFrames) return
+    this.basePlan = { ...this.basePlan, ceilingFrames: frames }
+  }
+
+  /** Lanes that it may ever carry at a time, whatever was learned about it. */
+  get lanesMax(): number {
+    return this.basePlan.limits.lanes
+  }
+
+  /** So long before its audio a session is opened. */
+  get openAheadMs(): number {
+    return this.basePlan.openAheadMs
+  }
+
+  /** The copy; empty before the first read. */
+  get ledger(): Ledger {
+    return this.reading.ledger
+  }
+
+  /** The store's time, by our clock. */
+  nowMs(): number {
+    return this.time.toStore(this.clock.monotonicMs())
+  }
+
+  /** A moment of the store's time on our monotonic clock. */
+  toMonotonic(storeMs: number): number {
+    return this.time.toMonotonic(storeMs)
+  }
+
+  /** A moment of our monotonic clock in the store's time. */
+  toStore(monotonicMs: number): number {
+    return this.time.toStore(monotonicMs)
+  }
+
+  /** The plan with what the ledger has learned about the engine. */
+  planOf(ledger: Ledger, nowMs: number): EnginePlan {
+    return learnedPlan(this.basePlan, ledger, { nowMs, liveBlocks: this.liveBlocks })
+  }
+
+  /** Reads the ledger anew. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  async read(options: { signal: AbortSignal }): Promise<Ledger> {
+    return (await this.readAnew(options)).ledger
+  }
+
+  /** What this very reading says: the copy may be of another one, which was answered with it. */
+  private async readAnew({ signal }: { signal: AbortSignal }): Promise<LedgerReading> {
+    const beforeMs = this.clock.monotonicMs()
+    const reading = await this.store.read(this.engine, { signal })
+    this.reading = reading
+    // The age of a copy counts from the question: the answer may have been long on its way.
+    this.readAtMs = beforeMs
+    this.time.note(reading.nowMs, beforeMs, this.clock.monotonicMs())
+    return reading
+  }
+
+  /**
+   * Reads, lets `step` decide on what stands there, and writes if nobody has since. Changes of this
+   * process come one after the other, so that each sees what the one before has done.
+   * @param settle takes over what was decided, before anybody else reads or decides
+   * @throws UpstreamError when others come first all the time; what the store throws
+   */
+  async change<T>(
+    options: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle: (value: T) => void = () => {},
+  ): Promise<T> {
+    return await this.turn(() => this.compareAndSet(options, step, settle))
+  }
+
+  private async compareAndSet<T>(
+    { signal }: { signal: AbortSignal },
+    step: (ledger: Ledger, nowMs: number) => LedgerStep<T>,
+    settle: (value: T) => void,
+  ): Promise<T> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const { ledger, revision, nowMs } = await this.readAnew({ signal })
+      const result = step(ledger, nowMs)
+      if (result.ledger === null) {
+        settle(result.value)
+        return result.value
+      }
+      const written = await this.store.write(this.engine, result.ledger, { revision, signal })
+      if (written !== null) {
+        this.reading = { ledger: result.ledger, revision: written, nowMs }
+        settle(result.value)
+        return result.value
+      }
+      await sleepFor(this.clock, this.random.uniform() * RETRY_MS_MAX, { signal })
+    }
+    throw new UpstreamError(
+      'queue_unavailable',
+      `The ledger of ${this.engine} changed ${TRIES_MAX} times while one change was tried.`,
+      { effect: 'none' },
+    )
+  }
+
+  /** Whether nobody is late, as far as a fresh enough copy tells: then plans hold as they are. */
+  get allOnTime(): boolean {
+    if (this.clock.monotonicMs() - this.readAtMs > COPY_MAX_AGE_MS) return false
+    const { ledger } = this.reading
+    return !hasLateLeases(this.basePlan, ledger, this.nowMs())
+  }
+
+  /** Whether a lease may take its next block: by what all have planned, or by what all hold. */
+  mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
+    if (this.leasesFit(ledger, nowMs)) return true
+    return isSafeToTake(this.planOf(ledger, nowMs), ledger, request, nowMs)
+  }
+
+  /** Whether others have all its lanes. Where their limit has sunk, one pauses at a change-over. */
+  isFullFor(chainId: string, ledger = this.ledger): boolean {
+    const { limits } = this.planOf(ledger, this.nowMs())
+    return lanesHolding(ledger, chainId) >= limits.lanes
+  }
+
+  /** Whether everything that is held fits until it is released; see `heldFits`. */
+  leasesFit(ledger: Ledger, nowMs: number): boolean {
+    return leasesFit(this.planOf(ledger, nowMs), ledger, nowMs)
+  }
+}

@@ -1,0 +1,165 @@
+import type { LaneChain } from '../../admission/lane/lane-chain.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
+import type { SessionDemand, SessionPool } from '../../admission/pool/session-pool.js'
+import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { CapacityError, isStop, NightscribeError } from '../../kernel/errors.js'
+import { STEP_MS } from '../../model/pcm.js'
+import type { CompletedLeg } from '../legs/completed-leg.js'
+import type { Transcription } from '../transcription.js'
+import type { AuditWindow } from './audit-windows.js'
+
+/** A stretch of a lane that was let in. */
+export interface AdmittedWindow {
+  /** 0-based; also the channel in `audio.flac`. */
+  lane: number
+  fromFrame: number
+  cuts: readonly CutOption[]
+  chain: LaneChain
+}
+
+/**
+ * Carries a stretch through sessions of its own. @returns its legs, in order
+ * @throws what a session fails with for the last time; the signal's reason
+ */
+export type RerunWindow = (
+  stretch: AdmittedWindow,
+  options: { signal: AbortSignal },
+) => Promise<CompletedLeg[]>
+
+/** What windows are let in with. */
+export interface RerunPorts {
+  sessions: Pick<SessionPool, 'admit' | 'leave'>
+  clock: Clock
+}
+
+/** What a window came to: legs, or the code of what stood in its way. */
+export type WindowOutcome = { legs: CompletedLeg[] } | { reason: string }
+
+/** All windows of a job together wait so long for room; its transcript is there meanwhile. */
+const WAIT_MAX_MS = 900_000
+/** Nobody calls an audit, as a job in the queue is called when there is room. */
+const ASK_AGAIN_MAX_MS = 5_000
+/** Goes before what hasn't begun: seconds of a session, and its recording is done. */
+const PRIORITY = 1_000
+/** After so many failures in a row the engines are not well, and the rest is left as it is. */
+const FAILURES_MAX = 3
+/** Time in which a place in line is given up. */
+const LEAVE_TIMEOUT_MS = 5_000
+
+/**
+ * Carries windows of one job, one at a time. Two states: *trying*; *given up*, after `FAILURES_MAX`
+ * in a row, in which every further window comes to the last failure at once.
+ */
+export class WindowReruns {
+  private readonly ports: RerunPorts
+  private readonly work: Pick<Transcription, 'attempt' | 'job'>
+  private readonly options: { rerun: RerunWindow; signal: AbortSignal }
+  private waitLeftMs = WAIT_MAX_MS
+  /** Codes of those in a row. */
+  private failures: string[] = []
+
+  constructor(
+    ports: RerunPorts,
+    work: Pick<Transcription, 'attempt' | 'job'>,
+    options: { rerun: RerunWindow; signal: AbortSignal },
+  ) {
+    this.ports = ports
+    this.work = work
+    this.options = options
+  }
+
+  /** @throws the signal's reason; what is no classified error */
+  async rerun(lane: number, window: AuditWindow): Promise<WindowOutcome> {
+    const last = this.failures.at(-1)
+    if (last !== undefined && this.failures.length >= FAILURES_MAX) return { reason: last }
+    try {
+      const legs = await this.rerunPatiently(lane, window)
+      this.failures = []
+      return { legs }
+    } catch (error) {
+      this.options.signal.throwIfAborted()
+      if (!(error instanceof NightscribeError) || isStop(error)) throw error
+      this.failures.push(error.code)
+      return { reason: error.code }
+    }
+  }
+
+  /** An engine that is gone may be back in a while, as long as there is time to wait. */
+  private async rerunPatiently(lane: number, window: AuditWindow): Promise<CompletedLeg[]> {
+    for (;;) {
+      try {
+        return await this.rerunOnce(lane, window)
+      } catch (error) {
+        if (!(error instanceof CapacityError) || this.waitLeftMs <= 0) throw error
+        await this.wait(error.retryAfterMs)
+      }
+    }
+  }
+
+  private async rerunOnce(lane: number, window: AuditWindow): Promise<CompletedLeg[]> {
+    const { rerun, signal } = this.options
+    const { fromFrame, cuts } = window
+    const chain = await this.requestAdmission(window)
+    try {
+      return await rerun({ lane, fromFrame, cuts, chain }, { signal })
+    } finally {
+      // Nothing stops the giving back of what others wait for; where it fails the leases stay until
+      // this worker's sign of life expires.
+      await chain.end({ signal: new AbortController().signal }).catch(() => {})
+    }
+  }
+
+  /** Waits for a session, with nothing held. @throws CapacityError when that takes too long */
+  private async requestAdmission(window: AuditWindow): Promise<LaneChain> {
+    const { sessions } = this.ports
+    const { signal } = this.options
+    const demand = this.demandOf(window)
+    let isAdmitted = false
+    try {
+      for (;;) {
+        const admission = await sessions.admit(demand, { signal })
+        if (admission.kind === 'admitted') {
+          isAdmitted = true
+          return admission.lanes[0] as LaneChain
+        }
+        if (this.waitLeftMs <= 0) throw noRoom(admission.retryAfterMs)
+        await this.wait(admission.retryAfterMs)
+      }
+    } finally {
+      if (!isAdmitted) await this.leave(demand.jobId)
+    }
+  }
+
+  private async wait(retryAfterMs: number): Promise<void> {
+    const waitMs = Math.min(ASK_AGAIN_MAX_MS, retryAfterMs, this.waitLeftMs)
+    this.waitLeftMs -= waitMs
+    await sleepFor(this.ports.clock, waitMs, { signal: this.options.signal })
+  }
+
+  private async leave(jobId: string): Promise<void> {
+    const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS)
+    await this.ports.sessions.leave(jobId, { signal }).catch(() => {}) // it expires by itself too
+  }
+
+  private demandOf({ fromFrame, cuts, frames }: AuditWindow): SessionDemand {
+    const { attempt, job } = this.work
+    const pace = job.options.pace === 'max' ? 0 : job.options.pace
+    const remainingMs = (frames * STEP_MS) / Math.max(1, pace)
+    return {
+      jobId: `${attempt.jobId}/audit`,
+      name: job.name,
+      priority: PRIORITY,
+      deadlineMs: null,
+      live: false,
+      lanes: [{ pace, fromFrame, cuts, remainingMs }],
+    }
+  }
+}
+
+function noRoom(retryAfterMs: number): CapacityError {
+  return new CapacityError(
+    'engine_overloaded',
+    'No engine had room for what of the recording has no text.',
+    { retryAfterMs },
+  )
+}

@@ -1,0 +1,57 @@
+import type { CutOption } from '../../admission/legs/cut-option.js'
+import type { MsRange } from '../../transcript/coverage.js'
+import type { FailedRerun } from '../../transcript/coverage-report.js'
+import type { WordGroup } from '../../transcript/words/align.js'
+
+/** What stands in a result of the engine that carried a leg. */
+export interface LegEngine {
+  model: string
+  version: string | null
+  isStandin: boolean
+}
+
+/** One leg of a lane whose text is there: a whole one, or what one had come to when it ended. */
+export interface CompletedLeg {
+  /** Frames of the recording; exclusive at the end. */
+  fromFrame: number
+  endFrame: number
+  /** Where the leg after it begins. */
+  nextFrame: number
+  cut: CutOption['kind']
+  /** Audio of it, at 16 kHz. */
+  samples: number
+  /** Received for it, empty ones included. */
+  deltas: number
+  /** Count and law of steps agree, and for a whole leg the server's own figure: times are exact. */
+  verified: boolean
+  groups: readonly WordGroup[]
+  /** Of the attempt that carried it. */
+  fence: number
+  engine: LegEngine
+  /** The most that its lease allowed, and that it held by the law. */
+  kvBlocks: { granted: number; held: number }
+  /** From the lease to its end. */
+  heldMs: number
+  /** Lanes on its engine when it ended. */
+  lanesRunning: number
+}
+
+/** What came back for one lane. */
+export interface CompletedLane {
+  /** 0-based channel; null for the mix. */
+  channel: number | null
+  /** In order. */
+  legs: CompletedLeg[]
+  /** Stretches that were carried once more because speech had no text: see `auditCoverage`. */
+  reruns?: readonly CompletedRerun[]
+  /** Those that were to be, and weren't. */
+  failedReruns?: readonly FailedRerun[]
+}
+
+/** What came back for a stretch of a lane the second time. */
+export interface CompletedRerun {
+  /** Speech without text that it was carried for; in order. */
+  holesMs: readonly MsRange[]
+  /** In order. */
+  legs: readonly CompletedLeg[]
+}

@@ -1,0 +1,38 @@
+import type { KnownEngine } from '../../engines/index.js'
+import type { JobStore } from '../../queue/index.js'
+
+/** Writes into a job's history that a try has its sessions, and what of it is safe already. */
+export async function recordAdmission(
+  jobStore: JobStore,
+  jobId: string,
+  admitted: { fence: number; engines: readonly KnownEngine[]; checkpointedAudioMs: number },
+): Promise<void> {
+  const { fence, checkpointedAudioMs } = admitted
+  const engines = [...new Set(admitted.engines.map(hostOf))]
+  await jobStore.appendHistory(jobId, { kind: 'admitted', fence, engines, checkpointedAudioMs })
+}
+
+/**
+ * Writes into a job's history that a session broke. A view: the transcription doesn't wait for it,
+ * and must not fail with it.
+ */
+export function recordBrokenSession(
+  jobStore: JobStore,
+  jobId: string,
+  broke: { engine: KnownEngine; code: string },
+): void {
+  const engine = hostOf(broke.engine)
+  const note = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
+  jobStore.appendHistory(jobId, note).catch(() => {}) // a view
+}
+
+/** The same of a session that was closed so that the others of its engine go on. */
+export function recordEviction(jobStore: JobStore, jobId: string, engine: KnownEngine): void {
+  const note = { kind: 'session-freed', engine: hostOf(engine), times: 1 } as const
+  jobStore.appendHistory(jobId, note).catch(() => {}) // a view
+}
+
+/** Without credentials and path. */
+function hostOf({ address }: KnownEngine): string {
+  return new URL(address.url).host
+}

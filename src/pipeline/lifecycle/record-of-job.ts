@@ -1,0 +1,103 @@
+import type { ErrorCode } from '../../kernel/errors.js'
+import type { CardChanges, JobRecord, JobStatus } from '../../queue/index.js'
+import type { FailureDocument } from '../../storage/documents/failure-document.js'
+import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
+import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import { readJson } from '../../storage/documents/stored-json.js'
+import { jobKey } from '../../storage/keys.js'
+import type { IntakePorts } from '../index.js'
+import { readManifest } from '../result/commit-result.js'
+import { readFailure } from './failure-record.js'
+
+/** What a card needs to be told; the rest of a new one is the same for all. */
+type RecordOrigin = Pick<
+  JobRecord,
+  'jobId' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
+>
+
+/** Of a job that nothing has happened to. */
+export function blankRecord(origin: RecordOrigin, nowMs: number): JobRecord {
+  return {
+    ...origin,
+    status: 'created',
+    audioMsTotal: null,
+    audioMsDone: 0,
+    checkpointedAudioMs: 0,
+    triesSinceProgress: 0,
+    fence: null,
+    attempts: 0,
+    error: null,
+    waiting: null,
+    warnings: [],
+    engineIsStandin: null,
+    cancelRequested: false,
+    updatedAtMs: nowMs,
+    reachedAtMs: { created: nowMs },
+  }
+}
+
+/** Of a job that is about to be queued. */
+export function newRecord(document: JobDocument, nowMs: number): JobRecord {
+  const { job_id: jobId, name: sourceName, options } = document
+  const { priority, deadline_at: deadlineAt } = options
+  const createdAtMs = Date.parse(document.created_at)
+  return blankRecord({ jobId, sourceName, priority, deadlineAt, createdAtMs }, nowMs)
+}
+
+/**
+ * The card of a job; where Redis has none any more, what storage knows of it.
+ * @returns null where there is no such job
+ */
+export async function recordOfJob(
+  ports: IntakePorts,
+  jobId: string,
+  options: { signal: AbortSignal },
+): Promise<{ record: JobRecord; manifest: ManifestDocument | null } | null> {
+  const record = await ports.jobStore.get(jobId)
+  const manifest = await readManifest(ports.store, jobId, options)
+  if (record) return { record, manifest }
+  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  if (!document) return null
+  const blank = newRecord(document, Date.parse(document.created_at))
+  if (manifest) {
+    const { completed_at: endedAt } = manifest
+    return { record: endedCard(blank, 'completed', endedAt, completedBy(manifest, null)), manifest }
+  }
+  const failed = await readFailure(ports.store, jobId, options)
+  if (!failed) return { record: blank, manifest }
+  const { status, failed_at: endedAt, fence } = failed
+  const changes = { status, fence, attempts: fence, error: errorOf(failed) }
+  return { record: endedCard(blank, status, endedAt, changes), manifest }
+}
+
+function endedCard(
+  record: JobRecord,
+  status: JobStatus,
+  endedAt: string,
+  changes: CardChanges,
+): JobRecord {
+  return {
+    ...record,
+    ...changes,
+    reachedAtMs: { ...record.reachedAtMs, [status]: Date.parse(endedAt) },
+  }
+}
+
+/** What the card of a job that is done is told, whatever it has come to hear of it. */
+export function completedBy(
+  { fence, warnings }: ManifestDocument,
+  record: Pick<JobRecord, 'audioMsTotal'> | null,
+): CardChanges {
+  const audioMs = record?.audioMsTotal ?? null
+  return {
+    ...{ status: 'completed', error: null, fence, attempts: fence, warnings },
+    ...(audioMs === null ? {} : { audioMsDone: audioMs }),
+  }
+}
+
+/** What a card says of a failure that storage knows; null of a cancel. */
+export function errorOf(failed: FailureDocument): JobRecord['error'] {
+  if (failed.status === 'canceled') return null
+  const { code, detail, retryable, stage } = failed
+  return { code: code as ErrorCode, detail, retryable, stage: stage ?? 'transcribe' }
+}

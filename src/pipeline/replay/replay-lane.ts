@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict'
+import { SESSION_EVICTED, type SessionActivity } from '../../admission/engine/session-activity.js'
+import type { LaneChain } from '../../admission/lane/lane-chain.js'
+import type { LegLease } from '../../admission/lane/leg-lease.js'
+import { type FailedLane, type RetryAfter, runLane } from '../../admission/lane/run-lane.js'
+import { lanesRunning } from '../../admission/ledger/ledger-changes.js'
+import type { CutOption } from '../../admission/legs/cut-option.js'
+import { LaneCuts } from '../../admission/legs/lane-cuts.js'
+import { eitherSignal } from '../../kernel/abort.js'
+import { NightscribeError } from '../../kernel/errors.js'
+import { type LaneFrames, openLane, STEP_BACK_FRAMES } from '../../media/spool/lane-reader.js'
+import { speechLookup } from '../../media/vad/speech-lookup.js'
+import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../../model/pcm.js'
+import type { SessionAudio } from '../../realtime/index.js'
+import type { SessionMeter, SessionResult } from '../../realtime/run-session.js'
+import { isTextLeftOut } from '../../realtime/session-failure.js'
+import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
+import type { ObjectHead } from '../../storage/index.js'
+import type { WorkPorts } from '../index.js'
+import { storedMedia } from '../intake/stored-media.js'
+import type { CompletedLeg } from '../legs/completed-leg.js'
+import type { LaneProgress, RunningLegRecord } from '../legs/lane-progress.js'
+import { LegRecord } from '../legs/leg-record.js'
+import { recordBrokenSession, recordEviction } from '../lifecycle/attempt-history.js'
+import type { Transcription } from '../transcription.js'
+import { LaneOrder, type LegTurn } from './lane-order.js'
+import { legRetryMs } from './leg-retry.js'
+import type { LiveReport } from './live-report.js'
+
+/** One lane of a job that was let in. */
+export interface LaneReplayRequest {
+  work: Transcription
+  /** The decoded audio of the job. */
+  flac: ObjectHead
+  /** 0-based; also the channel in the FLAC. */
+  lane: number
+  chain: LaneChain
+  /** All cuts of the lane, as its chain has them. */
+  cuts: readonly CutOption[]
+  /** Takes the legs; has those of attempts before. */
+  progress: LaneProgress
+  live: LiveReport
+  /** Called after every delta and every leg. */
+  onProgress(): void
+}
+
+/** A session that was closed to free its engine comes back after so long, or when there is room. */
+const FREED_WAIT_MS = 30_000
+
+/**
+ * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on
+ * from its last safe cut, on whatever engine is well.
+ * @throws what a leg fails with for the last time; the signal's reason
+ */
+export async function replayLane(
+  ports: WorkPorts,
+  request: LaneReplayRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { work, chain, progress } = request
+  const replay = new LaneReplay(ports, request, signal)
+  try {
+    await runLane<CompletedLeg>(chain, {
+      runLeg: (lease, options) => replay.runLeg(lease, options),
+      onFailure: (error, failed) => replay.failed(error, failed),
+      onLeg: ({ result }) => {
+        if (progress.count > 0) work.meter.rotated()
+        progress.add(result)
+        request.onProgress()
+      },
+      signal,
+    })
+  } finally {
+    await replay[Symbol.asyncDispose]()
+  }
+}
+
+/** The audio of a lane, and its sessions. One reader serves both legs of a change-over. */
+class LaneReplay implements AsyncDisposable {
+  private readonly ports: WorkPorts
+  private readonly request: LaneReplayRequest
+  private readonly signal: AbortSignal
+  private frames: LaneFrames | null = null
+  private readonly order = new LaneOrder()
+  /** The furthest frame that was read: the reader doesn't go far back. */
+  private readFrame = 0
+  /** A leg of which text was left out: the next time it is taken as it comes. */
+  private asItComesFrame: number | null = null
+  private readonly laneCuts: LaneCuts
+  /** What came back for the legs that run, and for the last ones that have failed. */
+  private readonly records = new WeakMap<LegLease, RunningLegRecord>()
+
+  constructor(ports: WorkPorts, request: LaneReplayRequest, signal: AbortSignal) {
+    this.ports = ports
+    this.request = request
+    this.signal = signal
+    this.laneCuts = new LaneCuts(request.cuts)
+  }
+
+  async runLeg(lease: LegLease, { signal }: { signal: AbortSignal }): Promise<CompletedLeg> {
+    const { progress, cuts } = this.request
+    const leasedMs = this.ports.clock.monotonicMs()
+    const record = new LegRecord(lease.fromFrame, cuts)
+    const running: RunningLegRecord = {
+      record,
+      part: (options = {}) => this.partOf(record, lease, leasedMs, options),
+    }
+    this.records.set(lease, running)
+    progress.begin(running)
+    const result = await this.runInTurn(lease, record, signal)
+    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+    const { fromFrame, endFrame, cut } = lease.planned
+    const sent = this.samplesOf(fromFrame, endFrame)
+    assert.equal(result.samples, sent, 'a leg ends where it was sent to')
+    const { samples, deltas, verified, groups } = result
+    const nextFrame = this.laneCuts.nextFrame(lease.planned)
+    return {
+      ...{ fromFrame, endFrame, nextFrame, cut, samples, deltas, verified, groups },
+      ...this.factsOf(lease, { deltas, leasedMs }),
+    }
+  }
+
+  /** What a leg is that ends at its last safe cut; null where it has none. */
+  private partOf(
+    record: LegRecord,
+    lease: LegLease,
+    leasedMs: number,
+    options: { hasText?: boolean },
+  ): CompletedLeg | null {
+    const part = record.part(options)
+    if (part === null) return null
+    const { cut, deltas, groups, isExact } = part
+    const { endFrame, nextFrame, kind } = cut
+    const { fromFrame } = record
+    return {
+      ...{ fromFrame, endFrame, nextFrame, cut: kind, deltas, groups, verified: isExact },
+      samples: this.samplesOf(fromFrame, endFrame),
+      ...this.factsOf(lease, { deltas, leasedMs }),
+    }
+  }
+
+  private factsOf(lease: LegLease, { deltas, leasedMs }: { deltas: number; leasedMs: number }) {
+    const { model, version, isStandin } = this.ports.engines.engine(lease.client.engine).description
+    return {
+      fence: this.request.work.fence,
+      engine: { model, version, isStandin },
+      kvBlocks: lease.kvBlocks(deltas),
+      heldMs: this.ports.clock.monotonicMs() - leasedMs,
+      lanesRunning: lanesRunning(lease.client.ledger),
+    }
+  }
+
+  private async runInTurn(
+    lease: LegLease,
+    record: LegRecord,
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
+    // Taken before anything is waited for, so that the leg after it can't come before it.
+    const turn = this.order.enter(lease.fromFrame)
+    try {
+      const frames = await this.framesFrom(lease.fromFrame, signal)
+      const audio = this.audioOf(lease, { frames, turn })
+      return await this.runSession(lease, { audio, record }, signal)
+    } finally {
+      turn.leave()
+    }
+  }
+
+  private async runSession(
+    lease: LegLease,
+    { audio, record }: { audio: SessionAudio; record: LegRecord },
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
+    const { ports, request } = this
+    const { work, lane, live } = request
+    const { analysis, job } = work
+    const { channel, speech } = analysis.lanes[lane] as AnalysisDocument['lanes'][number]
+    const engine = ports.engines.engine(lease.client.engine)
+    const { session, lagMaxMs } = ports.limits
+    const legStartMs = lease.fromFrame * STEP_MS
+    const heard = speechLookup(speech.segments_ms)
+    const audioMs = samplesToMs(analysis.samples)
+    // A rut costs one try; where it comes again, text with a hole is worth more than none.
+    const isTakenAsItComes = this.asItComesFrame === lease.fromFrame
+    const activity = ports.engines.session(lease)
+    using either = eitherSignal(signal, activity.evicted)
+    try {
+      return await ports.runSession(
+        {
+          engine: engine.address,
+          model: engine.description.model,
+          audio,
+          pace: job.options.pace,
+          permission: lease,
+          isExcused: () => ports.engines.isSilent(lease.client.engine),
+          leg: lease.index,
+          legStartMs,
+          limits: {
+            ...session,
+            deltaDelayMs: session.deltaDelayMs + engine.description.deltaDelayMs,
+            blankSpeechMaxMs: isTakenAsItComes ? null : session.blankSpeechMaxMs,
+          },
+          mayEndShort: isTakenAsItComes,
+          lagMaxMs,
+          speechAt: (offsetMs) => heard(legStartMs + offsetMs),
+          meter: this.meterOf(activity),
+          onGroup: (group) => {
+            record.wrote(group)
+            live.text(channel, group)
+          },
+          onProgress: (progress) => {
+            record.answered(progress)
+            live.progress(lane, Math.min(legStartMs + progress.answeredMs, audioMs))
+            request.onProgress()
+          },
+        },
+        either,
+      )
+    } finally {
+      activity.ended(ports.clock.monotonicMs())
+    }
+  }
+
+  /** @returns from where and when the lane goes on. @throws to give up */
+  failed(error: unknown, { lease, failures }: FailedLane): RetryAfter {
+    const { ports, request } = this
+    const fromFrame = this.keepPart(lease, error)
+    request.work.meter.redone(Math.max(0, this.readFrame - fromFrame) * STEP_MS)
+    const { jobId } = request.work.attempt
+    const engine = ports.engines.engine(lease.client.engine)
+    if (error === SESSION_EVICTED) {
+      recordEviction(ports.jobStore, jobId, engine)
+      return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+    }
+    if (!(error instanceof NightscribeError)) throw error
+    ports.engines.suspect(lease.client.engine, error)
+    const lost = { failures, outage: ports.engines.outage() }
+    const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
+    request.work.meter.reconnected()
+    if (isTextLeftOut(error)) this.asItComesFrame = fromFrame
+    recordBrokenSession(ports.jobStore, jobId, { engine, code: error.code })
+    return { fromFrame, delayMs, orFewerLeases: false }
+  }
+
+  /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
+  private keepPart(lease: LegLease, error: unknown): number {
+    const { progress } = this.request
+    // Every lease that was carried has one.
+    const running = this.records.get(lease) as RunningLegRecord
+    // What came after the last text may be the rut that the session was ended for.
+    const part = running.part({ hasText: isStall(error) })
+    progress.lost(running)
+    if (part === null) return lease.fromFrame
+    progress.add(part)
+    return part.nextFrame
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.frames?.[Symbol.asyncDispose]()
+  }
+
+  private samplesOf(fromFrame: number, endFrame: number): number {
+    const { samples } = this.request.work.analysis
+    return Math.min(endFrame * STEP_SAMPLES, samples) - fromFrame * STEP_SAMPLES
+  }
+
+  /** Opened with the first lease only: a lane that waits for a session takes no spool room. */
+  private async framesFrom(frame: number, legSignal: AbortSignal): Promise<LaneFrames> {
+    if (this.frames && frame >= this.readFrame - STEP_BACK_FRAMES) return this.frames
+    await this.frames?.[Symbol.asyncDispose]()
+    const { ports, request, signal } = this
+    const { analysis, job } = request.work
+    const flac = storedMedia(ports.store, request.flac, job.name)
+    const audio = { reader: ports.media, flac, lane: request.lane, samples: analysis.samples }
+    const frames = openLane(audio, { fromFrame: frame, signal })
+    this.frames = frames
+    this.readFrame = frame
+    // It is decoded first: a session that is open meanwhile would begin late, and with a burst.
+    await frames.frame(frame, { signal: legSignal })
+    return frames
+  }
+
+  private audioOf(
+    lease: LegLease,
+    { frames, turn }: { frames: LaneFrames; turn: LegTurn },
+  ): SessionAudio {
+    const read = async (index: number, options: { signal: AbortSignal }) => {
+      await turn.reach(index, options)
+      this.readFrame = Math.max(this.readFrame, index)
+      return await frames.frame(index, options)
+    }
+    return {
+      async *frames(options) {
+        // The end may be moved while the leg runs, so it is looked at before every frame.
+        for (let index = 0; index < lease.frames; index += 1) {
+          yield await read(lease.fromFrame + index, options)
+        }
+        turn.leave()
+      },
+    }
+  }
+
+  /** The first frame of the first lane makes the job a running one. */
+  private meterOf(activity: SessionActivity): SessionMeter {
+    const { ports, request } = this
+    const { attempt, meter, job } = request.work
+    const marks = meter.session()
+    // Without a pace the sender is as far ahead of the engine as it may be.
+    const isPaced = job.options.pace !== 'max'
+    return {
+      ...marks,
+      connected: (durationMs) => {
+        marks.connected(durationMs)
+        activity.connected(ports.clock.monotonicMs())
+        // A view: the transcription doesn't wait for it, and must not fail with it.
+        ports.jobStore.update(attempt.jobId, { status: 'running' }).catch(() => {})
+      },
+      frameSent: (nowMs, slipMs) => {
+        marks.frameSent(nowMs, slipMs)
+        activity.frameSent(nowMs)
+      },
+      deltaReceived: (nowMs, lagMs, hasText) => {
+        marks.deltaReceived(nowMs, lagMs, hasText)
+        activity.deltaReceived(nowMs, isPaced ? lagMs : null)
+      },
+    }
+  }
+}
+
+function isStall(error: unknown): boolean {
+  return error instanceof NightscribeError && error.code === 'session_stalled'
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import type { JobEvent, JobRecord } from './index.js'
+import { jobError } from './job-error.js'
+import { jsonValue } from './json-value.js'
+
+const statuses = [
+  'created',
+  'probing',
+  'queued',
+  'admitted',
+  'running',
+  'finalizing',
+  'completed',
+  'failed',
+  'canceled',
+] as const
+const status = z.enum(statuses)
+const waiting = z.object({
+  place: z.number().nullable(),
+  expectedStartAtMs: z.number().nullable(),
+  reason: z.string(),
+})
+
+const record = z.object({
+  jobId: z.string(),
+  status,
+  sourceName: z.string(),
+  priority: z.number(),
+  deadlineAt: z.string().nullable(),
+  audioMsTotal: z.number().nullable(),
+  audioMsDone: z.number(),
+  checkpointedAudioMs: z.number().default(0), // a card that an upgrade met may lack it
+  triesSinceProgress: z.number().default(0), // likewise
+  fence: z.number().nullable(),
+  attempts: z.number(),
+  error: jobError.nullable(),
+  waiting: waiting.nullable().default(null), // likewise
+  warnings: z.array(z.string()),
+  engineIsStandin: z.boolean().nullable(),
+  cancelRequested: z.boolean(),
+  createdAtMs: z.number(),
+  updatedAtMs: z.number(),
+  reachedAtMs: z.partialRecord(status, z.number()),
+})
+
+const event = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('status'), status, error: jobError.nullable() }),
+  z.object({ type: z.literal('progress'), audioMsDone: z.number(), audioMsTotal: z.number() }),
+  z.object({
+    type: z.literal('text'),
+    channel: z.number().nullable(),
+    endMs: z.number(),
+    text: z.string(),
+  }),
+])
+
+/** Hash field under which the time of reaching a status is kept. */
+export const reachedField = (name: string) => `reached:${name}`
+
+/** Hash fields, each value as JSON. */
+export function encodeFields(fields: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]),
+  )
+}
+
+/** A card out of its hash; null where it is missing or of another release's shape. */
+export function decodeRecord(hash: Readonly<Record<string, string>>): JobRecord | null {
+  const values: Record<string, unknown> = {}
+  const reachedAtMs: Record<string, unknown> = {}
+  for (const [name, json] of Object.entries(hash)) {
+    const reached = statuses.find((entry) => reachedField(entry) === name)
+    if (reached) reachedAtMs[reached] = jsonValue(json)
+    else values[name] = jsonValue(json)
+  }
+  const parsed = record.safeParse({ ...values, reachedAtMs })
+  return parsed.success ? (parsed.data as JobRecord) : null
+}
+
+/** An event out of its stream entry; null where its shape is unknown. */
+export function decodeEvent(json: string): JobEvent | null {
+  const parsed = event.safeParse(jsonValue(json))
+  return parsed.success ? parsed.data : null
+}
