@@ -20,6 +20,11 @@ const exceptions: readonly { check: string; path: RegExp; why: string }[] = [
     path: /^src\/cli\/setup\/setup(-\w+)?\.mjs$/,
     why: 'runs before the kernel is compiled',
   },
+  {
+    check: 'lengths',
+    path: /^src\/admission\/lane\/lane-chain\.ts$/,
+    why: 'one state machine: its states change together with the ledger, and read together',
+  },
 ]
 
 function isException({ check, path }: Finding): boolean {

@@ -1,16 +1,17 @@
-import { sleepFor } from '../../kernel/clock.js'
+import { type Clock, sleepFor } from '../../kernel/clock.js'
+import type { Random } from '../../kernel/random.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { ChainEntry } from '../ledger/chain-entry.js'
 import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
 import { leasesOf, withChain, withLegClosed } from '../ledger/ledger-changes.js'
 import { type LedgerClient, type LedgerStep, NO_CHANGE } from '../ledger/ledger-client.js'
 import { changePatiently } from '../ledger/patient-change.js'
+import type { CutOption } from '../legs/cut-option.js'
 import { LaneCuts } from '../legs/lane-cuts.js'
 import { type LaneRequest, type LegPlan, legsOf, planLegs } from '../legs/plan-legs.js'
 import type { PlannedSegment } from '../legs/planned-segment.js'
 import { askForBlock } from './ask-for-block.js'
 import { untilChangeOver } from './change-over-wait.js'
-import type { LaneChainOptions } from './lane-chain-options.js'
 import { type LeaseOwner, LegLease } from './leg-lease.js'
 import type { LocalChain } from './local-chains.js'
 import { runningRequest } from './running-request.js'
@@ -21,6 +22,27 @@ const ASK_AGAIN_MS = 1_000
 const PARKED_MAX_MS = 5_000
 /** After so long without room on one engine it tries the next one. */
 const STUCK_AFTER_MS = 30_000
+
+/** What a lane needs to go through engines leg by leg. */
+export interface LaneChainOptions {
+  /** `<jobId>/<lane>` */
+  chainId: string
+  worker: string
+  /** Multiple of real time; 0 for as fast as it goes. */
+  pace: number
+  live: boolean
+  /** All cuts of the lane in order, the end last. */
+  cuts: readonly CutOption[]
+  clock: Clock
+  random: Random
+  /** Lanes of jobs that wait and would be let in on an engine if the others made room. */
+  waitingLanes(client: LedgerClient): number
+  /**
+   * The engine for the next leg; may be another one than that of the leg before.
+   * @param isStuck there has been no room on the current one for long
+   */
+  chooseEngine(current: LedgerClient, isStuck: boolean): LedgerClient
+}
 
 /**
  * One lane on its way through an engine. Four states: *waiting* for room for a leg, with nothing

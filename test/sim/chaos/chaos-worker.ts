@@ -131,8 +131,8 @@ export class ChaosWorker {
     await Promise.all(this.attempts)
     if (this.process.dead.aborted) return
     this.ending.abort(STOPPED)
-    const never = new AbortController().signal
-    await this.view.heartbeats.deregister(this.process.name, { signal: never }).catch(() => {}) // it expires
+    const never = { signal: new AbortController().signal }
+    await this.view.heartbeats.deregister(this.process.name, never).catch(() => {}) // it expires
     this.process.die('left')
   }
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { LedgerReading, LedgerStore } from '../../../src/admission/index.js'
+import type { LaneChainOptions } from '../../../src/admission/lane/lane-chain.js'
 import { LaneChain } from '../../../src/admission/lane/lane-chain.js'
-import type { LaneChainOptions } from '../../../src/admission/lane/lane-chain-options.js'
 import type { LegLease } from '../../../src/admission/lane/leg-lease.js'
 import { type Chain, EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.js'
 import { withChain, withoutChain } from '../../../src/admission/ledger/ledger-changes.js'

@@ -116,7 +116,7 @@ export class CarryBench {
       jobStore: {
         update: async () => (this.isJobStoreAway ? await away() : undefined),
         publish: async () => (this.isJobStoreAway ? await away() : undefined),
-        note: async (_: string, note: object) => {
+        appendHistory: async (_: string, note: object) => {
           if (this.isJobStoreAway) await away()
           this.notes.push(note)
         },

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LaneChain } from '../../../../src/admission/lane/lane-chain.js'
-import type { LaneChainOptions } from '../../../../src/admission/lane/lane-chain-options.js'
+import type { LaneChain, LaneChainOptions } from '../../../../src/admission/lane/lane-chain.js'
 import type { LegLease } from '../../../../src/admission/lane/leg-lease.js'
 import { leasesOf } from '../../../../src/admission/ledger/ledger-changes.js'
 import type { LedgerClient } from '../../../../src/admission/ledger/ledger-client.js'

@@ -63,7 +63,7 @@ describe('a job as JSON', () => {
         error: told,
         tries: 1,
         backoff_ms: 5,
-        safe_audio_ms: 7,
+        checkpointed_audio_ms: 7,
       },
     ])
   })

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/kernel/clock.js'
+import type { JobRecord } from '../../src/queue/index.js'
+import { HISTORY_NOTES_MAX } from '../../src/queue/job-history.js'
+import { RedisJobStore } from '../../src/queue/redis-job-store.js'
+import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
+
+let server: TestRedis
+const waiting = { place: 3, expectedStartAtMs: 9_000, reason: 'No KV blocks are free.' }
+
+beforeAll(async () => {
+  server = await startTestRedis()
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+})
+
+describe('the board on a real Redis', () => {
+  const record = (jobId: string): JobRecord => ({
+    jobId,
+    status: 'created',
+    sourceName: 'a\nb.wav',
+    priority: 3,
+    deadlineAt: null,
+    audioMsTotal: null,
+    audioMsDone: 0,
+    checkpointedAudioMs: 0,
+    triesSinceProgress: 0,
+    fence: null,
+    attempts: 0,
+    error: null,
+    waiting: null,
+    warnings: [],
+    engineIsStandin: null,
+    cancelRequested: false,
+    createdAtMs: 1_000,
+    updatedAtMs: 1_000,
+    reachedAtMs: { created: 1_000 },
+  })
+  async function newJobStore() {
+    const redis = await server.connect()
+    const prefix = `b${randomBytes(6).toString('hex')}`
+    return {
+      redis,
+      prefix,
+      jobStore: new RedisJobStore({ redis, prefix, keptMs: 60_000, clock: systemClock() }),
+    }
+  }
+
+  it('keeps cards, notes when each status was first reached, and lists the newest first', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.create({ ...record('two'), createdAtMs: 2_000 })
+    await jobStore.update('one', { status: 'running', audioMsDone: 80 })
+    await jobStore.update('gone', { status: 'running' })
+    const one = await jobStore.get('one')
+    expect(one).toMatchObject({ status: 'running', audioMsDone: 80, sourceName: 'a\nb.wav' })
+    expect(one?.reachedAtMs.running).toBeGreaterThan(1_000)
+    expect(await jobStore.get('gone')).toBeNull()
+    expect((await jobStore.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
+    expect(await jobStore.list({ limit: 1 })).toHaveLength(1)
+  })
+
+  it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.update('one', { status: 'queued', waiting })
+    await jobStore.update('one', { audioMsDone: 80 })
+    expect(await jobStore.get('one')).toMatchObject({ status: 'queued', waiting })
+    await jobStore.update('one', { status: 'admitted' })
+    expect((await jobStore.get('one'))?.waiting).toBeNull()
+    await redis.hdel(`${prefix}:job:one`, 'waiting')
+    expect(await jobStore.get('one')).toMatchObject({ jobId: 'one', waiting: null })
+  })
+
+  it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
+    for (let times = 1; times <= HISTORY_NOTES_MAX + 5; times += 1) {
+      await jobStore.appendHistory('one', {
+        kind: 'taken-over',
+        takeovers: times,
+        checkpointedAudioMs: 0,
+      })
+    }
+    await jobStore.create(record('one'))
+    const notes = (await jobStore.history('one')).map(({ note }) => note)
+    expect(notes).toHaveLength(HISTORY_NOTES_MAX)
+    expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_NOTES_MAX + 5 })
+    await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
+    expect(await jobStore.history('one')).toHaveLength(HISTORY_NOTES_MAX)
+    expect(await redis.pttl(`${prefix}:history:one`)).toBe(-1)
+    await jobStore.update('one', { status: 'failed' })
+    expect(await redis.pttl(`${prefix}:history:one`)).toBeGreaterThan(0)
+    expect(await jobStore.history('nobody')).toEqual([])
+  })
+
+  it('notes the same trouble of a session many times in a row as one', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    for (const engine of ['a:1', 'a:1', 'a:1', 'b:1', 'a:1']) {
+      await jobStore.appendHistory('one', {
+        kind: 'session-broke',
+        engine,
+        code: 'engine_crashed',
+        times: 1,
+      })
+    }
+    const told = (await jobStore.history('one')).map(
+      ({ note }) => note.kind === 'session-broke' && [note.engine, note.times],
+    )
+    expect(told).toEqual([
+      ['a:1', 3],
+      ['b:1', 1],
+      ['a:1', 1],
+    ])
+  })
+
+  it('begins again with a new card alone', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'admitted', fence: 2 }) // by a worker that slept too long
+    expect(await jobStore.get('one')).toMatchObject({ status: 'failed', fence: null })
+    await jobStore.update('one', { status: 'completed' })
+    await jobStore.update('one', { status: 'canceled' })
+    expect(await jobStore.get('one')).toMatchObject({ status: 'completed' })
+    expect(await jobStore.events('one', { afterId: '0', limit: 10 })).toHaveLength(2)
+  })
+
+  it('loses no note of two that come at once', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    const broke = {
+      kind: 'session-broke',
+      engine: 'a:1',
+      code: 'engine_crashed',
+      times: 1,
+    } as const
+    await jobStore.appendHistory('one', broke)
+    await Promise.all([
+      jobStore.appendHistory('one', { kind: 'handed-back' }),
+      jobStore.appendHistory('one', broke),
+    ])
+    const kinds = (await jobStore.history('one')).map(({ note }) => note.kind)
+    expect(kinds).toEqual(['session-broke', 'handed-back', 'session-broke'])
+  })
+
+  it('streams events in order, from where a reader was', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    await jobStore.publish('one', { type: 'text', channel: null, endMs: 240, text: ' had' })
+    await jobStore.update('one', { status: 'completed' })
+    const all = await jobStore.events('one', { afterId: '0', limit: 10 })
+    expect(all.map(({ event }) => event.type)).toEqual(['text', 'status'])
+    const rest = await jobStore.events('one', { afterId: all[0]?.id ?? '', limit: 10 })
+    expect(rest.map(({ event }) => event.type)).toEqual(['status'])
+  })
+
+  it('lets ended jobs expire and running ones not', async () => {
+    const { jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'))
+    expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
+    await jobStore.update('one', { status: 'failed' })
+    expect(await redis.pttl(`${prefix}:job:one`)).toBeGreaterThan(0)
+    await jobStore.create(record('one'))
+    expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
+  })
+
+  it('gives each fence once, above what lies in storage, whoever asks', async () => {
+    const { jobStore } = await newJobStore()
+    const asked = [0, 0, 7, 7, 3, 0].map((floor) => jobStore.nextFence('one', floor))
+    const fences = await Promise.all(asked)
+    expect(new Set(fences).size).toBe(fences.length)
+    expect(fences[2]).toBeGreaterThan(7)
+    expect(fences[3]).toBeGreaterThan(7)
+  })
+
+  it('passes cancel requests on', async () => {
+    const { jobStore } = await newJobStore()
+    await jobStore.create(record('one'))
+    const stop = new AbortController()
+    const heard = new Promise((resolve) => {
+      void jobStore
+        .onCancel(resolve, { signal: stop.signal })
+        .then(() => jobStore.requestCancel('one'))
+    })
+    expect(await heard).toBe('one')
+    expect((await jobStore.get('one'))?.cancelRequested).toBe(true)
+    stop.abort()
+  })
+})
