@@ -36,7 +36,7 @@ import { startTranscribe } from './transcribe.js'
 /** How often engines and line are looked after. */
 const LOOK_INTERVAL_MS = 1_000
 /** So long it tries to say that it is gone; others notice it without, when its sign expires. */
-const FAREWELL_MS_MAX = 1_000
+const DEREGISTER_MS_MAX = 1_000
 /** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
 const JOBS_MAX = 1_000
 
@@ -253,7 +253,7 @@ async function lookAfter(
     // Waking by the stop is the other way to end.
     await sleepFor(ports.clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
   }
-  const farewell = abortedWithin(FAREWELL_MS_MAX, new AbortController().signal)
+  const inTime = abortedWithin(DEREGISTER_MS_MAX, new AbortController().signal)
   // Its leases were given back; where that failed they are found at once, and not after its sign.
-  await heartbeats.deregister(worker, { signal: farewell }).catch(() => {})
+  await heartbeats.deregister(worker, { signal: inTime }).catch(() => {})
 }

@@ -13,8 +13,8 @@ import {
   DEFAULT_MAX_MODEL_LEN,
   DEFAULT_MAX_NUM_SEQS,
   type EngineDeath,
-  type EngineSettings,
   type EngineStats,
+  type StandinSettings,
 } from './engine/standin-engine.js'
 import type { Fault } from './faults/fault-kinds.js'
 import type { RecognizerFactory } from './recognizers/recognizer.js'
@@ -35,7 +35,7 @@ export interface InProcessOptions extends ResourceOptions {
   maxNumSeqs?: number
   faults?: readonly Fault[]
   /** Stronger than what `ResourceOptions` finds in `config/`. */
-  resources?: Partial<Pick<EngineSettings, 'kv' | 'kvBlocksUsable' | 'stepModel'>>
+  resources?: Partial<Pick<StandinSettings, 'kv' | 'kvBlocksUsable' | 'stepModel'>>
 }
 
 /** A stand-in engine in the process of its clients: the same engine and protocol, no sockets. */
@@ -61,7 +61,7 @@ export interface InProcessEngine extends TransportOpener {
  */
 export function inProcessEngine(options: InProcessOptions): InProcessEngine {
   const { clock, random, recognizer } = options
-  const settings: EngineSettings = {
+  const settings: StandinSettings = {
     ...engineResources(options),
     ...options.resources,
     modelId: options.modelId ?? DEFAULT_MODEL_ID,

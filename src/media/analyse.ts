@@ -66,10 +66,11 @@ async function analyseOnce(
   const { tools, channels, limits, encodesApart } = options
   const { ffmpegPath } = tools
   const flacPath = path.join(tools.spoolDir, `analysis-${tools.random.hexId(8)}.flac`)
-  const lanes: LaneEar[] = []
+  const lanes: LaneAnalyser[] = []
   const encoders: FlacEncoder[] = [] // one, or none
   const sinkFor = (facts: RecordingFacts): PcmSink => {
-    for (let lane = 0; lane < facts.lanes; lane += 1) lanes.push(new LaneEar(tools.vad.openLane()))
+    for (let lane = 0; lane < facts.lanes; lane += 1)
+      lanes.push(new LaneAnalyser(tools.vad.openLane()))
     const ears = listen(lanes, { facts, signal, onProgress: options.onProgress })
     if (!encodesApart) return ears
     const apart = startFlacEncoder({ ffmpegPath, path: flacPath, lanes: facts.lanes }, { signal })
@@ -121,7 +122,7 @@ function analysed(
 }
 
 function listen(
-  lanes: readonly LaneEar[],
+  lanes: readonly LaneAnalyser[],
   {
     facts,
     signal,
@@ -146,12 +147,12 @@ function listen(
   }
 }
 
-type HeardLane = Pick<LaneAnalysis, 'levelDbfs' | 'pausesMs' | 'peaks'> & {
+type LaneFindings = Pick<LaneAnalysis, 'levelDbfs' | 'pausesMs' | 'peaks'> & {
   speech: Omit<LaneAnalysis['speech'], 'method'>
 }
 
 /** Level, waveform and speech of one lane. */
-class LaneEar implements Disposable {
+class LaneAnalyser implements Disposable {
   private readonly vad: VadLane
   private readonly meter = new PcmMeter()
 
@@ -164,7 +165,7 @@ class LaneEar implements Disposable {
     await this.vad.push(pcm, { signal })
   }
 
-  async finish(options: { bounds: SpeechBounds; signal: AbortSignal }): Promise<HeardLane> {
+  async finish(options: { bounds: SpeechBounds; signal: AbortSignal }): Promise<LaneFindings> {
     const { samples, levelDbfs, peaks } = this.meter.finish()
     const mask = await this.vad.finish({ signal: options.signal })
     const { pausesMs, ...speech } = speechMap(mask, samples, options.bounds)

@@ -1,3 +1,4 @@
+import type { MsRange } from '../kernel/ms-range.js'
 /**
  * A recording that can be read by ranges, pinned to one content. Built over an object store by the
  * caller, so that nothing here knows of buckets.
@@ -17,9 +18,6 @@ export interface MediaSource {
 
 /** How the channels of a recording become lanes. */
 export type ChannelMode = 'mix' | 'split'
-
-/** A stretch of time, in ms from the start of the recording. */
-export type MsRange = readonly [startMs: number, endMs: number]
 
 /** What one lane holds. */
 export interface LaneAnalysis {

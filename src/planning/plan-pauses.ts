@@ -1,5 +1,5 @@
+import type { MsRange } from '../kernel/ms-range.js'
 import type { Random } from '../kernel/random.js'
-import type { MsRange } from '../media/index.js'
 
 /** Between the middles of two pauses of a meeting, on average. */
 export const ASSUMED_PAUSE_EVERY_MS = 6_000

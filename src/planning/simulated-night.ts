@@ -48,7 +48,7 @@ export interface NightWorker {
 }
 
 /** Who carries a leg, and how fast. */
-export interface CarriedBy {
+export interface LegRunner {
   /** Multiple of real time; 0 for as fast as it goes. */
   pace: number
   clock: Clock
@@ -69,7 +69,7 @@ export interface NightOptions {
   /** The engine's own view of a session, for who wants to count what it holds. */
   openSession(lease: LegLease): SimulatedSession
   /** Carries a leg in another way than `simulateLeg`, such as frame by frame. */
-  carryLeg?(lease: LegLease, leg: CarriedBy): Promise<void>
+  carryLeg?(lease: LegLease, leg: LegRunner): Promise<void>
   /** A job has begun, or ended; `onLeg` once a leg is complete. */
   onStart?(jobId: string, atMs: number): void
   onLeg?(
@@ -228,7 +228,7 @@ async function carryLane(
   })
 }
 
-async function runLeg(lease: LegLease, by: CarriedBy, options: NightOptions): Promise<void> {
+async function runLeg(lease: LegLease, by: LegRunner, options: NightOptions): Promise<void> {
   if (options.carryLeg) {
     await options.carryLeg(lease, by)
     return

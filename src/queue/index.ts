@@ -1,8 +1,8 @@
 import type { JobError } from './job-error.js'
-import type { DatedNote, JobNote } from './job-history.js'
+import type { DatedHistoryEntry, JobHistoryEntry } from './job-history.js'
 
 export type { JobError } from './job-error.js'
-export type { DatedNote, JobNote } from './job-history.js'
+export type { DatedHistoryEntry as DatedNote, JobHistoryEntry as JobNote } from './job-history.js'
 
 /** The two kinds of work a job needs, each a queue of its own. */
 export type Stage = 'analyse' | 'transcribe'
@@ -90,7 +90,7 @@ export interface JobRecord {
 }
 
 /** Fields of a card that change while it lives. */
-export type CardChanges = Partial<
+export type RecordChanges = Partial<
   Omit<JobRecord, 'jobId' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
 >
 
@@ -119,16 +119,20 @@ export interface JobStore {
    * changed since it was read, where `ifUpdatedAtMs` says when that card was. A `status` without
    * `waiting` ends what was said of a wait.
    */
-  update(jobId: string, changes: CardChanges, condition?: { ifUpdatedAtMs: number }): Promise<void>
+  update(
+    jobId: string,
+    changes: RecordChanges,
+    condition?: { ifUpdatedAtMs: number },
+  ): Promise<void>
   get(jobId: string): Promise<JobRecord | null>
   /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
   openIds(options: { signal: AbortSignal }): AsyncIterable<string>
   /** Newest first. */
   list(options: { limit: number }): Promise<JobRecord[]>
   /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */
-  appendHistory(jobId: string, note: JobNote): Promise<void>
+  appendHistory(jobId: string, note: JobHistoryEntry): Promise<void>
   /** What was written down, oldest first; also of what was before a retry. */
-  history(jobId: string): Promise<DatedNote[]>
+  history(jobId: string): Promise<DatedHistoryEntry[]>
   publish(jobId: string, event: JobEvent): Promise<void>
   /** Entries after an id (`0` for all that are kept), oldest first, at most `limit`. */
   events(jobId: string, options: { afterId: string; limit: number }): Promise<StreamedEvent[]>

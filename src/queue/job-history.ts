@@ -3,10 +3,10 @@ import { jobError } from './job-error.js'
 import { jsonValue } from './json-value.js'
 
 /** Entries that are kept of a job; the oldest go first. */
-export const HISTORY_NOTES_MAX = 20
+export const HISTORY_ENTRIES_MAX = 20
 
 /** One thing that happened to a job, for `jobs show`. Times of audio are sums over all lanes. */
-export const jobNote = z.discriminatedUnion('kind', [
+export const jobHistoryEntry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('submitted') }),
   /** Somebody started it again after it had ended. */
   z.object({ kind: z.literal('retried') }),
@@ -48,12 +48,12 @@ export const jobNote = z.discriminatedUnion('kind', [
 ])
 
 /** See `jobNote`. */
-export type JobNote = z.infer<typeof jobNote>
+export type JobHistoryEntry = z.infer<typeof jobHistoryEntry>
 
-const datedNote = z.object({ atMs: z.number(), note: jobNote })
+const datedHistoryEntry = z.object({ atMs: z.number(), note: jobHistoryEntry })
 
 /** A note with the time at which it was written, ms of the Unix epoch. */
-export type DatedNote = z.infer<typeof datedNote>
+export type DatedHistoryEntry = z.infer<typeof datedHistoryEntry>
 
 /**
  * The one note that stands for the last one and for this: the same trouble once more. Without it a
@@ -61,7 +61,10 @@ export type DatedNote = z.infer<typeof datedNote>
  *
  * @returns null where both are to be told
  */
-export function mergedNote(last: JobNote | null, note: JobNote): JobNote | null {
+export function mergedEntry(
+  last: JobHistoryEntry | null,
+  note: JobHistoryEntry,
+): JobHistoryEntry | null {
   if (last?.kind === 'session-freed' && note.kind === 'session-freed') {
     return last.engine === note.engine ? { ...note, times: last.times + note.times } : null
   }
@@ -71,9 +74,9 @@ export function mergedNote(last: JobNote | null, note: JobNote): JobNote | null 
 }
 
 /** Notes out of their list; such of an unknown shape (another release's) are left out. */
-export function decodeHistory(entries: readonly string[]): DatedNote[] {
+export function decodeHistory(entries: readonly string[]): DatedHistoryEntry[] {
   return entries.flatMap((json) => {
-    const parsed = datedNote.safeParse(jsonValue(json))
+    const parsed = datedHistoryEntry.safeParse(jsonValue(json))
     return parsed.success ? [parsed.data] : []
   })
 }

@@ -2,7 +2,6 @@ import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { redisFailure } from '../redis/redis-failure.js'
 import {
-  type CardChanges,
   type DatedNote,
   isFinal,
   type JobEvent,
@@ -11,9 +10,10 @@ import {
   type JobStatus,
   type JobStore,
   mayFollow,
+  type RecordChanges,
   type StreamedEvent,
 } from './index.js'
-import { decodeHistory, HISTORY_NOTES_MAX, mergedNote } from './job-history.js'
+import { decodeHistory, HISTORY_ENTRIES_MAX, mergedEntry } from './job-history.js'
 import { decodeEvent, decodeRecord, encodeFields, reachedField } from './job-record-codec.js'
 import { jsonValue } from './json-value.js'
 import { openIds, removeForgotten } from './listed-jobs.js'
@@ -78,7 +78,7 @@ export class RedisJobStore implements JobStore {
 
   async update(
     jobId: string,
-    changes: CardChanges,
+    changes: RecordChanges,
     condition: { ifUpdatedAtMs?: number } = {},
   ): Promise<void> {
     const isChanged = await guarded(() => this.changeCard(jobId, changes, condition))
@@ -91,7 +91,7 @@ export class RedisJobStore implements JobStore {
   /** @returns false where the card is gone, its status can't follow, or the condition not met */
   private async changeCard(
     jobId: string,
-    changes: CardChanges,
+    changes: RecordChanges,
     { ifUpdatedAtMs }: { ifUpdatedAtMs?: number },
   ): Promise<boolean> {
     const { status: next } = changes
@@ -143,11 +143,11 @@ export class RedisJobStore implements JobStore {
       const entry = (what: JobNote) => JSON.stringify({ atMs: this.clock.wallMs(), note: what })
       const [lastEntry = ''] = await this.redis.lrange(key, -1, -1)
       const [last = null] = decodeHistory([lastEntry])
-      const merged = mergedNote(last?.note ?? null, note)
+      const merged = mergedEntry(last?.note ?? null, note)
       if (merged && (await this.redis.eval(REPLACE_LAST, 1, key, lastEntry, entry(merged)))) return
       const write = this.redis.multi()
       write.rpush(key, entry(note))
-      write.ltrim(key, -HISTORY_NOTES_MAX, -1)
+      write.ltrim(key, -HISTORY_ENTRIES_MAX, -1)
       await write.exec()
     })
   }

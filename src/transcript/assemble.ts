@@ -1,4 +1,5 @@
-import { laneCoverage, type MsRange } from './coverage.js'
+import type { MsRange } from '../kernel/ms-range.js'
+import { laneCoverage } from './coverage.js'
 import { type AuditedHole, auditedHoles, type FailedRerun } from './coverage-report.js'
 import type { SubtitleLimits } from './formats/subtitle-limits.js'
 import { type LaneRerun, repairLane } from './legs/repair-lane.js'
@@ -147,7 +148,7 @@ export function assembleTranscript(
 }
 
 /** What one lane comes to: its legs, words and holes, each hole with what became of it. */
-export function heardLane(
+export function transcribedLane(
   lane: TranscriptLane,
   options: { durationMs: number; stepMs: number; holeMinMs?: number },
 ) {
@@ -163,7 +164,7 @@ export function heardLane(
 }
 
 function assembleLane(lane: TranscriptLane, input: AssemblyOptions) {
-  const { legs, words, coverage, holes } = heardLane(lane, input)
+  const { legs, words, coverage, holes } = transcribedLane(lane, input)
   const { channel } = lane
   const segments = laneSegments({ channel, legs }, words, input.subtitles)
   return { channel, legs, segments, coverage, holes }

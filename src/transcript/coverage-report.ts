@@ -1,4 +1,5 @@
-import type { CoverageHole, MsRange } from './coverage.js'
+import type { MsRange } from '../kernel/ms-range.js'
+import type { CoverageHole } from './coverage.js'
 import { TWIN_MS } from './legs/leg-boundary.js'
 
 /** A hole and what became of it. */

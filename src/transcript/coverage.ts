@@ -1,8 +1,6 @@
+import type { MsRange } from '../kernel/ms-range.js'
 import type { WordGroup } from './words/align.js'
 import type { TranscriptWord } from './words/words.js'
-
-/** A stretch of time, in ms from the start of the recording. */
-export type MsRange = readonly [startMs: number, endMs: number]
 
 /** Speech without a word of text. */
 export interface CoverageHole {

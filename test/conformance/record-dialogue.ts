@@ -28,12 +28,12 @@ async function main(): Promise<void> {
   }
 }
 
-interface EngineFacts {
+interface RecordedEngine {
   engine: string
   max_model_len: number
 }
 
-async function engineFacts(address: string, key: string): Promise<EngineFacts> {
+async function engineFacts(address: string, key: string): Promise<RecordedEngine> {
   const base = address.replace(/^ws/, 'http')
   const headers = { authorization: `Bearer ${key}` }
   const models = await (await fetch(new URL('/v1/models', base), { headers })).json()
@@ -49,7 +49,7 @@ const QUIET_MS_MAX = 60_000
 async function recordDialogue(
   script: DialogueScript,
   address: string,
-  facts: EngineFacts,
+  facts: RecordedEngine,
 ): Promise<Dialogue> {
   const { name, what, steps } = script
   const header = { key: script.key === undefined ? 'k' : script.key, path: script.path ?? PATH }

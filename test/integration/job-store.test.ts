@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import type { JobRecord } from '../../src/queue/index.js'
-import { HISTORY_NOTES_MAX } from '../../src/queue/job-history.js'
+import { HISTORY_ENTRIES_MAX } from '../../src/queue/job-history.js'
 import { RedisJobStore } from '../../src/queue/redis-job-store.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
@@ -77,7 +77,7 @@ describe('the board on a real Redis', () => {
   it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
     await jobStore.create(record('one'))
-    for (let times = 1; times <= HISTORY_NOTES_MAX + 5; times += 1) {
+    for (let times = 1; times <= HISTORY_ENTRIES_MAX + 5; times += 1) {
       await jobStore.appendHistory('one', {
         kind: 'taken-over',
         takeovers: times,
@@ -86,10 +86,10 @@ describe('the board on a real Redis', () => {
     }
     await jobStore.create(record('one'))
     const notes = (await jobStore.history('one')).map(({ note }) => note)
-    expect(notes).toHaveLength(HISTORY_NOTES_MAX)
-    expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_NOTES_MAX + 5 })
+    expect(notes).toHaveLength(HISTORY_ENTRIES_MAX)
+    expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_ENTRIES_MAX + 5 })
     await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
-    expect(await jobStore.history('one')).toHaveLength(HISTORY_NOTES_MAX)
+    expect(await jobStore.history('one')).toHaveLength(HISTORY_ENTRIES_MAX)
     expect(await redis.pttl(`${prefix}:history:one`)).toBe(-1)
     await jobStore.update('one', { status: 'failed' })
     expect(await redis.pttl(`${prefix}:history:one`)).toBeGreaterThan(0)

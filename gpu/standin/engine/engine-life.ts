@@ -2,7 +2,7 @@ import type { Fault } from '../faults/fault-kinds.js'
 import { FaultPlan } from '../faults/faults.js'
 import type { SessionFaults } from '../faults/session-faults.js'
 import { Alarm } from './alarm.js'
-import { type EngineDeath, type EngineSettings, StandinEngine } from './standin-engine.js'
+import { type EngineDeath, StandinEngine, type StandinSettings } from './standin-engine.js'
 
 /** What an owner does when its engine comes and goes. */
 export interface LifeEvents {
@@ -20,7 +20,7 @@ export interface LifeEvents {
  * or for good; ended.
  */
 export class EngineLife {
-  private readonly settings: EngineSettings
+  private readonly settings: StandinSettings
   private readonly events: LifeEvents
   private readonly plan: FaultPlan
   private readonly alarm: Alarm
@@ -28,7 +28,7 @@ export class EngineLife {
   private onAlarm: () => void = () => {}
   private opened = 0
 
-  constructor(settings: EngineSettings, faults: readonly Fault[], events: LifeEvents) {
+  constructor(settings: StandinSettings, faults: readonly Fault[], events: LifeEvents) {
     this.settings = settings
     this.events = events
     this.plan = new FaultPlan(faults)

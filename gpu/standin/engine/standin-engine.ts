@@ -12,7 +12,7 @@ export const DEFAULT_MAX_MODEL_LEN = 131_072
 export const DEFAULT_MAX_NUM_SEQS = 256
 
 /** What one stand-in serves, and how. */
-export interface EngineSettings {
+export interface StandinSettings {
   modelId: string
   /** What `/version` says. */
   version: string
@@ -89,7 +89,7 @@ export const ENGINE_DEAD =
  * and the server closes its sockets; its owner may put a new engine in the place of a dead one.
  */
 export class StandinEngine {
-  readonly settings: EngineSettings
+  readonly settings: StandinSettings
   readonly scheduler: BatchScheduler<Stepper>
   readonly loop: StepLoop
   readonly sessions = new Set<EngineSession>()
@@ -106,7 +106,7 @@ export class StandinEngine {
   private alive = true
 
   /** @param onDeath called once */
-  constructor(settings: EngineSettings, onDeath: (death: EngineDeath) => void) {
+  constructor(settings: StandinSettings, onDeath: (death: EngineDeath) => void) {
     this.settings = settings
     this.onDeath = onDeath
     const { kv, kvBlocksUsable, maxNumSeqs: seqsMax, stepModel, clock, defer } = settings

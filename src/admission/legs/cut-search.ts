@@ -185,7 +185,7 @@ class LaneSearch {
       isFound = true
       const endMs = startMs + frames * frameMs
       const endSlot = others.slotAt(endMs)
-      cost += costs.hearing(slot, endSlot, { startMs, frameMs })
+      cost += costs.sending(slot, endSlot, { startMs, frameMs })
       slot = Math.max(slot, endSlot)
       if (endSlot >= others.slots) {
         const horizonMs = others.originMs + others.slots * others.slotMs

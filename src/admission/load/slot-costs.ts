@@ -86,7 +86,7 @@ export class SlotCosts {
   }
 
   /** While its audio is sent, in cells `from` to `to`, `to` not included. */
-  hearing(from: number, to: number, leg: { startMs: number; frameMs: number }): number {
+  sending(from: number, to: number, leg: { startMs: number; frameMs: number }): number {
     const { blockPrice, room, ownBlocks, steps } = this
     const { curve } = this.plan
     const framesPerSlot = this.slotMs / leg.frameMs

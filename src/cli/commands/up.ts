@@ -50,12 +50,12 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
   } catch (error) {
     if (!stop.drain.aborted) throw error
   }
-  await wind(context, ports, stack)
+  await shutDown(context, ports, stack)
   return EXIT.stopped
 }
 
 /** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
-async function wind(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
+async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
   const records = await ports.jobStore.list({ limit: CARDS_MAX })
   const open = records.filter(({ status }) => !isFinal(status))

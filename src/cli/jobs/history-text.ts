@@ -2,7 +2,7 @@ import { printable } from '../../app/printable.js'
 import type { ErrorCode } from '../../kernel/errors.js'
 import { FAILURE_CODES } from '../../queue/failure-codes.js'
 import type { DatedNote, JobNote, StreamedEvent } from '../../queue/index.js'
-import { HISTORY_NOTES_MAX } from '../../queue/job-history.js'
+import { HISTORY_ENTRIES_MAX } from '../../queue/job-history.js'
 import { clockText } from '../terminal.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -14,7 +14,7 @@ export function historyLines(
 ): string[] {
   const [first] = history
   if (!first) return []
-  const isFull = history.length >= HISTORY_NOTES_MAX && first.note.kind !== 'submitted'
+  const isFull = history.length >= HISTORY_ENTRIES_MAX && first.note.kind !== 'submitted'
   const withDate = options.nowMs - first.atMs >= DAY_MS
   return [
     ...(isFull ? ['…  what was before is no longer kept'] : []),

@@ -1,7 +1,7 @@
 import type { SessionDemand } from '../../admission/pool/session-pool.js'
 import type { Settings } from '../../config/schema.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 import { seededRandom } from '../../kernel/seeded-random.js'
-import type { MsRange } from '../../media/index.js'
 import type { Pace } from '../../media/replay-schedule.js'
 import { msToSamples, STEP_MS } from '../../model/pcm.js'
 import { findCuts } from '../../pipeline/replay/find-cuts.js'

@@ -1,5 +1,6 @@
+import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { type MsRange, PEAKS_PER_SECOND } from '../index.js'
+import { PEAKS_PER_SECOND } from '../index.js'
 
 /** A place where a lane may be cut into legs. */
 export interface CutCandidate {

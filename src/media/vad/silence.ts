@@ -1,5 +1,5 @@
+import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
-import type { MsRange } from '../index.js'
 
 /**
  * Silence that is replayed at both ends of what is skipped: a voice detector hears the edges of

@@ -1,4 +1,4 @@
-import type { MsRange } from '../index.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 
 /**
  * Whether a time lies in one of the segments, which are sorted and don't overlap. Pure, O(log n).

@@ -1,5 +1,5 @@
+import type { MsRange } from '../../kernel/ms-range.js'
 import { samplesToMs } from '../../model/pcm.js'
-import type { MsRange } from '../index.js'
 
 /** Samples of one window of voice activity: 32 ms. */
 export const VAD_WINDOW_SAMPLES = 512

@@ -1,6 +1,6 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
 import { STEP_MS } from '../../model/pcm.js'
-import { heardLane } from '../../transcript/assemble.js'
+import { transcribedLane } from '../../transcript/assemble.js'
 import type { LaneHole } from '../../transcript/coverage.js'
 import type { WorkPorts } from '../index.js'
 import type { CompletedLane } from '../legs/completed-leg.js'
@@ -74,7 +74,7 @@ function holesOf(
 ): readonly LaneHole[] {
   const { holeMinMs } = limits.coverage
   const assembly = { durationMs: analysis.duration_ms, stepMs: STEP_MS, holeMinMs }
-  return heardLane(transcriptLane(analysis, lane, index), assembly).coverage.holes
+  return transcribedLane(transcriptLane(analysis, lane, index), assembly).coverage.holes
 }
 
 function audioMaxMs({ limits }: AuditPorts, { analysis }: AuditedWork): number {

@@ -1,7 +1,8 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
 import { LaneCuts } from '../../admission/legs/lane-cuts.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
-import type { LaneHole, MsRange } from '../../transcript/coverage.js'
+import type { LaneHole } from '../../transcript/coverage.js'
 
 /** A lane as far as it can be carried once more. */
 export interface AuditableLane {

@@ -1,5 +1,5 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
-import type { MsRange } from '../../transcript/coverage.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 import type { FailedRerun } from '../../transcript/coverage-report.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 

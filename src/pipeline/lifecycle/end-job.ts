@@ -1,6 +1,6 @@
 import { abortedWithin } from '../../kernel/abort.js'
 import { InputError, NightscribeError } from '../../kernel/errors.js'
-import { type AttemptEnd, type CardChanges, isFinal, type JobRecord } from '../../queue/index.js'
+import { type AttemptEnd, isFinal, type JobRecord, type RecordChanges } from '../../queue/index.js'
 import type { FailureDocument } from '../../storage/documents/failure-document.js'
 import { jobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
@@ -166,7 +166,7 @@ async function endJob(
   return manifest === null
 }
 
-function cardEnd(end: FinalEnd): CardChanges {
+function cardEnd(end: FinalEnd): RecordChanges {
   if (end.kind === 'canceled') return { status: 'canceled', error: null }
   return { status: 'failed', error: end.error, triesSinceProgress: end.tries }
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../kernel/errors.js'
-import type { CardChanges, JobRecord, JobStatus } from '../../queue/index.js'
+import type { JobRecord, JobStatus, RecordChanges } from '../../queue/index.js'
 import type { FailureDocument } from '../../storage/documents/failure-document.js'
 import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
@@ -74,7 +74,7 @@ function endedCard(
   record: JobRecord,
   status: JobStatus,
   endedAt: string,
-  changes: CardChanges,
+  changes: RecordChanges,
 ): JobRecord {
   return {
     ...record,
@@ -87,7 +87,7 @@ function endedCard(
 export function completedBy(
   { fence, warnings }: ManifestDocument,
   record: Pick<JobRecord, 'audioMsTotal'> | null,
-): CardChanges {
+): RecordChanges {
   const audioMs = record?.audioMsTotal ?? null
   return {
     ...{ status: 'completed', error: null, fence, attempts: fence, warnings },

@@ -1,5 +1,5 @@
 import type { CutOption } from '../../admission/legs/cut-option.js'
-import type { MsRange } from '../../media/index.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 import { type CutCandidate, cutCandidates } from '../../media/vad/cut-candidates.js'
 import { skippableFrames } from '../../media/vad/silence.js'
 import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../../model/pcm.js'

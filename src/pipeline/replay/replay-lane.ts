@@ -85,7 +85,7 @@ class LaneReplay implements AsyncDisposable {
   /** The furthest frame that was read: the reader doesn't go far back. */
   private readFrame = 0
   /** A leg of which text was left out: the next time it is taken as it comes. */
-  private asItComesFrame: number | null = null
+  private acceptBlanksFrame: number | null = null
   private readonly laneCuts: LaneCuts
   /** What came back for the legs that run, and for the last ones that have failed. */
   private readonly records = new WeakMap<LegLease, RunningLegRecord>()
@@ -181,7 +181,7 @@ class LaneReplay implements AsyncDisposable {
     const heard = speechLookup(speech.segments_ms)
     const audioMs = samplesToMs(analysis.samples)
     // A rut costs one try; where it comes again, text with a hole is worth more than none.
-    const isTakenAsItComes = this.asItComesFrame === lease.fromFrame
+    const acceptsBlanks = this.acceptBlanksFrame === lease.fromFrame
     const activity = ports.engines.session(lease)
     using either = eitherSignal(signal, activity.evicted)
     try {
@@ -198,9 +198,9 @@ class LaneReplay implements AsyncDisposable {
           limits: {
             ...session,
             deltaDelayMs: session.deltaDelayMs + engine.description.deltaDelayMs,
-            blankSpeechMaxMs: isTakenAsItComes ? null : session.blankSpeechMaxMs,
+            blankSpeechMaxMs: acceptsBlanks ? null : session.blankSpeechMaxMs,
           },
-          mayEndShort: isTakenAsItComes,
+          mayEndShort: acceptsBlanks,
           lagMaxMs,
           speechAt: (offsetMs) => heard(legStartMs + offsetMs),
           meter: this.meterOf(activity),
@@ -237,7 +237,7 @@ class LaneReplay implements AsyncDisposable {
     const lost = { failures, outage: ports.engines.outage() }
     const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
     request.work.meter.reconnected()
-    if (isTextLeftOut(error)) this.asItComesFrame = fromFrame
+    if (isTextLeftOut(error)) this.acceptBlanksFrame = fromFrame
     recordBrokenSession(ports.jobStore, jobId, { engine, code: error.code })
     return { fromFrame, delayMs, orFewerLeases: false }
   }

@@ -6,8 +6,8 @@ import type { JobRecord } from '../../queue/index.js'
 import { assembleTranscript } from '../../transcript/assemble.js'
 import { transcriptFiles } from '../../transcript/formats/formats.js'
 import {
-  type EngineFacts,
   type SourceFacts,
+  type TranscriptEngine,
   transcriptDocument,
 } from '../../transcript/formats/transcript-document.js'
 import type { WorkPorts } from '../index.js'
@@ -105,7 +105,7 @@ function engineFacts(
   ports: WorkPorts,
   { job }: Transcription,
   completed: readonly CompletedLane[],
-): EngineFacts {
+): TranscriptEngine {
   const first = legsOf(completed)[0]?.engine
   return {
     model: first?.model ?? '',

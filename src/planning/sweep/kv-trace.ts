@@ -6,7 +6,7 @@ const SLACK_MS = 100
 const SETTLE_MS = 1_000
 
 /** KV blocks at one sample of the engine's gauges. */
-export interface KvSample {
+export interface KvTracePoint {
   atMs: number
   measured: number | null
   /** By the law, out of the deltas received. */
@@ -16,7 +16,7 @@ export interface KvSample {
 }
 
 interface Pending {
-  sample: KvSample
+  sample: KvTracePoint
   measured: number
   fromMs: number
   untilMs: number
@@ -24,7 +24,7 @@ interface Pending {
 
 /** Follows the law over the sessions of a step, and compares it with what the engine says. */
 export class KvTrace {
-  readonly samples: KvSample[] = []
+  readonly samples: KvTracePoint[] = []
   private readonly model: KvModel
   private readonly heldBySession = new Map<number, number>()
   private predicted = 0
@@ -51,7 +51,7 @@ export class KvTrace {
 
   /** The engine's gauge; null where it has none. */
   measured(blocks: number | null, { requestedMs, atMs }: { requestedMs: number; atMs: number }) {
-    const sample: KvSample = { atMs, measured: blocks, predicted: this.predicted, error: null }
+    const sample: KvTracePoint = { atMs, measured: blocks, predicted: this.predicted, error: null }
     this.samples.push(sample)
     if (blocks === null || requestedMs - this.lastTurnMs < SETTLE_MS) return
     const fromMs = requestedMs - SLACK_MS

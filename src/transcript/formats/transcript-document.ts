@@ -19,7 +19,7 @@ export interface SourceFacts {
 }
 
 /** What transcribed it. */
-export interface EngineFacts {
+export interface TranscriptEngine {
   model: string
   revision: string | null
   serverVersion: string | null
@@ -39,7 +39,7 @@ export interface TranscriptInput {
   /** ISO 8601, UTC. */
   createdAt: string
   source: SourceFacts
-  engine: EngineFacts
+  engine: TranscriptEngine
   assembled: AssembledTranscript
   /** Audio per delta. */
   stepMs: number

@@ -1,6 +1,5 @@
+import type { MsRange } from '../../kernel/ms-range.js'
 import type { HeardUnit } from './heard-units.js'
-
-type MsRange = readonly [startMs: number, endMs: number]
 
 /** What one of two overlapping legs heard around the overlap. */
 export interface HeardStretch {

@@ -1,4 +1,4 @@
-import type { MsRange } from '../coverage.js'
+import type { MsRange } from '../../kernel/ms-range.js'
 import type { WordGroup } from '../words/align.js'
 import { unitsOf } from './heard-units.js'
 import { TWIN_MS } from './leg-boundary.js'

@@ -1,7 +1,7 @@
 import type { CutOption } from '../../../src/admission/legs/cut-option.js'
 import { isoTime } from '../../../src/kernel/clock.js'
+import type { MsRange } from '../../../src/kernel/ms-range.js'
 import type { Random } from '../../../src/kernel/random.js'
-import type { MsRange } from '../../../src/media/index.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../src/model/pcm.js'
 import { type CutSettings, findCuts } from '../../../src/pipeline/replay/find-cuts.js'
 import type { AnalysisDocument } from '../../../src/storage/documents/analysis-document.js'

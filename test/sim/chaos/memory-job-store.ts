@@ -1,12 +1,12 @@
 import type { Clock } from '../../../src/kernel/clock.js'
 import {
-  type CardChanges,
   type DatedNote,
   isFinal,
   type JobNote,
   type JobRecord,
   type JobStore,
   mayFollow,
+  type RecordChanges,
   type StreamedEvent,
 } from '../../../src/queue/index.js'
 
@@ -26,7 +26,7 @@ export class MemoryJobStore implements JobStore {
 
   async update(
     jobId: string,
-    changes: CardChanges,
+    changes: RecordChanges,
     condition?: { ifUpdatedAtMs: number },
   ): Promise<void> {
     const record = this.records.get(jobId)

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  type DatedNote,
+  type DatedHistoryEntry,
   decodeHistory,
-  type JobNote,
-  mergedNote,
+  type JobHistoryEntry,
+  mergedEntry,
 } from '../../../src/queue/job-history.js'
 
 const count = fc.integer({ min: 1, max: 1_000 })
@@ -19,8 +19,12 @@ const freed = fc.record({
   engine: fc.constantFrom('one:8000', 'two:8000'),
   times: count,
 })
-const other: fc.Arbitrary<JobNote> = fc.oneof(
-  fc.constantFrom<JobNote>({ kind: 'submitted' }, { kind: 'retried' }, { kind: 'canceled' }),
+const other: fc.Arbitrary<JobHistoryEntry> = fc.oneof(
+  fc.constantFrom<JobHistoryEntry>(
+    { kind: 'submitted' },
+    { kind: 'retried' },
+    { kind: 'canceled' },
+  ),
   fc.record({ kind: fc.constant('waiting' as const), reason: fc.string() }),
   fc.record({
     kind: fc.constant('taken-over' as const),
@@ -28,7 +32,7 @@ const other: fc.Arbitrary<JobNote> = fc.oneof(
     checkpointedAudioMs: count,
   }),
 )
-const dated: fc.Arbitrary<DatedNote> = fc.record({
+const dated: fc.Arbitrary<DatedHistoryEntry> = fc.record({
   atMs: fc.nat(),
   note: fc.oneof(broke, freed, other),
 })
@@ -51,7 +55,7 @@ describe('the history of a job', () => {
   it('counts the same trouble of one engine as one note, and no break is lost', () => {
     fc.assert(
       fc.property(broke, broke, (last, note) => {
-        const merged = mergedNote(last, note)
+        const merged = mergedEntry(last, note)
         const isSame = last.engine === note.engine && last.code === note.code
         expect(merged).toEqual(isSame ? { ...note, times: last.times + note.times } : null)
       }),
@@ -62,7 +66,7 @@ describe('the history of a job', () => {
     fc.assert(
       fc.property(freed, freed, (last, note) => {
         const times = last.times + note.times
-        expect(mergedNote(last, note)).toEqual(
+        expect(mergedEntry(last, note)).toEqual(
           last.engine === note.engine ? { ...note, times } : null,
         )
       }),
@@ -72,8 +76,8 @@ describe('the history of a job', () => {
   it('tells everything else by itself', () => {
     fc.assert(
       fc.property(fc.oneof(broke, freed, other), fc.option(other, { nil: null }), (note, last) => {
-        expect(mergedNote(last, note)).toBeNull()
-        if (last !== null) expect(mergedNote(note, last)).toBeNull()
+        expect(mergedEntry(last, note)).toBeNull()
+        if (last !== null) expect(mergedEntry(note, last)).toBeNull()
       }),
     )
   })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { laneCoverage, type MsRange } from '../../../src/transcript/coverage.js'
+import type { MsRange } from '../../../src/kernel/ms-range.js'
+import { laneCoverage } from '../../../src/transcript/coverage.js'
 import { alignDeltas } from '../../../src/transcript/words/align.js'
 import { wordsOfGroups } from '../../../src/transcript/words/words.js'
 import { STEP_MS } from './transcript-arbitrary.js'

@@ -175,7 +175,7 @@ function costOfLane(load: LoadProfile, { cuts }: LaneTask): (legs: readonly Leg[
       const [open, start, end] = [startMs - plan.openAheadMs, startMs, endMs].map((atMs) =>
         load.slotAt(atMs),
       ) as [number, number, number]
-      sum += costs.opening(open, start) + costs.hearing(start, end, { startMs, frameMs: 80 })
+      sum += costs.opening(open, start) + costs.sending(start, end, { startMs, frameMs: 80 })
       sum += costs.tail(end, endFrame - fromFrame) + price.perLeg * (cut.kind === 'quiet' ? 4 : 1)
       startMs += ((cut.kind === 'skip' ? endFrame : cut.nextFrame) - fromFrame) * 80
     }

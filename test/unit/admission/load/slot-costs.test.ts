@@ -111,7 +111,7 @@ describe('the cost of a leg', () => {
           const frames = sent[at] as number
           return costIn(plan, slot, { blocks: plan.curve.blocksAfter(frames), frames })
         })
-        expectSum(costsOf(plan, held).hearing(range.from, range.to, leg), parts)
+        expectSum(costsOf(plan, held).sending(range.from, range.to, leg), parts)
       }),
     )
   })
@@ -142,7 +142,7 @@ describe('the cost of a leg', () => {
       expect(new Set(costs).size).toBe(costs.length)
     }
     rising(each.map((costs) => costs.opening(0, 4)))
-    rising(each.map((costs) => costs.hearing(0, 4, leg)))
+    rising(each.map((costs) => costs.sending(0, 4, leg)))
     rising(each.map((costs) => costs.tail(0, 250)))
     // And with every cell that it is over in: change-overs wouldn't be made short else.
     const costs = full(100)
@@ -155,7 +155,7 @@ describe('the cost of a leg', () => {
     const full = (stepMs: number) => costsOf(withSteps, Array(CELLS).fill({ ...quiet, stepMs }))
     const leg = { startMs: 0, frameMs: 80 }
     const [one, two] = [full(STEP_MS), full(STEP_MS + 1)]
-    expect(two.hearing(0, 4, leg) - one.hearing(0, 4, leg)).toBeGreaterThan(3.9 * FORBIDDEN)
+    expect(two.sending(0, 4, leg) - one.sending(0, 4, leg)).toBeGreaterThan(3.9 * FORBIDDEN)
     expect(two.tail(0, 250) - one.tail(0, 250)).toBeGreaterThan(3.9 * FORBIDDEN)
   })
 })
@@ -165,8 +165,8 @@ describe('steps of a lane that is replayed faster', () => {
     const held = Array<Slot>(CELLS).fill(quiet)
     const leg = { startMs: 0, frameMs: 80 }
     const stepsOf = (pace: number) =>
-      costsOf(withSteps, held, { pace }).hearing(0, 10, leg) -
-      costsOf(cheap, held, { pace }).hearing(0, 10, leg)
+      costsOf(withSteps, held, { pace }).sending(0, 10, leg) -
+      costsOf(cheap, held, { pace }).sending(0, 10, leg)
     expect(stepsOf(2) / stepsOf(1)).toBeCloseTo(2, 6)
     expect(stepsOf(0.5)).toBe(stepsOf(1))
   })
@@ -177,7 +177,7 @@ describe('what is only expected', () => {
   const over: Slot = { blocks: KV_BLOCKS + 50, stepMs: STEP_MS + 5, sessions: SESSIONS }
   const all = (costs: SlotCosts) => [
     costs.opening(0, 10),
-    costs.hearing(0, 10, leg),
+    costs.sending(0, 10, leg),
     costs.tail(0, 30),
   ]
 
@@ -186,7 +186,7 @@ describe('what is only expected', () => {
       const held = Array.from({ length: CELLS }, (_, slot) => (slot < 10 ? quiet : over))
       const costs = costsOf(plan, held, { firmSlots: 10 })
       expect(costs.opening(10, 20)).toBeLessThan(FORBIDDEN)
-      expect(costs.hearing(10, 20, { startMs: 4_000, frameMs: 80 })).toBeLessThan(FORBIDDEN)
+      expect(costs.sending(10, 20, { startMs: 4_000, frameMs: 80 })).toBeLessThan(FORBIDDEN)
       expect(costs.tail(10, 30)).toBeLessThan(FORBIDDEN)
       // In the last firm cell it does.
       const firm = costsOf(plan, held, { firmSlots: 11 })

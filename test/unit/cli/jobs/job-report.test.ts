@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { jobReport, waitingText } from '../../../../src/cli/jobs/job-report.js'
 import { statusText } from '../../../../src/cli/jobs/progress-view.js'
 import type { DatedNote, JobRecord } from '../../../../src/queue/index.js'
-import { HISTORY_NOTES_MAX } from '../../../../src/queue/job-history.js'
+import { HISTORY_ENTRIES_MAX } from '../../../../src/queue/job-history.js'
 import type { ManifestDocument } from '../../../../src/storage/documents/manifest-document.js'
 
 const CRASHED = 'The engine closed the session (1011). [engine_crashed]'
@@ -222,7 +222,7 @@ describe('the story of a job', () => {
   })
 
   it('is told with the day when it began on another one, and says that its beginning is gone', () => {
-    const notes = Array.from({ length: HISTORY_NOTES_MAX }, () => began)
+    const notes = Array.from({ length: HISTORY_ENTRIES_MAX }, () => began)
     const [, , , , gone, first] = jobReport(
       { record, history: notes, manifest: null },
       { location: 'x', nowMs: at(7, 9, 0) },

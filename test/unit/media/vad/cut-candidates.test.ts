@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { MsRange } from '../../../../src/media/index.js'
+import type { MsRange } from '../../../../src/kernel/ms-range.js'
 import { type CuttableLane, cutCandidates } from '../../../../src/media/vad/cut-candidates.js'
 
 const OPTIONS = { pauseMinMs: 400, everyMs: 10_000 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { MsRange } from '../../../../src/media/index.js'
+import type { MsRange } from '../../../../src/kernel/ms-range.js'
 import { skippableFrames } from '../../../../src/media/vad/silence.js'
 
 describe('skippableFrames', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { MsRange } from '../../../../src/media/index.js'
+import type { MsRange } from '../../../../src/kernel/ms-range.js'
 import { STEP_MS, STEP_SAMPLES } from '../../../../src/model/pcm.js'
 import { auditWindows } from '../../../../src/pipeline/audit/audit-windows.js'
 import { findCuts } from '../../../../src/pipeline/replay/find-cuts.js'

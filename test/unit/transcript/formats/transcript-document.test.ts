@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { TranscriptLane } from '../../../../src/transcript/assemble.js'
 import {
-  type EngineFacts,
   type SourceFacts,
+  type TranscriptEngine,
   transcriptDocument,
 } from '../../../../src/transcript/formats/transcript-document.js'
 import { assembleLanes, laneOf, lanesArbitrary } from '../transcript-arbitrary.js'
@@ -23,7 +23,7 @@ const SOURCE: SourceFacts = {
   durationMethod: 'decoded',
 }
 
-const ENGINE: EngineFacts = {
+const ENGINE: TranscriptEngine = {
   model: 'a-model',
   revision: null,
   serverVersion: '0.32.0',

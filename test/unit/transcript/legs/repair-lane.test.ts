@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { MsRange } from '../../../../src/kernel/ms-range.js'
 import {
   assembleTranscript,
   type TranscriptLane,
   type TranscriptLeg,
 } from '../../../../src/transcript/assemble.js'
-import type { MsRange } from '../../../../src/transcript/coverage.js'
 import { alignDeltas } from '../../../../src/transcript/words/align.js'
 import { LIMITS, STEP_MS } from '../transcript-arbitrary.js'
 
