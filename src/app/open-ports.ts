@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { RedisWaitingList } from '../admission/store/redis-waiting-list.js'
 import type { Settings } from '../config/schema.js'
 import type { Clock } from '../kernel/clock.js'
+import { s3Address } from '../kernel/location.js'
 import type { Random } from '../kernel/random.js'
 import type { IntakePorts } from '../pipeline/index.js'
 import { BullmqJobQueue } from '../queue/bullmq-job-queue.js'
@@ -44,7 +45,7 @@ export async function openPorts(
   return {
     store,
     sourceStore(bucket) {
-      const storage = `s3://${bucket}`
+      const storage = s3Address(bucket)
       const opened = buckets.get(bucket) ?? openObjectStore({ ...settings, storage }, storeOptions)
       buckets.set(bucket, opened)
       return opened

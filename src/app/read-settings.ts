@@ -2,6 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { readEnvironment } from '../config/environment.js'
 import { loadSettings } from '../config/load-settings.js'
 import type { Settings } from '../config/schema.js'
+import { locationOf } from '../kernel/location.js'
 
 /**
  * Settings with folders resolved against the checkout, so that every command means the same ones.
@@ -15,7 +16,7 @@ export function readSettings(
   const { storage, stateDir } = loaded.settings
   const settings = {
     ...loaded.settings,
-    storage: storage.startsWith('s3://') ? storage : absolute(storage),
+    storage: locationOf(storage).kind === 'path' ? absolute(storage) : storage,
     stateDir: absolute(stateDir),
   }
   return { settings, sources: loaded.sources }

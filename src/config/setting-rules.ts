@@ -1,3 +1,4 @@
+import { locationOf } from '../kernel/location.js'
 import type { Settings } from './schema.js'
 
 /** A rule between settings, or about a text's meaning, that is broken. */
@@ -15,10 +16,12 @@ export function brokenRules(settings: Settings): BrokenRule[] {
 
 function storageRules({ storage, s3 }: Settings): BrokenRule[] {
   const broken: BrokenRule[] = []
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(storage) && !/^s3:\/\/[^/]+(\/|$)/.test(storage)) {
+  const location = locationOf(storage)
+  const isBucket = location.kind === 's3' && location.bucket !== ''
+  if (location.kind !== 'path' && !isBucket) {
     broken.push({ path: 'storage', sentence: 'must be a folder or s3://bucket/prefix' })
   }
-  if (s3.endpoint !== null && !/^https?:\/\//.test(s3.endpoint)) {
+  if (s3.endpoint !== null && locationOf(s3.endpoint).kind !== 'http') {
     broken.push({ path: 's3.endpoint', sentence: 'must begin with http:// or https://' })
   }
   if (s3.accessKeyId !== null && s3.secretAccessKey === null) {

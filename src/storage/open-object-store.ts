@@ -1,5 +1,6 @@
 import type { Clock } from '../kernel/clock.js'
 import { ConfigError } from '../kernel/errors.js'
+import { locationOf } from '../kernel/location.js'
 import type { Random } from '../kernel/random.js'
 import { openFolderStore } from './folder/folder-object-store.js'
 import type { ObjectStore } from './index.js'
@@ -21,11 +22,12 @@ export async function openObjectStore(
   { clock, random, onRetry }: { clock: Clock; random: Random; onRetry?: (() => void) | undefined },
 ): Promise<ObjectStore> {
   const { storage, s3 } = settings
-  if (storage.startsWith('s3://')) {
+  const { kind } = locationOf(storage)
+  if (kind === 's3') {
     const { openS3Store } = await import('./s3/s3-object-store.js')
     return openS3Store({ ...s3, url: storage, clock, random, onRetry })
   }
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(storage)) {
+  if (kind !== 'path') {
     throw new ConfigError(
       'config_invalid',
       `NIGHTSCRIBE_STORAGE is "${storage}"; it is a folder's path or s3://bucket/prefix.`,

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
 import { readEngine } from '../../engines/read-engine.js'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
+import { locationOf } from '../../kernel/location.js'
 import { checkFfmpeg } from '../../media/ffmpeg/ffmpeg-binaries.js'
 import { connectRedis, redactedRedisUrl } from '../../redis/redis-connection.js'
 import {
@@ -139,7 +140,7 @@ async function lookAtNoEngine(): Promise<Outcome> {
 /** Where files of ours grow: the spool below `stateDir`, and a folder that is the storage. */
 async function lookAtDisk({ settings }: CommandContext): Promise<Outcome[]> {
   const { storage, stateDir } = settings
-  const folders = storage.startsWith('s3://') ? [stateDir] : [stateDir, storage]
+  const folders = locationOf(storage).kind === 'path' ? [stateDir, storage] : [stateDir]
   return await Promise.all(
     folders.map(async (folder): Promise<Outcome> => {
       const { bavail, bsize } = await statfs(await existing(resolve(folder)))

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { InputError } from '../../kernel/errors.js'
+import { locationOf, s3Address } from '../../kernel/location.js'
 import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext } from '../command-context.js'
@@ -17,29 +18,31 @@ export async function listRecordings(
   argument: string,
   { signal }: { signal: AbortSignal },
 ): Promise<Unprobed[]> {
-  const found = argument.startsWith('s3://')
-    ? await listBucket(context, argument, { signal })
-    : await listLocal(context, argument)
+  const location = locationOf(argument)
+  const found =
+    location.kind === 's3'
+      ? await listBucket(context, { argument, ...location }, { signal })
+      : await listLocal(context, argument)
   if (found.length > 0) return found
   throw new InputError('input_not_found', `There is no audio or video below ${argument}.`)
 }
 
 async function listBucket(
   { settings, clock, random }: Pick<CommandContext, 'settings' | 'clock' | 'random'>,
-  argument: string,
+  { argument, bucket, key: prefix }: { argument: string; bucket: string; key: string },
   { signal }: { signal: AbortSignal },
 ): Promise<Unprobed[]> {
-  const [, bucket = '', prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(argument) ?? []
   if (!bucket) {
     const sentence = `${argument} names no bucket; write s3://bucket/prefix.`
     throw new InputError('input_not_found', sentence)
   }
-  const store = await openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
+  const storage = s3Address(bucket)
+  const store = await openObjectStore({ ...settings, storage }, { clock, random })
   const found: Unprobed[] = []
   for await (const { key, bytes } of store.list(prefix, { signal })) {
     const isNamed = key === prefix
     if (bytes === 0 || !(isNamed || MEDIA_ENDINGS.test(key))) continue
-    const name = `s3://${bucket}/${key}`
+    const name = s3Address(bucket, key)
     const open = async (options: { signal: AbortSignal }) =>
       storedMedia(store, await store.head(key, options), name)
     found.push({ name, bytes, open })

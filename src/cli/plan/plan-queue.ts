@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import { UpstreamError } from '../../kernel/errors.js'
+import { s3Address } from '../../kernel/location.js'
 import { sourceOf } from '../../pipeline/intake/source-address.js'
 import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openJobs } from '../../pipeline/lifecycle/reconcile-jobs.js'
@@ -53,7 +54,7 @@ export async function openJobsOf(
   }
   const store = await openObjectStore(settings, { clock, random })
   const sourceStore = (bucket: string) =>
-    openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
+    openObjectStore({ ...settings, storage: s3Address(bucket) }, { clock, random })
   return await readJobs({ store, sourceStore }, { signal, record: async () => null })
 }
 

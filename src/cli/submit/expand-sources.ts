@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { InputError, reasonOf, systemCode } from '../../kernel/errors.js'
+import { locationOf, s3Address } from '../../kernel/location.js'
 import type { Random } from '../../kernel/random.js'
 import type { IntakePorts } from '../../pipeline/index.js'
 import {
@@ -50,8 +51,9 @@ export async function expandSources(
   argument: string,
   options: ExpandOptions,
 ): Promise<ExpandedSource[]> {
-  if (argument.startsWith('s3://')) return await expandS3(argument, options)
-  if (/^https?:\/\//.test(argument)) {
+  const location = locationOf(argument)
+  if (location.kind === 's3') return await expandS3(argument, location, options)
+  if (location.kind === 'http') {
     return [{ name: argument, locate: () => download(argument, options) }]
   }
   const files = await localFiles(argument, options.cwd)
@@ -71,8 +73,11 @@ async function upload(file: LocalFile, options: ExpandOptions): Promise<SourceAd
   }
 }
 
-async function expandS3(argument: string, options: ExpandOptions): Promise<ExpandedSource[]> {
-  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(argument) ?? []
+async function expandS3(
+  argument: string,
+  { bucket, key }: { bucket: string; key: string },
+  options: ExpandOptions,
+): Promise<ExpandedSource[]> {
   if (!bucket) {
     throw new InputError('input_not_found', `${argument} names no bucket; write s3://bucket/key.`)
   }
@@ -84,7 +89,7 @@ async function expandS3(argument: string, options: ExpandOptions): Promise<Expan
   for await (const head of store.list(key, options)) {
     if (!MEDIA_ENDINGS.test(head.key)) continue
     const address = { bucket, key: head.key }
-    found.push({ name: `s3://${bucket}/${head.key}`, locate: async () => address })
+    found.push({ name: s3Address(bucket, head.key), locate: async () => address })
   }
   if (found.length > 0) return found
   throw new InputError('input_not_found', `There is no audio or video object below ${argument}.`)

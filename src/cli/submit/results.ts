@@ -4,6 +4,7 @@ import { EXIT } from '../../app/exit-code.js'
 import type { OpenPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
 import { ConfigError, reasonOf } from '../../kernel/errors.js'
+import { locationOf } from '../../kernel/location.js'
 import { readManifest } from '../../pipeline/result/commit-result.js'
 import type { JobRecord, Stage } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
@@ -139,7 +140,7 @@ const BASE_BYTES_MAX = 200
 
 /** The last part of a path, key or address, without its ending, as the name of a file. */
 function fileBase(name: string): string {
-  const isAddress = /^https?:\/\//.test(name)
+  const isAddress = locationOf(name).kind === 'http'
   const whole = printable(parse(isAddress ? name.replace(/[?#].*$/, '') : name).name)
   let base = ''
   for (const character of whole) {

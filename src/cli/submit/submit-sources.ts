@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { OpenPorts } from '../../app/open-ports.js'
 import { ConfigError, InputError, type NightscribeError } from '../../kernel/errors.js'
+import { locationOf } from '../../kernel/location.js'
 import { type SubmitOutcome, submitRecording } from '../../pipeline/intake/submit-recording.js'
 import type { CommandContext } from '../command-context.js'
 import { type ExpandedSource, expandSources } from './expand-sources.js'
@@ -65,6 +66,6 @@ export async function submitOne(
 function ownErrorOf(error: unknown, name: string): NightscribeError {
   if (error instanceof InputError) return error
   // Our own storage is open by now: what is missing are the rights to this one.
-  if (error instanceof ConfigError && name.startsWith('s3://')) return error
+  if (error instanceof ConfigError && locationOf(name).kind === 's3') return error
   throw error
 }

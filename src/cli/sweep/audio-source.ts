@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { InputError, reasonOf, systemCode } from '../../kernel/errors.js'
+import { locationOf, s3Address } from '../../kernel/location.js'
 import type { MediaSource } from '../../media/index.js'
 import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
@@ -20,8 +21,9 @@ export async function audioSource(
   { signal }: { signal: AbortSignal },
 ): Promise<MediaSource> {
   if (argument === null) return await fileMedia(join(context.root, SAMPLE), SAMPLE)
-  if (argument.startsWith('s3://')) return await objectMedia(context, argument, signal)
-  if (/^[a-z]+:\/\//i.test(argument)) {
+  const location = locationOf(argument)
+  if (location.kind === 's3') return await objectMedia(context, { argument, ...location }, signal)
+  if (location.kind !== 'path') {
     throw new InputError(
       'input_unsupported',
       `--audio takes a file or s3://bucket/key, not "${argument}".`,
@@ -32,14 +34,14 @@ export async function audioSource(
 
 async function objectMedia(
   { settings, clock, random }: CommandContext,
-  argument: string,
+  { argument, bucket, key }: { argument: string; bucket: string; key: string },
   signal: AbortSignal,
 ): Promise<MediaSource> {
-  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/.exec(argument) ?? []
   if (!bucket || !key) {
     throw new InputError('input_not_found', `${argument} names no object; write s3://bucket/key.`)
   }
-  const store = await openObjectStore({ ...settings, storage: `s3://${bucket}` }, { clock, random })
+  const storage = s3Address(bucket)
+  const store = await openObjectStore({ ...settings, storage }, { clock, random })
   return storedMedia(store, await store.head(key, { signal }), argument)
 }
 

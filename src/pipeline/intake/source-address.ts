@@ -1,3 +1,4 @@
+import { locationOf } from '../../kernel/location.js'
 import type { ObjectStore } from '../../storage/index.js'
 import type { IntakePorts } from '../index.js'
 
@@ -15,7 +16,8 @@ export interface SourceAddress {
 /** The address of something in the configured store. */
 export function sourceAddress(store: ObjectStore, key: string): SourceAddress {
   if (store.bucket === FOLDER) return { bucket: FOLDER, key }
-  const prefix = store.location.replace(/^s3:\/\/[^/]+\/?/, '').replace(/\/?$/, '/')
+  const location = locationOf(store.location)
+  const prefix = (location.kind === 's3' ? location.key : '').replace(/\/?$/, '/')
   return { bucket: store.bucket, key: prefix === '/' ? key : prefix + key }
 }
 

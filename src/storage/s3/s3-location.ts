@@ -1,4 +1,5 @@
 import { ConfigError } from '../../kernel/errors.js'
+import { locationOf } from '../../kernel/location.js'
 
 /** A bucket and what comes before every key in it: empty, or ending with a slash. */
 export interface S3Location {
@@ -11,7 +12,8 @@ export interface S3Location {
  * @throws ConfigError naming NIGHTSCRIBE_STORAGE
  */
 export function parseS3Location(url: string): S3Location {
-  const [, bucket = '', rest = ''] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(url) ?? []
+  const location = locationOf(url)
+  const { bucket, key } = location.kind === 's3' ? location : { bucket: '', key: '' }
   if (!/^[A-Za-z0-9][A-Za-z0-9._:-]{1,}$/.test(bucket)) {
     throw new ConfigError(
       'config_invalid',
@@ -19,6 +21,6 @@ export function parseS3Location(url: string): S3Location {
       { facts: { storage: url } },
     )
   }
-  const prefix = rest.replace(/\/+$/, '')
+  const prefix = key.replace(/\/+$/, '')
   return { bucket, prefix: prefix && `${prefix}/` }
 }

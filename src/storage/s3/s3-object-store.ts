@@ -10,6 +10,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import type { Clock } from '../../kernel/clock.js'
 import { ConfigError, InputError, UpstreamError } from '../../kernel/errors.js'
+import { s3Address } from '../../kernel/location.js'
 import type { Random } from '../../kernel/random.js'
 import { assertRange, rangeBehindEnd } from '../byte-range.js'
 import type {
@@ -84,7 +85,7 @@ class S3ObjectStore implements ObjectStore {
   constructor({ bucket, prefix }: S3Location, client: S3Client, options: S3StoreOptions) {
     this.bucket = bucket
     this.prefix = prefix
-    this.location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
+    this.location = s3Address(bucket, prefix.replace(/\/$/, ''))
     this.options = options
     const { clock, random, onRetry } = options
     const isProven = () => this.proven
