@@ -42,9 +42,50 @@ export function fenceOfKey(key: string): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
+/** The files of a result, below its attempt's prefix, in the order in which they are stored. */
+export const RESULT_NAMES = [
+  'transcript.json',
+  'transcript.srt',
+  'transcript.vtt',
+  'transcript.txt',
+  'transcript.tsv',
+  'metrics.json',
+] as const
+
+/** One of `RESULT_NAMES`. */
+export type ResultName = (typeof RESULT_NAMES)[number]
+
+const FAILURE_NAME = 'failure.json'
+
 /** Says that a job ended without a transcript, and why. */
 export const failureKey = (jobId: string, fence: number) =>
-  `${attemptPrefix(jobId, fence)}failure.json`
+  `${attemptPrefix(jobId, fence)}${FAILURE_NAME}`
+
+const JOB_FILE = /^(?:(?:job|manifest|analysis)\.json|audio\.flac|peaks(?:-\d+)?\.bin)$/
+const CHECKPOINT_FILE = /^checkpoints\/\d+-\d+\.json$/
+const ATTEMPT_NAMES: ReadonlySet<string> = new Set([...RESULT_NAMES, FAILURE_NAME])
+
+/** Whether we write a file of this name below a job's prefix; `name` without that prefix. */
+export function isJobFile(name: string): boolean {
+  if (JOB_FILE.test(name) || CHECKPOINT_FILE.test(name)) return true
+  const [, inAttempt] = /^a\d+\/(.+)$/s.exec(name) ?? []
+  return inAttempt !== undefined && ATTEMPT_NAMES.has(inAttempt)
+}
+
+/** As `jobIdOf` makes them; a folder of recordings has no such name. */
+const JOB_ID = /^[0-9a-hjkmnp-tv-z]{26}$/
+
+/** Whether this is the name of a job's prefix. */
+export function isJobId(text: string): boolean {
+  return JOB_ID.test(text)
+}
+
+/** Whether we put an object of this key in parts: a bucket may hold uploads of others. */
+export function isOwnUpload(key: string): boolean {
+  const [, jobId] = /^jobs\/([^/]+)\/audio\.flac$/.exec(key) ?? []
+  if (jobId !== undefined) return isJobId(jobId)
+  return /^recordings\/[0-9a-f]{32}\/source(?:\.[^/]+)?$/.test(key)
+}
 
 /** Events and reports of one capacity sweep. */
 export const sweepPrefix = (sweepId: string) => `sweeps/${sweepId}/`

@@ -8,6 +8,7 @@ import { locationOf } from '../../kernel/location.js'
 import { readManifest } from '../../pipeline/result/commit-result.js'
 import type { JobRecord, Stage } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
+import type { ResultName } from '../../storage/keys.js'
 import type { Submitted } from './submit-sources.js'
 
 /** What one recording came to in the end. */
@@ -62,7 +63,7 @@ export function batchExitCode(results: readonly RecordingResult[]): number {
 }
 
 /** The key of one output file of a result, or null. */
-export function outputKey(manifest: ManifestDocument, name: string): string | null {
+export function outputKey(manifest: ManifestDocument, name: ResultName): string | null {
   return manifest.outputs.find((output) => output.name === name)?.key ?? null
 }
 

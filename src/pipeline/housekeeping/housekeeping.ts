@@ -1,5 +1,6 @@
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import type { ObjectHead, UnfinishedPut } from '../../storage/index.js'
+import { isJobFile, isJobId, isOwnUpload } from '../../storage/keys.js'
 
 /**
  * What nobody needs any more, and how that is known. Pure: nothing is looked up or removed here.
@@ -62,16 +63,6 @@ export interface JobPrefix {
   readonly nowMs: number
 }
 
-/** As `jobIdOf` makes them; a folder of recordings has no such name. */
-const JOB_ID = /^[0-9a-hjkmnp-tv-z]{26}$/
-const OWN_FILES =
-  /^(?:job\.json|manifest\.json|analysis\.json|audio\.flac|peaks(?:-\d+)?\.bin|checkpoints\/\d+-\d+\.json|a\d+\/[a-z-]+\.(?:json|srt|vtt|txt|tsv))$/
-
-/** Whether this is the name of a job's prefix. */
-export function isJobId(text: string): boolean {
-  return JOB_ID.test(text)
-}
-
 /**
  * Whether a job with a manifest has anything beside its result: only then it is worth a read. A
  * night leaves thousands of jobs that have not.
@@ -86,7 +77,7 @@ export function hasMoreThanResult({ jobId, objects }: Pick<JobPrefix, 'jobId' | 
 /** What of a job's prefix is left over. */
 export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
   if (!isJobId(prefix.jobId) || prefix.isQueued) return []
-  const own = prefix.objects.filter(({ key }) => OWN_FILES.test(nameIn(prefix, key)))
+  const own = prefix.objects.filter(({ key }) => isJobFile(nameIn(prefix, key)))
   const names = new Set(own.map(({ key }) => nameIn(prefix, key)))
   if (names.has('manifest.json')) return prefix.manifest ? afterCommit(prefix, own) : []
   return names.has('job.json') ? [] : orphans(prefix, own)
@@ -157,16 +148,11 @@ function nameIn({ jobId }: JobPrefix, key: string): string {
   return key.slice(`jobs/${jobId}/`.length)
 }
 
-/** Keys that we put in parts: a bucket may hold uploads of others. */
-const OWN_UPLOAD = /^(?:jobs\/([^/]+)\/audio\.flac|recordings\/[0-9a-f]{32}\/source(?:\.[^/]+)?)$/
-
 /** The put as a leftover, or null while it may still run, or may be somebody else's. */
 export function abandonedPut(put: UnfinishedPut, nowMs: number): Leftover | null {
   const ageMs = nowMs - put.touchedMs
   if (ageMs < ABANDONED_AGE_MS) return null
-  const found = put.key === null ? null : OWN_UPLOAD.exec(put.key)
-  if (put.key !== null && !found) return null
-  if (found?.[1] !== undefined && !isJobId(found[1])) return null
+  if (put.key !== null && !isOwnUpload(put.key)) return null
   const name = put.key ?? put.id
   return {
     kind: 'unfinished',

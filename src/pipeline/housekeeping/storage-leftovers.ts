@@ -3,13 +3,12 @@ import { InputError, NightscribeError } from '../../kernel/errors.js'
 import type { JobQueue } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import type { ObjectHead, ObjectStore, UnfinishedPut } from '../../storage/index.js'
-import { jobKey, manifestKey } from '../../storage/keys.js'
+import { isJobId, jobKey, manifestKey } from '../../storage/keys.js'
 import { readManifest } from '../result/commit-result.js'
 import type { LeftoverSource } from './clean-up.js'
 import {
   abandonedPut,
   hasMoreThanResult,
-  isJobId,
   type JobLeftover,
   type JobPrefix,
   type Leftover,

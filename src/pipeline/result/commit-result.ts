@@ -8,11 +8,11 @@ import {
 } from '../../storage/documents/manifest-document.js'
 import { readJson, writeJson } from '../../storage/documents/stored-json.js'
 import type { ObjectStore } from '../../storage/index.js'
-import { attemptPrefix, manifestKey } from '../../storage/keys.js'
+import { attemptPrefix, manifestKey, type ResultName } from '../../storage/keys.js'
 
 /** One file of a result. */
 export interface ResultFile {
-  name: string
+  name: ResultName
   contentType: string
   body: Uint8Array
 }

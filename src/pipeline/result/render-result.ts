@@ -71,7 +71,7 @@ export function renderResult(
   return { files, warnings }
 }
 
-function jsonFile(name: string, document: object): ResultFile {
+function jsonFile(name: ResultFile['name'], document: object): ResultFile {
   const body = Buffer.from(`${JSON.stringify(document)}\n`)
   return { name, contentType: 'application/json', body }
 }

@@ -4,12 +4,12 @@ import {
   ABANDONED_AGE_MS,
   abandonedPut,
   hasMoreThanResult,
-  isJobId,
   type JobPrefix,
   leftoversOfJob,
   SETTLED_AGE_MS,
 } from '../../../../src/pipeline/housekeeping/housekeeping.js'
 import { jobIdOf } from '../../../../src/pipeline/intake/job-id.js'
+import { isJobId } from '../../../../src/storage/keys.js'
 
 const NOW_MS = 1_800_000_000_000
 const jobId = jobIdOf({ bucket: 'b', key: 'k', versionId: null, etag: 'e', channels: 'mix' })
