@@ -11,7 +11,7 @@ import type { JobError, Stage } from '../src/queue/index.js'
  */
 export interface WorkerEvents extends WorkObserver, EngineEvents {
   ready(engines: readonly KnownEngine[]): void
-  attemptStarted(stage: Stage, jobId: string, number: number): void
+  attemptStarted(stage: Stage, jobId: string, failuresSinceProgress: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
   /** An error that is nobody's but ours: its stack, and nothing of the recording. */
@@ -41,7 +41,8 @@ export function workerEvents(log: Logger): WorkerEvents {
         },
         'ready',
       ),
-    attemptStarted: (stage, jobId, number) => log.info({ stage, jobId, number }, 'attempt started'),
+    attemptStarted: (stage, jobId, failuresSinceProgress) =>
+      log.info({ stage, jobId, failuresSinceProgress }, 'attempt started'),
     attemptDone: (stage, jobId) => log.info({ stage, jobId }, 'attempt done'),
     attemptEnded: (stage, jobId, how, error) =>
       log[how === 'waiting' ? 'info' : 'warn'](

@@ -39,8 +39,8 @@ export function runStage(
     ...options,
     stage,
     async run(attempt) {
-      const { jobId, number } = attempt
-      events.attemptStarted(stage, jobId, number)
+      const { jobId, failuresSinceProgress } = attempt
+      events.attemptStarted(stage, jobId, failuresSinceProgress)
       const record = await work.jobStore.get(jobId)
       // Its worker died between writing that down and taking it out of the queue.
       if (record?.status === 'failed' || record?.status === 'canceled') return

@@ -18,7 +18,8 @@ import { settingCatalogue } from '../src/config/setting-catalogue.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
 import { systemClock } from '../src/kernel/clock.js'
 import { systemRandom } from '../src/kernel/random.js'
-import { isFinal, type JobRecord } from '../src/queue/index.js'
+import { isFinal } from '../src/queue/contract/job-status.js'
+import type { JobRecord } from '../src/queue/index.js'
 import { startTestRedis, type TestRedis } from './fakes/test-redis.js'
 
 /** Everything in one process: a real Redis, a folder, the stand-in, and workers on demand. */

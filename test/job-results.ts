@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
-import { readOutput } from '../src/cli/submit/results.js'
 import { sourceAddress } from '../src/pipeline/intake/source-address.js'
 import { type Submission, submitRecording } from '../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../src/pipeline/result/commit-result.js'
+import { readOutput } from '../src/pipeline/result/read-output.js'
 import type { DevStack } from './dev-stack.js'
 import type { ToneRecording } from './fakes/tone-recording.js'
 
@@ -36,7 +36,13 @@ export async function submitKey(
 ): Promise<string> {
   await stack.ports.store.put(key, bytes, { signal: never })
   const address = sourceAddress(stack.ports.store, key)
-  const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+  const options = {
+    channels: 'mix',
+    pace: 'max',
+    priority: 0,
+    deadlineAt: null,
+    tenant: 'default',
+  } as const
   const submission = { ...address, ...options, ...changes }
   return (await submitRecording(stack.ports, submission, { signal: never })).jobId
 }

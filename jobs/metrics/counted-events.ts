@@ -63,10 +63,10 @@ function attempts(
 ): Some {
   const { attemptsRunning, attemptsEnded, jobsEnded } = metrics
   return {
-    attemptStarted(stage, jobId, number) {
+    attemptStarted(stage, jobId, failuresSinceProgress) {
       attemptsRunning.at({ stage }).add()
       if (stage === 'transcribe') metrics.safeSince.set(jobId, clock.monotonicMs())
-      events.attemptStarted(stage, jobId, number)
+      events.attemptStarted(stage, jobId, failuresSinceProgress)
     },
     attemptDone(stage, jobId) {
       attemptsRunning.at({ stage }).add(-1)

@@ -42,6 +42,7 @@ export type WaitReason =
 /** A job that waits for room. */
 export interface Waiter {
   readonly jobId: string
+  readonly tenant: string
   /** All granted in one step, or none. */
   readonly lanes: number
   /** 0 to 1000; higher goes first. */

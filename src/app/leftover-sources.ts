@@ -72,16 +72,17 @@ function leaseLeftovers(
 function entryLeftovers(
   settings: Settings,
   { redis, clock }: HousekeepingPorts,
-): LeftoverSource<Leftover & { jobId: string }> {
+): LeftoverSource<Leftover & { jobId: string; tenant: string }> {
   const place = { redis, prefix: settings.queue.prefix }
   return {
     async *find(options) {
-      for await (const { jobId, createdMs } of forgottenJobs(place, options)) {
+      for await (const job of forgottenJobs(place, options)) {
+        const { jobId, tenant, createdMs } = job
         const ageMs = clock.wallMs() - createdMs
         const size = { items: 1, bytes: null, ageMs }
-        yield { kind: 'entry', name: jobId, why: 'its card has expired', ...size, jobId }
+        yield { kind: 'entry', name: jobId, why: 'its record has expired', ...size, jobId, tenant }
       }
     },
-    remove: ({ jobId }) => removeForgotten(place, jobId),
+    remove: (job) => removeForgotten(place, job),
   }
 }

@@ -11,7 +11,7 @@ import { rerunWindow } from './audit/rerun-window.js'
 import { CheckpointWriter } from './checkpoint/checkpoint-writer.js'
 import { checkpointKeys } from './checkpoint/read-checkpoint.js'
 import type { WorkPorts } from './index.js'
-import { readJob } from './intake/analyse-recording.js'
+import { readJob } from './intake/read-job.js'
 import type { CompletedLane } from './legs/completed-leg.js'
 import { nextFence } from './lifecycle/attempt-fence.js'
 import { recordAdmission } from './lifecycle/attempt-history.js'
@@ -47,18 +47,23 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     await ports.sessions.leave(jobId, { signal })
     return
   }
-  const job = await readJob(ports, jobId, signal)
+  const job = await readJob(store, jobId, { signal })
   const analysis = await readAnalysis(ports, jobId, signal)
   const startedAtMs = clock.wallMs()
-  const { lanes: starts, resumedFromMs } = await startLanes(ports, { jobId, analysis }, { signal })
+  const start = await startLanes(ports, { jobId, analysis }, { signal })
+  const { lanes: starts, resumedFromMs } = start
   const askedMs = clock.monotonicMs()
   const lanes = await requestAdmission(ports, { job, starts }, { signal })
   try {
     const admissionWaitMs = clock.monotonicMs() - askedMs
     // Drawn now, because a try that only waited is none.
     const fence = await nextFence(ports, jobId, { signal })
+    // What Redis has forgotten stands in the checkpoint.
+    const before = (await jobStore.get(jobId))?.attempt ?? 0
+    const attemptNumber = Math.max(before, start.attempt) + 1
     const meter = new JobMeter(ports.observer)
-    const work = { attempt, fence, job, analysis, meter, startedAtMs, resumedFromMs }
+    const facts = { attempt, attemptNumber, fence, job, analysis }
+    const work = { ...facts, meter, startedAtMs, resumedFromMs }
     const sessionsAtStart = ports.sessions.running
     await tellAdmitted(ports, work, { starts, lanes })
     await rerun(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
@@ -72,7 +77,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
 /** Puts on the board what the attempt begins with. */
 async function tellAdmitted(
   ports: WorkPorts,
-  { attempt, fence, resumedFromMs }: Transcription,
+  { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   { starts, lanes }: { starts: readonly LaneStart[]; lanes: readonly LaneToReplay[] },
 ): Promise<void> {
   const { jobId } = attempt
@@ -81,12 +86,13 @@ async function tellAdmitted(
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
   await ports.jobStore.update(jobId, {
-    ...{ fence, attempts: fence, status: 'admitted', error: null },
+    ...{ fence, attempt: attemptNumber, status: 'admitted', error: null },
     checkpointedAudioMs,
     // Whose text is complete needs none any more.
     ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
   })
-  await recordAdmission(ports.jobStore, jobId, { fence, engines, checkpointedAudioMs })
+  const admitted = { attempt: attemptNumber, engines, checkpointedAudioMs }
+  await recordAdmission(ports.jobStore, jobId, admitted)
   const fromMs = resumedFromMs.at(-1)
   if (fromMs !== undefined) ports.observer.resumed(jobId, fromMs)
 }
@@ -126,7 +132,7 @@ async function rerun(
 
 function checkpointWriter(
   ports: WorkPorts,
-  { attempt, fence, resumedFromMs }: Transcription,
+  { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   starts: readonly LaneStart[],
 ): CheckpointWriter {
   const { store, clock, jobStore, observer: notes } = ports
@@ -141,7 +147,10 @@ function checkpointWriter(
       },
       onFailed: (error) => notes.checkpointFailed(jobId, error),
     },
-    { attempt, fence, resumedFromMs, lanes: starts.map(({ progress }) => progress) },
+    {
+      ...{ attempt, attemptNumber, fence, resumedFromMs },
+      lanes: starts.map(({ progress }) => progress),
+    },
   )
 }
 
@@ -176,12 +185,13 @@ async function commit(
   lanes: readonly CompletedLane[],
   measured: { admissionWaitMs: number; sessionsAtStart: number },
 ): Promise<void> {
-  const { attempt, fence, job, analysis } = work
+  const { attempt, attemptNumber, fence, job, analysis } = work
   const { jobId } = attempt
   const { store, jobStore, clock } = ports
   const record = await jobStore.get(jobId)
   const { files, warnings } = renderResult(ports, work, lanes, { ...measured, record })
   const { manifest } = await commitResult(store, attempt, {
+    attemptNumber,
     fence,
     source: manifestSource(job),
     files,

@@ -6,6 +6,8 @@ import type { JobDocument } from '../storage/documents/job-document.js'
 /** One try at a recording that has been analysed. */
 export interface Transcription {
   attempt: Attempt
+  /** Of people's count; see `JobRecord.attempt`. */
+  attemptNumber: number
   fence: number
   job: JobDocument
   analysis: AnalysisDocument

@@ -13,6 +13,7 @@ import { type SessionDemand, SessionPool } from '../admission/pool/session-pool.
 import { InputError } from '../kernel/errors.js'
 import { seededRandom } from '../kernel/seeded-random.js'
 import { SimulatedClock } from '../kernel/simulated-clock.js'
+import { DEFAULT_TENANT } from '../kernel/tenant.js'
 import { STEP_MS } from '../model/pcm.js'
 import { NightLedgers } from './night-ledgers.js'
 import { NightLine } from './night-line.js'
@@ -241,7 +242,16 @@ export function waiterOf(
 ): Waiter {
   const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
   const noRoomMs = null
-  return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
+  return {
+    tenant: DEFAULT_TENANT,
+    jobId,
+    lanes: lanes.length,
+    priority,
+    deadlineMs,
+    remainingMs,
+    sinceMs,
+    noRoomMs,
+  }
 }
 
 /** The pace of all lanes of some jobs, on average. */

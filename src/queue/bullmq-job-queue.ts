@@ -1,10 +1,8 @@
 import { ErrorCode, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { redisFailure } from '../redis/redis-failure.js'
+import { PRIORITY_MAX } from './contract/submission-options.js'
 import { type JobQueue, type QueueDepth, STAGES, type Stage } from './index.js'
-
-/** Highest `priority` a user may give. */
-export const PRIORITY_MAX = 1000
 
 /** BullMQ's states that a job can be in; what has ended is removed. */
 const COUNTED = ['waiting', 'prioritized', 'active', 'delayed'] as const

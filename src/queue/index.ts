@@ -1,48 +1,14 @@
-import type { JobError } from './job-error.js'
-import type { DatedHistoryEntry, JobHistoryEntry } from './job-history.js'
+import type { JobError } from './contract/job-error.js'
+import type { DatedHistoryEntry, JobHistoryEntry } from './contract/job-history.js'
+import type { JobStatus } from './contract/job-status.js'
 
-export type { JobError } from './job-error.js'
-export type { DatedHistoryEntry as DatedNote, JobHistoryEntry as JobNote } from './job-history.js'
+export type { JobError } from './contract/job-error.js'
+export type { DatedHistoryEntry, JobHistoryEntry } from './contract/job-history.js'
 
 /** The two kinds of work a job needs, each a queue of its own. */
 export type Stage = 'analyse' | 'transcribe'
 /** In the order in which a job passes them. */
 export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
-
-/**
- * - `created`: written to storage, not queued yet
- * - `probing`: waits for or is in its analysis pass
- * - `queued`: waits for a worker, or for its next try
- * - `admitted`: has its sessions, no audio was sent yet
- * - `running`: audio is being replayed
- * - `finalizing`: results are being written
- * - `completed`, `failed`, `canceled`: final. One that failed with a `retryable` error is a dead
- *   letter: its checkpoints and its decoded audio stay, and `jobs retry` goes on from them
- */
-export type JobStatus =
-  | 'created'
-  | 'probing'
-  | 'queued'
-  | 'admitted'
-  | 'running'
-  | 'finalizing'
-  | 'completed'
-  | 'failed'
-  | 'canceled'
-
-/** True where nothing more happens by itself. */
-export function isFinal(status: JobStatus): boolean {
-  return status === 'completed' || status === 'failed' || status === 'canceled'
-}
-
-/**
- * Whether a card may go from one status to another by an update. What has ended begins again with a
- * new card alone: a worker that slept too long must not bring it back.
- */
-export function mayFollow(status: JobStatus, next: JobStatus): boolean {
-  if (status === 'completed') return next === 'completed'
-  return isFinal(next) || !isFinal(status)
-}
 
 /** What a job that waits for room on the engines knows of its turn. */
 export interface JobWaiting {
@@ -57,6 +23,7 @@ export interface JobWaiting {
 /** What people see of a job. The durable truth lies in storage; this is rebuilt from work. */
 export interface JobRecord {
   jobId: string
+  tenant: string
   status: JobStatus
   /** The recording's key or file name. */
   sourceName: string
@@ -72,11 +39,15 @@ export interface JobRecord {
    * it. Whoever raises it shows progress; see `try-count.ts`.
    */
   checkpointedAudioMs: number
-  /** Tries that failed since that last grew. */
-  triesSinceProgress: number
+  /** Of its newest attempt that got its sessions: 1, 2, 3; 0 before the first. Shown to people. */
+  attempt: number
+  /**
+   * Of the same attempt: above that of every attempt before, and never given twice. What an attempt
+   * writes lies below it. It may leave numbers out, and is never shown.
+   */
   fence: number | null
-  /** Tries that were begun, the running one included. */
-  attempts: number
+  /** How often it failed since `checkpointedAudioMs` last grew; decides about another try. */
+  failuresSinceProgress: number
   error: JobError | null
   /** Only while it is `queued` and waits for room; any other change of status ends it. */
   waiting: JobWaiting | null
@@ -91,7 +62,7 @@ export interface JobRecord {
 
 /** Fields of a card that change while it lives. */
 export type RecordChanges = Partial<
-  Omit<JobRecord, 'jobId' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
+  Omit<JobRecord, 'jobId' | 'tenant' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
 >
 
 /** One line of a job's live stream. */
@@ -127,10 +98,10 @@ export interface JobStore {
   get(jobId: string): Promise<JobRecord | null>
   /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
   openIds(options: { signal: AbortSignal }): AsyncIterable<string>
-  /** Newest first. */
-  list(options: { limit: number }): Promise<JobRecord[]>
+  /** Of one tenant, newest first. */
+  list(options: { tenant: string; limit: number }): Promise<JobRecord[]>
   /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */
-  appendHistory(jobId: string, note: JobHistoryEntry): Promise<void>
+  appendHistory(jobId: string, entry: JobHistoryEntry): Promise<void>
   /** What was written down, oldest first; also of what was before a retry. */
   history(jobId: string): Promise<DatedHistoryEntry[]>
   publish(jobId: string, event: JobEvent): Promise<void>
@@ -174,8 +145,8 @@ export interface JobQueue {
 /** One run of one job's stage by this worker. */
 export interface Attempt {
   jobId: string
-  /** 1-based count of tries of this stage since audio was last made safe. */
-  number: number
+  /** How often this stage failed since audio was last made safe. */
+  failuresSinceProgress: number
   /** Aborts on cancel, lost lock and hand-back. */
   signal: AbortSignal
   /** @throws StopRequested when the queue has given the job to somebody else */
@@ -186,13 +157,13 @@ export interface Attempt {
 
 /** How a try ended that did not complete. */
 export type AttemptEnd =
-  /** For good. `tries`: in vain since audio was last made safe. */
-  | { kind: 'failed'; error: JobError; tries: number }
+  /** For good, after so many failures since audio was last made safe. */
+  | { kind: 'failed'; error: JobError; failuresSinceProgress: number }
   /** Another try follows after `backoffMs`. */
   | {
       kind: 'retrying'
       error: JobError
-      tries: number
+      failuresSinceProgress: number
       backoffMs: number
       /** Audio that the next try needn't send again, ms of all lanes together. */
       checkpointedAudioMs: number

@@ -6,7 +6,7 @@ import {
   reasonOf,
   StopRequested,
 } from '../kernel/errors.js'
-import type { FailureClass } from './failure-codes.js'
+import type { FailureClass } from './contract/failure-codes.js'
 import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**

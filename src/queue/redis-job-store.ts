@@ -1,22 +1,26 @@
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
+import { DEFAULT_TENANT } from '../kernel/tenant.js'
 import { redisFailure } from '../redis/redis-failure.js'
+import { decodeHistory, HISTORY_ENTRIES_MAX, mergedEntry } from './contract/job-history.js'
 import {
-  type DatedNote,
-  isFinal,
-  type JobEvent,
-  type JobNote,
-  type JobRecord,
-  type JobStatus,
-  type JobStore,
-  mayFollow,
-  type RecordChanges,
-  type StreamedEvent,
+  decodeEvent,
+  decodeRecord,
+  encodeFields,
+  reachedField,
+} from './contract/job-record-codec.js'
+import { isFinal, type JobStatus, mayFollow } from './contract/job-status.js'
+import { jsonValue } from './contract/json-value.js'
+import type {
+  DatedHistoryEntry,
+  JobEvent,
+  JobHistoryEntry,
+  JobRecord,
+  JobStore,
+  RecordChanges,
+  StreamedEvent,
 } from './index.js'
-import { decodeHistory, HISTORY_ENTRIES_MAX, mergedEntry } from './job-history.js'
-import { decodeEvent, decodeRecord, encodeFields, reachedField } from './job-record-codec.js'
-import { jsonValue } from './json-value.js'
-import { openIds, removeForgotten } from './listed-jobs.js'
+import { indexKey, openIds, removeForgotten, tenantsKey } from './listed-jobs.js'
 
 /** Entries that a job's live stream keeps; older ones are dropped by Redis. */
 const STREAM_ENTRIES_MAX = 5_000
@@ -44,8 +48,10 @@ redis.call('LSET', KEYS[1], -1, ARGV[2])
 return 1`
 
 /**
- * The board in Redis. Under `<prefix>:`: hash `job:<id>` (a card, one JSON value a field), sorted
- * set `jobs` (ids by creation), stream `events:<id>`, list `history:<id>`, counter `fence:<id>`,
+ * The job store in Redis. Under `<prefix>:`: hash `job:<id>` (a record, one JSON value a field),
+ * sorted set `jobs` (ids by creation; `jobs:<tenant>` of every other tenant than the default one,
+ * whose names stand in the set `tenants`), stream `events:<id>`, list `history:<id>`, counter
+ * `fence:<id>`,
  * channel `cancel`. All of an ended job expires after `keptMs`. A job that starts again gets a new
  * card and stream, and keeps history and fence.
  */
@@ -71,7 +77,9 @@ export class RedisJobStore implements JobStore {
       write.del(key, this.key('events', record.jobId))
       write.hset(key, encodeFields({ ...fields, ...Object.fromEntries(reached) }))
       for (const kind of ['fence', 'history']) write.persist(this.key(kind, record.jobId))
-      write.zadd(`${this.prefix}:jobs`, record.createdAtMs, record.jobId)
+      const { tenant } = record
+      if (tenant !== DEFAULT_TENANT) write.sadd(tenantsKey(this.prefix), tenant)
+      write.zadd(indexKey(this.prefix, tenant), record.createdAtMs, record.jobId)
       await write.exec()
     })
   }
@@ -121,38 +129,41 @@ export class RedisJobStore implements JobStore {
   }
 
   openIds(options: { signal: AbortSignal }): AsyncIterable<string> {
-    return openIds({ redis: this.redis, prefix: this.prefix }, options)
+    return openIds(this.place, options)
   }
 
-  async list({ limit }: { limit: number }): Promise<JobRecord[]> {
+  async list({ tenant, limit }: { tenant: string; limit: number }): Promise<JobRecord[]> {
     return await guarded(async () => {
-      const ids = await this.redis.zrange(`${this.prefix}:jobs`, '0', String(limit - 1), 'REV')
+      const index = indexKey(this.prefix, tenant)
+      const ids = await this.redis.zrange(index, '0', String(limit - 1), 'REV')
       const read = this.redis.pipeline()
       for (const id of ids) read.hgetall(this.key('job', id))
       const hashes = ((await read.exec()) ?? []).map(([, hash]) => hash as Record<string, string>)
       // Of another release a card may be one that we can't read: that one stays.
       const gone = ids.filter((_, index) => Object.keys(hashes[index] ?? {}).length === 0)
-      for (const id of gone) await removeForgotten({ redis: this.redis, prefix: this.prefix }, id)
+      for (const jobId of gone) await removeForgotten(this.place, { jobId, tenant })
       return hashes.map((hash) => decodeRecord(hash ?? {})).filter((record) => record !== null)
     })
   }
 
-  async appendHistory(jobId: string, note: JobNote): Promise<void> {
+  async appendHistory(jobId: string, entry: JobHistoryEntry): Promise<void> {
     await guarded(async () => {
       const key = this.key('history', jobId)
-      const entry = (what: JobNote) => JSON.stringify({ atMs: this.clock.wallMs(), note: what })
-      const [lastEntry = ''] = await this.redis.lrange(key, -1, -1)
-      const [last = null] = decodeHistory([lastEntry])
-      const merged = mergedEntry(last?.note ?? null, note)
-      if (merged && (await this.redis.eval(REPLACE_LAST, 1, key, lastEntry, entry(merged)))) return
+      const dated = (what: JobHistoryEntry) => {
+        return JSON.stringify({ atMs: this.clock.wallMs(), entry: what })
+      }
+      const [lastJson = ''] = await this.redis.lrange(key, -1, -1)
+      const [last = null] = decodeHistory([lastJson])
+      const merged = mergedEntry(last?.entry ?? null, entry)
+      if (merged && (await this.redis.eval(REPLACE_LAST, 1, key, lastJson, dated(merged)))) return
       const write = this.redis.multi()
-      write.rpush(key, entry(note))
+      write.rpush(key, dated(entry))
       write.ltrim(key, -HISTORY_ENTRIES_MAX, -1)
       await write.exec()
     })
   }
 
-  async history(jobId: string): Promise<DatedNote[]> {
+  async history(jobId: string): Promise<DatedHistoryEntry[]> {
     return await guarded(async () =>
       decodeHistory(await this.redis.lrange(this.key('history', jobId), 0, -1)),
     )
@@ -210,6 +221,10 @@ export class RedisJobStore implements JobStore {
       // The counter was lost with Redis: move it past what lies in storage. INCRBY stays atomic.
       return await this.redis.incrby(key, floor - counted + 1)
     })
+  }
+
+  private get place() {
+    return { redis: this.redis, prefix: this.prefix }
   }
 
   private key(kind: string, jobId: string): string {

@@ -53,7 +53,8 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
       if (!(await orAbort(isOurs(options, held), signal))) throw LOCK_LOST
     }
     const isOwned = () => mayBeOurs(held, options)
-    await options.run({ jobId, number: count.failures + 1, signal, assertOwned, isOwned })
+    const { failuresSinceProgress } = count
+    await options.run({ jobId, failuresSinceProgress, signal, assertOwned, isOwned })
   } catch (thrown) {
     if (thrown instanceof UnrecoverableError || thrown instanceof WaitingError) throw thrown
     await endTry(options, held, dispositionOf(thrown, { stage: options.stage, signal }), thrown)
@@ -86,7 +87,12 @@ async function endTry(
   switch (disposition.kind) {
     case 'fail':
       if (disposition.isBug) options.onBug(jobId, thrown)
-      return await endFailed(options, held, disposition.error, countOf(held.job).failures + 1)
+      return await endFailed(
+        options,
+        held,
+        disposition.error,
+        countOf(held.job).failuresSinceProgress + 1,
+      )
     case 'cancel':
       await unlessLost(options, held)
       await options.onEnded(jobId, { kind: 'canceled' })
@@ -149,13 +155,14 @@ async function tryAgain(options: JobWorkerOptions, held: HeldJob, error: JobErro
   const checkpointedAudioMs = await options.checkpointedAudioMs(jobId)
   const begun = await begunOf(options, jobId)
   const tries = countTold(countFailed(countOf(held.job), checkpointedAudioMs), begun)
-  if (tries.failures >= options.attemptsMax) {
-    return await endFailed(options, held, error, tries.failures)
+  if (tries.failuresSinceProgress >= options.attemptsMax) {
+    return await endFailed(options, held, error, tries.failuresSinceProgress)
   }
   await writeTries(options, held, tries)
-  const waitMs = backoffMs(tries.failures, options, () => options.random.uniform())
+  const waitMs = backoffMs(tries.failuresSinceProgress, options, () => options.random.uniform())
   await comeBackLater(options, held, waitMs, {
-    ...{ kind: 'retrying', error, tries: tries.failures, backoffMs: waitMs, checkpointedAudioMs },
+    ...{ kind: 'retrying', error, backoffMs: waitMs, checkpointedAudioMs },
+    failuresSinceProgress: tries.failuresSinceProgress,
   })
 }
 
@@ -164,10 +171,12 @@ async function endFailed(
   options: JobWorkerOptions,
   held: HeldJob,
   error: JobError,
-  tries: number,
+  failuresSinceProgress: number,
 ): Promise<never> {
   await unlessLost(options, held)
-  await options.onEnded(held.job.data.jobId, { kind: 'failed', error, tries })
+  await options.onEnded(held.job.data.jobId, {
+    ...{ kind: 'failed', error, failuresSinceProgress },
+  })
   throw new UnrecoverableError(error.code)
 }
 

@@ -5,8 +5,8 @@ import { z } from 'zod'
  * queue's entry, so that it ends with it: a new stage and a `jobs retry` begin at `NO_TRIES`.
  */
 export const tryCount = z.object({
-  /** Tries that ended with an error. */
-  failures: z.int().min(0),
+  /** Attempts that ended with an error. */
+  failuresSinceProgress: z.int().min(0),
   /** Times that a worker was lost while it had the job. */
   takeovers: z.int().min(0),
   /** The queue's own count of lost workers that `takeovers` goes up to; that one never falls. */
@@ -22,7 +22,7 @@ export type TryCount = z.infer<typeof tryCount>
 
 /** Of a job that was never tried. */
 export const NO_TRIES: TryCount = {
-  failures: 0,
+  failuresSinceProgress: 0,
   takeovers: 0,
   stallsSeen: 0,
   begunSeen: 0,
@@ -55,10 +55,10 @@ export function countTold(count: TryCount, begun: number | null): TryCount {
 /** A try ended with an error. What it made safe before makes it the first one in vain. */
 export function countFailed(count: TryCount, checkpointedAudioMs: number): TryCount {
   const since = sinceProgress(count, checkpointedAudioMs)
-  return { ...since, failures: since.failures + 1 }
+  return { ...since, failuresSinceProgress: since.failuresSinceProgress + 1 }
 }
 
 function sinceProgress(count: TryCount, checkpointedAudioMs: number): TryCount {
   if (checkpointedAudioMs <= count.checkpointedAudioMs) return count
-  return { ...count, failures: 0, takeovers: 0, checkpointedAudioMs }
+  return { ...count, failuresSinceProgress: 0, takeovers: 0, checkpointedAudioMs }
 }

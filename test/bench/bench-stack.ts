@@ -10,7 +10,8 @@ import { type EngineGauges, readEngineGauges } from '../../src/engines/engine-me
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { sleepFor, systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
-import { isFinal, type JobRecord } from '../../src/queue/index.js'
+import { isFinal } from '../../src/queue/contract/job-status.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { startTestRedis } from '../fakes/test-redis.js'
 
 const GAUGES_TIMEOUT_MS = 5_000

@@ -212,7 +212,13 @@ async function madeRecording(recordingMinutes: number): Promise<string> {
 }
 
 async function submit({ ports }: BenchStack, key: string): Promise<string> {
-  const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
+  const options = {
+    channels: 'mix',
+    pace: 1,
+    priority: 0,
+    deadlineAt: null,
+    tenant: 'default',
+  } as const
   const address = sourceAddress(ports.store, key)
   return (await submitRecording(ports, { ...address, ...options }, { signal: never })).jobId
 }
@@ -233,7 +239,7 @@ async function submitLike(
   await link(pathOf(bench, like.key), pathOf(bench, key))
   const { etag, versionId } = await store.head(key, { signal: never })
   const address = sourceAddress(store, key)
-  const jobId = jobIdOf({ ...address, etag, versionId, channels: 'mix' })
+  const jobId = jobIdOf({ ...address, tenant: 'default', etag, versionId, channels: 'mix' })
   const analysis = await readJson(store, analysisKey(like.jobId), analysisDocument, {
     signal: never,
   })

@@ -2,13 +2,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Queue } from 'bullmq'
-import { readOutput } from '../../src/cli/submit/results.js'
 import { systemClock } from '../../src/kernel/clock.js'
 import type { MetricsDocument } from '../../src/latency/job-metrics.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
-import { isFinal } from '../../src/queue/index.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
+import { isFinal } from '../../src/queue/contract/job-status.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { cpuSeconds, reportHead, residentBytes, tenths, writeReport } from './bench-report.js'
 import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
@@ -82,7 +82,13 @@ async function submitAll({ folder, ports }: BenchStack): Promise<Jobs> {
     })
     const key = `in/${seed}.flac`
     await ports.store.put(key, recording.bytes, { signal })
-    const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
+    const options = {
+      channels: 'mix',
+      pace: 1,
+      priority: 0,
+      deadlineAt: null,
+      tenant: 'default',
+    } as const
     const address = sourceAddress(ports.store, key)
     const { jobId } = await submitRecording(ports, { ...address, ...options }, { signal })
     jobs.set(jobId, { ...recording, bytes: Buffer.alloc(0) })

@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util'
 import { RedisLedgerStore } from '../../src/admission/store/redis-ledger-store.js'
 import type { RunningChild } from '../../src/cli/stack/child-process.js'
-import { readOutput } from '../../src/cli/submit/results.js'
 import { sleepFor, systemClock } from '../../src/kernel/clock.js'
 import { seededRandom } from '../../src/kernel/seeded-random.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
-import { isFinal, type JobRecord } from '../../src/queue/index.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
+import { isFinal } from '../../src/queue/contract/job-status.js'
+import type { JobRecord } from '../../src/queue/index.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import { reportHead, writeReport } from './bench-report.js'
 import { type BenchStack, startBenchStack, untilCards } from './bench-stack.js'
@@ -120,7 +121,13 @@ async function submitAll({ folder, ports }: BenchStack): Promise<Jobs> {
     })
     const key = `in/${seed}.flac`
     await ports.store.put(key, recording.bytes, { signal })
-    const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
+    const options = {
+      channels: 'mix',
+      pace: 1,
+      priority: 0,
+      deadlineAt: null,
+      tenant: 'default',
+    } as const
     const address = sourceAddress(ports.store, key)
     const { jobId } = await submitRecording(ports, { ...address, ...options }, { signal })
     jobs.set(jobId, { ...recording, bytes: Buffer.alloc(0) })
@@ -186,7 +193,7 @@ async function cardOf({ ports }: BenchStack, jobId: string): Promise<JobRecord> 
 
 /** Where the running try of a job went on. */
 async function resumedFromMs({ ports }: BenchStack, jobId: string): Promise<number> {
-  const notes = (await ports.jobStore.history(jobId)).map(({ note }) => note)
+  const notes = (await ports.jobStore.history(jobId)).map(({ entry }) => entry)
   const admitted = notes.flatMap((note) =>
     note.kind === 'admitted' ? [note.checkpointedAudioMs] : [],
   )

@@ -7,7 +7,7 @@ import { UpstreamError } from '../../src/kernel/errors.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { type Submission, submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { retryFailedJobs } from '../../src/pipeline/lifecycle/end-job.js'
-import { isFinal } from '../../src/queue/index.js'
+import { isFinal } from '../../src/queue/contract/job-status.js'
 import { type ChaosStack, startChaosStack } from './chaos-stack.js'
 import { faultStream } from './fault-stream.js'
 import { type EngineCount, FaultStriker, type StruckFault } from './fault-striker.js'
@@ -184,7 +184,7 @@ class Night {
       const { name, bytes, shape } = recording
       await stack.ports.store.put(`in/${name}`, bytes, { signal: this.options.signal })
       const channels = shape === 'two-lanes' ? ('split' as const) : ('mix' as const)
-      const submission = { channels, pace, priority: 0, deadlineAt: null }
+      const submission = { channels, pace, priority: 0, deadlineAt: null, tenant: 'default' }
       const address = sourceAddress(stack.ports.store, `in/${name}`)
       const jobId = await this.untilTaken(stack, { ...address, ...submission })
       this.jobs.set(jobId, { ...recording, bytes: Buffer.alloc(0) })

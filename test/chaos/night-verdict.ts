@@ -1,11 +1,11 @@
 import { sharedLeftovers, spoolLeftovers } from '../../src/app/leftover-sources.js'
 import type { OpenPorts } from '../../src/app/open-ports.js'
-import { readOutput } from '../../src/cli/submit/results.js'
 import type { Settings } from '../../src/config/schema.js'
 import type { Clock } from '../../src/kernel/clock.js'
 import type { MetricsDocument } from '../../src/latency/job-metrics.js'
 import { cleanUp } from '../../src/pipeline/housekeeping/clean-up.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
 import type { JobRecord } from '../../src/queue/index.js'
 import { jobPrefix } from '../../src/storage/keys.js'
 import type { ToneWord } from '../fakes/tone-encoder.js'
@@ -50,7 +50,7 @@ export async function judgeJob(
     status: record?.status ?? 'created',
     error: record?.error?.code ?? null,
     ...{ words: said, wordsLost: said, wordsDoubled: 0, wordsWrong: 0 },
-    ...{ manifests: 0, isContiguous: false, attempts: record?.attempts ?? 0, legs: 0 },
+    ...{ manifests: 0, isContiguous: false, attempts: record?.attempt ?? 0, legs: 0 },
     ...{ resumedFromMs: [], warnings: record?.warnings ?? [] },
   }
   const names = await keysBelow(ports, jobPrefix(jobId))
@@ -69,7 +69,7 @@ export async function judgeJob(
     ...{ wordsLost: lost, wordsDoubled: doubled, wordsWrong: wrong },
     isContiguous: areContiguous(transcript, recording),
     legs: transcript.legs.length,
-    attempts: manifest.fence,
+    attempts: manifest.attempt ?? manifest.fence,
     resumedFromMs: metrics.resumed_from_ms,
     warnings: manifest.warnings,
   }

@@ -65,7 +65,13 @@ export function numberedLedger(knee: number): Ledger {
 
 /** A waiting job. */
 export function waiterOf(jobId: string, changes: Partial<Waiter> = {}): Waiter {
-  const standard = { lanes: 2, priority: 5, deadlineMs: null, remainingMs: 60_000 }
+  const standard = {
+    tenant: 'default',
+    lanes: 2,
+    priority: 5,
+    deadlineMs: null,
+    remainingMs: 60_000,
+  }
   return { jobId, ...standard, sinceMs: 1_000, noRoomMs: null, ...changes }
 }
 

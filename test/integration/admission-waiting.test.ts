@@ -60,7 +60,7 @@ describe.concurrent('a job for which there is no room', () => {
     }
     for (const jobId of Object.values(ids)) {
       const record = await stack.until(jobId, ({ waiting }) => waiting !== null)
-      expect(record).toMatchObject({ status: 'queued', attempts: 0 })
+      expect(record).toMatchObject({ status: 'queued', attempt: 0 })
       expect(record.waiting?.reason).toMatch(/KV cache|before it|have begun/)
     }
     // Whoever came last knows all that are before it.

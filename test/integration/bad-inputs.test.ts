@@ -34,7 +34,13 @@ import { submitKey, transcriptOf } from '../job-results.js'
 
 const run = promisify(execFile)
 const { signal } = new AbortController()
-const OPTIONS = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+const OPTIONS = {
+  channels: 'mix',
+  pace: 'max',
+  priority: 0,
+  deadlineAt: null,
+  tenant: 'default',
+} as const
 const said = SCRIPT.map(({ text }) => text)
 
 /** What became of an input. */
@@ -131,7 +137,7 @@ describe('odd inputs', () => {
     expect(record.status).toBe('failed')
     const history = await stack.ports.jobStore.history(record.jobId)
     // Trying again can't help, so nobody did.
-    expect(history.map(({ note }) => note.kind)).not.toContain('try-failed')
+    expect(history.map(({ entry }) => entry.kind)).not.toContain('attempt-failed')
     const story = jobReport(
       { record, history, manifest: null },
       { location: 'x', nowMs: Date.now() },

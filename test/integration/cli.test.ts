@@ -260,7 +260,7 @@ describe('stopping', () => {
       },
     })
     expect(run).toMatchObject({ code: 130, out: '' })
-    const record = (await stack.ports.jobStore.list({ limit: 50 })).find(
+    const record = (await stack.ports.jobStore.list({ tenant: 'default', limit: 50 })).find(
       ({ sourceName }) => sourceName === 'five.wav',
     )
     expect(await stack.ended([record?.jobId ?? ''])).toMatchObject([{ status: 'completed' }])
@@ -269,7 +269,7 @@ describe('stopping', () => {
 
 async function running(name: string): Promise<void> {
   for (;;) {
-    const records = await stack.ports.jobStore.list({ limit: 50 })
+    const records = await stack.ports.jobStore.list({ tenant: 'default', limit: 50 })
     if (records.some(({ sourceName, status }) => sourceName === name && status === 'running'))
       return
     await new Promise((resolve) => setImmediate(resolve))

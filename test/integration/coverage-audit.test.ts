@@ -50,7 +50,7 @@ const UNWATCHED = { engine: { ...engine, blankSpeechMaxMs: 600_000 } }
 async function transcribed(stack: DevStack): Promise<AuditedTranscript> {
   await stack.startWorker()
   const jobId = await submitTo(stack, 'a.wav', recording.bytes)
-  expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 1 }])
+  expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 1 }])
   return (await transcriptOf(stack, jobId)) as AuditedTranscript
 }
 

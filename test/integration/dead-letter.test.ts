@@ -33,7 +33,13 @@ async function submit(stack: DevStack, name: string, bytes: Buffer): Promise<str
   const key = `in/${name}`
   await stack.ports.store.put(key, bytes, { signal })
   const address = sourceAddress(stack.ports.store, key)
-  const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+  const options = {
+    channels: 'mix',
+    pace: 'max',
+    priority: 0,
+    deadlineAt: null,
+    tenant: 'default',
+  } as const
   return (await submitRecording(stack.ports, { ...address, ...options }, { signal })).jobId
 }
 
@@ -55,7 +61,7 @@ async function story(stack: DevStack, jobId: string): Promise<string> {
 }
 
 const kinds = async (stack: DevStack, jobId: string) => {
-  return (await stack.ports.jobStore.history(jobId)).map(({ note }) => note.kind)
+  return (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry.kind)
 }
 
 function cli(stack: DevStack, ...args: string[]) {
@@ -84,12 +90,12 @@ describe('a batch in which some recordings can not be carried', () => {
     ])
 
     // The recording's fault: once, and nothing that a retry alone would help.
-    expect(records[2]).toMatchObject({ error: { retryable: false }, triesSinceProgress: 1 })
+    expect(records[2]).toMatchObject({ error: { retryable: false }, failuresSinceProgress: 1 })
     expect(await kinds(stack, bad)).toEqual(['submitted', 'failed'])
 
     // The engine's fault: so many tries, and then it waits for a person.
     const error = { code: 'engine_crashed', retryable: true, stage: 'transcribe' }
-    expect(records[3]).toMatchObject({ error, attempts: ATTEMPTS_MAX })
+    expect(records[3]).toMatchObject({ error, attempt: ATTEMPTS_MAX })
     expect(await readFailure(stack.ports.store, dead, { signal })).toMatchObject({
       ...{ status: 'failed', code: 'engine_crashed', stage: 'transcribe', fence: ATTEMPTS_MAX },
       ...{ tries: ATTEMPTS_MAX, retryable: true, retry_helps: true },
@@ -101,7 +107,7 @@ describe('a batch in which some recordings can not be carried', () => {
     stack.standin.setFaults([])
     expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [dead], left: [bad] })
     const [mended] = await stack.ended([dead])
-    expect(mended).toMatchObject({ status: 'completed', error: null, attempts: ATTEMPTS_MAX + 1 })
+    expect(mended).toMatchObject({ status: 'completed', error: null, attempt: ATTEMPTS_MAX + 1 })
     expect(await kinds(stack, dead)).toEqual(expect.arrayContaining(['failed', 'retried']))
     expect(await retryFailedJobs(stack.ports, { signal })).toEqual({ started: [], left: [bad] })
   })
@@ -136,7 +142,7 @@ describe('a batch in which some recordings can not be carried', () => {
     const paddingSteps = 11
     const sentMs = (stack.standin.stats.generationTokens - before - paddingSteps) * 80
     expect(sentMs - (wanted.durationMs - safeMs)).toBeLessThanOrEqual(80)
-    expect(await story(stack, dead)).toMatch(/try 3 went on after 0:1\d of audio, on /)
+    expect(await story(stack, dead)).toMatch(/attempt 3 went on after 0:1\d of audio, on /)
   })
 
   it('is told by the commands, and mended by one of them', async () => {
@@ -149,9 +155,9 @@ describe('a batch in which some recordings can not be carried', () => {
     expect(listed.err).toContain('`nightscribe jobs retry --failed`')
     const { out } = await cli(stack, 'jobs', 'show', dead)
     const host = new URL(stack.standin.url).host
-    expect(out).toMatch(new RegExp(`try 1 began, on ${host}\\n`))
+    expect(out).toMatch(new RegExp(`attempt 1 began, on ${host}\\n`))
     expect(out).toMatch(/failed: .+ \[engine_crashed\] To be tried again after 1 s\n/)
-    expect(out).toMatch(/gave up after 2 tries without progress: .+ \[engine_crashed\]\n/)
+    expect(out).toMatch(/gave up after 2 failures without progress: .+ \[engine_crashed\]\n/)
     expect(out).toContain(`then \`nightscribe jobs retry ${dead}\`.`)
     stack.standin.setFaults([])
     expect((await cli(stack, 'jobs', 'retry', '--failed')).out).toContain(dead)
@@ -203,7 +209,7 @@ describe('what Redis has forgotten', () => {
     await stack.startWorker()
     await retryJob(stack.ports, dead, { signal })
     expect(await stack.ended([dead])).toMatchObject([
-      { status: 'completed', attempts: ATTEMPTS_MAX + 1 },
+      { status: 'completed', attempt: ATTEMPTS_MAX + 1 },
     ])
     expect(await stack.ports.jobStore.get(canceled)).toBeNull()
   })

@@ -77,9 +77,9 @@ async function expectAllWords(
   all: readonly ToneRecording[],
 ) {
   const records = await stack.ended(jobIds)
-  expect(records.map(({ status, attempts, error }) => ({ status, attempts, error }))).toEqual(
-    jobIds.map(() => ({ status: 'completed', attempts: 1, error: null })),
-  )
+  expect(
+    records.map(({ status, attempt: attempts, error }) => ({ status, attempts, error })),
+  ).toEqual(jobIds.map(() => ({ status: 'completed', attempts: 1, error: null })))
   for (const [index, jobId] of jobIds.entries()) {
     const stored = await transcriptOf(stack, jobId)
     expectWords(stored, all[index] as ToneRecording)
@@ -181,7 +181,7 @@ describe.concurrent('a worker that is killed while its sessions run', () => {
     const [left] = (await stack.ledger()).chains
     expect(left?.id).toContain(jobId)
     await stack.startWorker()
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 2 }])
     const stored = await transcriptOf(stack, jobId)
     expectWords(stored, recording)
     expectContiguous(stored, recording)

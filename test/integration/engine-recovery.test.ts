@@ -85,7 +85,7 @@ async function startWarm(stack: DevStack): Promise<void> {
 async function whyItWaits(stack: DevStack, jobId: string): Promise<string> {
   const record = await stack.until(jobId, ({ waiting }) => waiting !== null)
   expect(record).toMatchObject({ status: 'queued', error: null })
-  const notes = (await stack.ports.jobStore.history(jobId)).map(({ note }) => note)
+  const notes = (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry)
   const waits = notes.flatMap((note) => (note.kind === 'waiting' ? [note.reason] : []))
   return waits[0] ?? 'nothing'
 }
@@ -189,7 +189,7 @@ describe.concurrent('one engine of two', () => {
     const { jobIds, letGo } = await submitHeld(stack, all, { pace: 4 })
     await letGo()
     await expectAllWords(stack, jobIds, all)
-    for (const { attempts } of await stack.ended(jobIds)) expect(attempts).toBe(1)
+    for (const { attempt: attempts } of await stack.ended(jobIds)) expect(attempts).toBe(1)
     expect(second.standin.stats.connections).toBeGreaterThan(1)
     // Repaired, it is warmed up and taken again.
     const { finished } = second.standin.stats

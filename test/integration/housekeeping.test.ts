@@ -69,7 +69,7 @@ async function keysBelow(stack: DevStack, prefix: string): Promise<string[]> {
 async function litter(stack: DevStack, doneId: string) {
   const done = `jobs/${doneId}/`
   const others = ['orphan', 'open'].map((key) =>
-    jobIdOf({ bucket: 'b', key, versionId: null, etag: 'e', channels: 'mix' }),
+    jobIdOf({ tenant: 'default', bucket: 'b', key, versionId: null, etag: 'e', channels: 'mix' }),
   )
   const [orphan, open] = others.map((id) => `jobs/${id}/`) as [string, string]
   const stays = await keysBelow(stack, '')

@@ -38,7 +38,13 @@ describe('a recording that is more than the settings allow', () => {
 it('an object that is not there is refused at once', async () => {
   const { ports } = stack
   const { signal } = new AbortController()
-  const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+  const options = {
+    channels: 'mix',
+    pace: 'max',
+    priority: 0,
+    deadlineAt: null,
+    tenant: 'default',
+  } as const
   const address = sourceAddress(ports.store, 'in/nowhere.wav')
   await expect(
     submitRecording(ports, { ...address, ...options }, { signal }),

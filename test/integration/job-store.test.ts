@@ -1,13 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
+import { HISTORY_ENTRIES_MAX } from '../../src/queue/contract/job-history.js'
 import type { JobRecord } from '../../src/queue/index.js'
-import { HISTORY_ENTRIES_MAX } from '../../src/queue/job-history.js'
+import { forgottenJobs, removeForgotten } from '../../src/queue/listed-jobs.js'
 import { RedisJobStore } from '../../src/queue/redis-job-store.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
 let server: TestRedis
+const open = new AbortController().signal
 const waiting = { place: 3, expectedStartAtMs: 9_000, reason: 'No KV blocks are free.' }
+
+async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
 
 beforeAll(async () => {
   server = await startTestRedis()
@@ -23,12 +31,13 @@ describe('the board on a real Redis', () => {
     sourceName: 'a\nb.wav',
     priority: 3,
     deadlineAt: null,
+    tenant: 'default',
     audioMsTotal: null,
     audioMsDone: 0,
     checkpointedAudioMs: 0,
-    triesSinceProgress: 0,
+    failuresSinceProgress: 0,
     fence: null,
-    attempts: 0,
+    attempt: 0,
     error: null,
     waiting: null,
     warnings: [],
@@ -58,8 +67,29 @@ describe('the board on a real Redis', () => {
     expect(one).toMatchObject({ status: 'running', audioMsDone: 80, sourceName: 'a\nb.wav' })
     expect(one?.reachedAtMs.running).toBeGreaterThan(1_000)
     expect(await jobStore.get('gone')).toBeNull()
-    expect((await jobStore.list({ limit: 10 })).map(({ jobId }) => jobId)).toEqual(['two', 'one'])
-    expect(await jobStore.list({ limit: 1 })).toHaveLength(1)
+    expect(
+      (await jobStore.list({ tenant: 'default', limit: 10 })).map(({ jobId }) => jobId),
+    ).toEqual(['two', 'one'])
+    expect(await jobStore.list({ tenant: 'default', limit: 1 })).toHaveLength(1)
+  })
+
+  it('lists the jobs of each tenant by themselves, and looks through those of all', async () => {
+    const { jobStore, redis, prefix } = await newJobStore()
+    const place = { redis, prefix }
+    await jobStore.create(record('one'))
+    await jobStore.create({ ...record('two'), tenant: 'other' })
+    const listed = async (tenant: string) =>
+      (await jobStore.list({ tenant, limit: 10 })).map(({ jobId }) => jobId)
+    expect(await listed('default')).toEqual(['one'])
+    expect(await listed('other')).toEqual(['two'])
+    expect(await listed('nobody')).toEqual([])
+    expect((await allOf(jobStore.openIds({ signal: open }))).sort()).toEqual(['one', 'two'])
+    expect(await redis.exists(`${prefix}:jobs:default`)).toBe(0)
+    await redis.del(`${prefix}:job:two`)
+    const forgotten = await allOf(forgottenJobs(place, { signal: open }))
+    expect(forgotten).toEqual([{ jobId: 'two', tenant: 'other', createdMs: 1_000 }])
+    await removeForgotten(place, { jobId: 'two', tenant: 'other' })
+    expect(await allOf(forgottenJobs(place, { signal: open }))).toEqual([])
   })
 
   it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
@@ -85,7 +115,7 @@ describe('the board on a real Redis', () => {
       })
     }
     await jobStore.create(record('one'))
-    const notes = (await jobStore.history('one')).map(({ note }) => note)
+    const notes = (await jobStore.history('one')).map(({ entry }) => entry)
     expect(notes).toHaveLength(HISTORY_ENTRIES_MAX)
     expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_ENTRIES_MAX + 5 })
     await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
@@ -108,7 +138,7 @@ describe('the board on a real Redis', () => {
       })
     }
     const told = (await jobStore.history('one')).map(
-      ({ note }) => note.kind === 'session-broke' && [note.engine, note.times],
+      ({ entry }) => entry.kind === 'session-broke' && [entry.engine, entry.times],
     )
     expect(told).toEqual([
       ['a:1', 3],
@@ -143,7 +173,7 @@ describe('the board on a real Redis', () => {
       jobStore.appendHistory('one', { kind: 'handed-back' }),
       jobStore.appendHistory('one', broke),
     ])
-    const kinds = (await jobStore.history('one')).map(({ note }) => note.kind)
+    const kinds = (await jobStore.history('one')).map(({ entry }) => entry.kind)
     expect(kinds).toEqual(['session-broke', 'handed-back', 'session-broke'])
   })
 

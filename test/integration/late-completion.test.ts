@@ -50,7 +50,7 @@ async function doneWhenAsked(stack: DevStack) {
 
 async function expectDoneOnce(stack: DevStack, jobId: string): Promise<void> {
   const record = await stack.ports.jobStore.get(jobId)
-  expect(record).toMatchObject({ status: 'completed', attempts: 1 })
+  expect(record).toMatchObject({ status: 'completed', attempt: 1 })
   expect(await stack.ports.queue.has(jobId)).toBe(false)
   expect(await stack.ports.store.head(audioKey(jobId), { signal }).catch(() => null)).toBeNull()
 }
@@ -75,7 +75,13 @@ describe('a job that is done while somebody looks at it', () => {
     await using stack = await startDevStack()
     const { jobId, ports } = await doneWhenAsked(stack)
     const address = sourceAddress(stack.ports.store, 'in/a.wav')
-    const how = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+    const how = {
+      channels: 'mix',
+      pace: 'max',
+      priority: 0,
+      deadlineAt: null,
+      tenant: 'default',
+    } as const
     const outcome = await submitRecording(ports, { ...address, ...how }, { signal })
     expect(outcome).toMatchObject({ kind: 'done', jobId })
     await expectDoneOnce(stack, jobId)

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readOutput } from '../../src/cli/submit/results.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { type Submission, submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { cancelJob, retryJob } from '../../src/pipeline/lifecycle/end-job.js'
 import { reconcileJobs } from '../../src/pipeline/lifecycle/reconcile-jobs.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 
@@ -40,7 +40,13 @@ async function submit(
   const key = `in/${name}`
   await stack.ports.store.put(key, bytes, { signal })
   const address = sourceAddress(stack.ports.store, key)
-  const options = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+  const options = {
+    channels: 'mix',
+    pace: 'max',
+    priority: 0,
+    deadlineAt: null,
+    tenant: 'default',
+  } as const
   return await submitRecording(stack.ports, { ...address, ...options, ...changes }, { signal })
 }
 
@@ -140,7 +146,7 @@ describe('a recording in storage becomes a transcript', () => {
     await Promise.all([stack.startWorker(), stack.startWorker()])
     const records = await stack.ended(jobIds)
     expect(records.map(({ status }) => status)).toEqual(jobIds.map(() => 'completed'))
-    expect(records.map(({ attempts }) => attempts)).toEqual(jobIds.map(() => 1))
+    expect(records.map(({ attempt: attempts }) => attempts)).toEqual(jobIds.map(() => 1))
     for (const [index, jobId] of jobIds.entries()) {
       expectWords(await transcript(stack, jobId), recordings[index] as ToneRecording)
       const keys = await keysOf(stack, `jobs/${jobId}/`)
@@ -159,7 +165,7 @@ describe('what goes wrong on the way', () => {
     const recording = await toneRecording({ folder, seed: 4, count: 20 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     const [record] = await stack.ended([jobId])
-    expect(record).toMatchObject({ status: 'completed', attempts: 1, error: null })
+    expect(record).toMatchObject({ status: 'completed', attempt: 1, error: null })
     expectWords(await transcript(stack, jobId), recording)
     const metrics = JSON.parse(await output(stack, jobId, 'metrics.json'))
     expect(metrics).toMatchObject({ reconnects: 1, rotations: 0 })
@@ -171,7 +177,7 @@ describe('what goes wrong on the way', () => {
     const recording = await toneRecording({ folder, seed: 5, count: 8 })
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     const [record] = await stack.ended([jobId])
-    expect(record).toMatchObject({ status: 'completed', attempts: 1, warnings: [] })
+    expect(record).toMatchObject({ status: 'completed', attempt: 1, warnings: [] })
     const stored = await transcript(stack, jobId)
     expectWords(stored, recording)
     expect(stored.timing).toMatchObject({ method: 'token-step', verified: true })
@@ -190,14 +196,14 @@ describe('what goes wrong on the way', () => {
     expect(record).toMatchObject({
       status: 'failed',
       error: { code: 'engine_crashed' },
-      attempts: 3,
+      attempt: 3,
     })
     expect(await keysOf(stack, `jobs/${jobId}/a3/`)).toEqual([`jobs/${jobId}/a3/failure.json`])
     expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
     stack.standin.setFaults([])
     while (await stack.ports.queue.has(jobId)) await new Promise((resolve) => setImmediate(resolve))
     await retryJob(stack.ports, jobId, { signal })
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 4 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 4 }])
     expectWords(await transcript(stack, jobId), recording)
     await expect(retryJob(stack.ports, jobId, { signal })).rejects.toThrow('is done')
   })
@@ -209,10 +215,10 @@ describe('what goes wrong on the way', () => {
     const { jobId } = await submit(stack, 'a.wav', recording.bytes)
     await until(async () => (await stack.ports.jobStore.get(jobId))?.waiting != null)
     const record = await stack.ports.jobStore.get(jobId)
-    expect(record).toMatchObject({ status: 'queued', attempts: 0, waiting: { place: 1 } })
+    expect(record).toMatchObject({ status: 'queued', attempt: 0, waiting: { place: 1 } })
     expect(record?.waiting?.reason).toContain('No engine is up')
     stack.standin.setFaults([])
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 1 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 1 }])
     expectWords(await transcript(stack, jobId), recording)
   })
 
@@ -243,7 +249,7 @@ describe('what goes wrong on the way', () => {
     await first.drain()
     expect((await stack.ports.jobStore.get(jobId))?.status).toBe('queued')
     await stack.startWorker()
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 2 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 2 }])
     expectWords(await transcript(stack, jobId), recording)
   })
 
@@ -291,7 +297,7 @@ describe('a recording longer than a session may be', () => {
     await stack.startWorker()
     const recording = await toneRecording({ folder, seed: 13, count: 80 })
     const { jobId } = await submit(stack, 'long.wav', recording.bytes, { pace: 2 })
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 1 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 1 }])
     const result = await transcript(stack, jobId)
     expectWords(result, recording)
     expect(result.legs.length).toBeGreaterThan(4)

@@ -22,15 +22,24 @@ describe('jobs of workers that are lost', () => {
   ])('a job that %s while six workers were lost is not set aside', async (_, begun, told) => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await openTestQueue(server)
     await queue.enqueue('transcribe', 'bystander', { priority: 0 })
-    const tries = { failures: 0, takeovers: 0, stallsSeen: 0, begunSeen: 6, checkpointedAudioMs: 0 }
+    const tries = {
+      failuresSinceProgress: 0,
+      takeovers: 0,
+      stallsSeen: 0,
+      begunSeen: 6,
+      checkpointedAudioMs: 0,
+    }
     const data = JSON.stringify({ jobId: 'bystander', tries })
     await redis.hset(`${prefix}:transcribe:bystander`, 'stc', 6, 'data', data)
     const numbers: number[] = []
     const taken: number[] = []
-    await startWorker(async ({ number }) => void numbers.push(number), {
-      begun: async () => begun,
-      onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
-    })
+    await startWorker(
+      async ({ failuresSinceProgress }) => void numbers.push(failuresSinceProgress + 1),
+      {
+        begun: async () => begun,
+        onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
+      },
+    )
     await until(() => numbers.length + ends.length > 0)
     await close()
     expect(numbers).toEqual([1])

@@ -29,8 +29,8 @@ describe('a job that waits for room', () => {
     const { queue, ends, startWorker, until, close } = await newQueue(1)
     const numbers: number[] = []
     await queue.enqueue('transcribe', 'job', { priority: 0 })
-    await startWorker(async ({ number }) => {
-      numbers.push(number)
+    await startWorker(async ({ failuresSinceProgress }) => {
+      numbers.push(failuresSinceProgress + 1)
       if (numbers.length <= 5) throw noRoom(1)
       throw new UpstreamError('engine_crashed', 'Gone.')
     })

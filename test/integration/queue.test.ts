@@ -55,10 +55,11 @@ describe('the queue on a real Redis', () => {
   it('tries again what may succeed, fails at once what cannot, and frees the id for a new try', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
     const numbers: Record<string, number[]> = { flaky: [], bad: [], hopeless: [] }
-    await startWorker(async ({ jobId, number }) => {
-      numbers[jobId]?.push(number)
+    await startWorker(async ({ jobId, failuresSinceProgress }) => {
+      numbers[jobId]?.push(failuresSinceProgress + 1)
       if (jobId === 'bad') throw new InputError('media_corrupt', 'It is no audio.')
-      if (jobId === 'hopeless' || number === 1) throw new UpstreamError('engine_crashed', 'Gone.')
+      if (jobId === 'hopeless' || failuresSinceProgress === 0)
+        throw new UpstreamError('engine_crashed', 'Gone.')
     })
     for (const id of ['flaky', 'bad', 'hopeless']) {
       await queue.enqueue('transcribe', id, { priority: 0 })
@@ -79,7 +80,7 @@ describe('the queue on a real Redis', () => {
           retryable: false,
           stage: 'transcribe',
         },
-        tries: 1,
+        failuresSinceProgress: 1,
       },
     })
     while (await queue.has('bad')) await new Promise((resolve) => setImmediate(resolve))
@@ -93,8 +94,8 @@ describe('the queue on a real Redis', () => {
     const safe = [0, 0, 60_000, 60_000, 60_000] // after each try; the third one got somewhere
     const numbers: number[] = []
     await startWorker(
-      async ({ number }) => {
-        numbers.push(number)
+      async ({ failuresSinceProgress }) => {
+        numbers.push(failuresSinceProgress + 1)
         throw new UpstreamError('engine_crashed', 'Gone.')
       },
       { checkpointedAudioMs: async () => safe[numbers.length - 1] ?? 0 },
@@ -103,7 +104,10 @@ describe('the queue on a real Redis', () => {
     await until(() => ends.some(({ end }) => end.kind === 'failed'))
     await close()
     expect(numbers).toEqual([1, 2, 3, 2, 3])
-    expect(ends.map(({ end }) => ('tries' in end ? end.tries : null))).toEqual([1, 2, 1, 2, 3])
+    const counted = ends.map(({ end }) =>
+      'failuresSinceProgress' in end ? end.failuresSinceProgress : null,
+    )
+    expect(counted).toEqual([1, 2, 1, 2, 3])
     expect(ends.at(-1)?.end).toMatchObject({ kind: 'failed', error: { retryable: true } })
   })
 
@@ -115,15 +119,23 @@ describe('the queue on a real Redis', () => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
     await queue.enqueue('transcribe', 'killer', { priority: 0 })
     const entry = `${prefix}:transcribe:killer`
-    const progress = { failures: 2, takeovers: 3, stallsSeen: 5, checkpointedAudioMs: 0 }
+    const progress = {
+      failuresSinceProgress: 2,
+      takeovers: 3,
+      stallsSeen: 5,
+      checkpointedAudioMs: 0,
+    }
     const tries = checkpointedAudioMs > 0 ? progress : undefined
     await redis.hset(entry, 'stc', stalls, 'data', JSON.stringify({ jobId: 'killer', tries }))
     const numbers: number[] = []
     const taken: number[] = []
-    await startWorker(async ({ number }) => void numbers.push(number), {
-      checkpointedAudioMs: async () => checkpointedAudioMs,
-      onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
-    })
+    await startWorker(
+      async ({ failuresSinceProgress }) => void numbers.push(failuresSinceProgress + 1),
+      {
+        checkpointedAudioMs: async () => checkpointedAudioMs,
+        onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
+      },
+    )
     await until(() => numbers.length + ends.length > 0)
     await close()
     expect(numbers).toEqual(code === null ? [1] : [])
@@ -148,7 +160,10 @@ describe('the queue on a real Redis', () => {
     await close()
     expect([bugs, done]).toEqual([['odd'], ['even']])
     expect(ends).toMatchObject([
-      { jobId: 'odd', end: { error: { code: 'internal', retryable: false }, tries: 1 } },
+      {
+        jobId: 'odd',
+        end: { error: { code: 'internal', retryable: false }, failuresSinceProgress: 1 },
+      },
     ])
   })
 
@@ -194,7 +209,9 @@ describe('the queue on a real Redis', () => {
     await first.drain()
     expect(new Set(ends.map(({ end }) => end.kind))).toEqual(new Set(['handed-back']))
     const done: number[] = []
-    await startWorker(async ({ number }) => void done.push(number))
+    await startWorker(
+      async ({ failuresSinceProgress }) => void done.push(failuresSinceProgress + 1),
+    )
     await until(() => done.length === 1)
     await close()
     expect(done).toEqual([1])

@@ -33,7 +33,7 @@ describe('a recording of three hours', () => {
     })
     expect(recording.durationMs).toBeGreaterThan(MINUTES * 60_000 * 0.999)
     const jobId = await submitTo(stack, 'long.flac', recording.bytes)
-    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempts: 1 }])
+    expect(await stack.ended([jobId])).toMatchObject([{ status: 'completed', attempt: 1 }])
     const stored = await transcriptOf(stack, jobId)
     expectWords(stored, recording)
     expectContiguous(stored, recording)

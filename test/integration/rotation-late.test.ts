@@ -32,7 +32,7 @@ describe('a leg whose session falls behind', () => {
     })
     const jobId = await submitTo(stack, 'a.wav', recording.bytes, { pace: 4 })
     expect(await stack.ended([jobId])).toMatchObject([
-      { status: 'completed', attempts: 1, error: null },
+      { status: 'completed', attempt: 1, error: null },
     ])
     const stored = await transcriptOf(stack, jobId)
     expectWords(stored, recording)

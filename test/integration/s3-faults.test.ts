@@ -166,8 +166,8 @@ describe('a job whose S3', () => {
     const { jobId, recording } = await submitted('revoked.wav')
     await expectComplete(jobId, recording)
     expect([analysis.strikes, audio.strikes]).toEqual([1, 1])
-    const notes = (await stack.ports.jobStore.history(jobId)).map(({ note }) => note)
-    expect(notes.filter(({ kind }) => kind === 'try-failed')).toMatchObject([
+    const notes = (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry)
+    expect(notes.filter(({ kind }) => kind === 'attempt-failed')).toMatchObject([
       { error: { code: 'storage_unavailable', retryable: true } },
       { error: { code: 'storage_unavailable', retryable: true } },
     ])
@@ -186,10 +186,10 @@ describe('a job whose S3', () => {
       }
       const first = set(gone, { times: 1, when: asks('PUT', '/audio.flac'), onStrike })
       const { jobId, recording } = await submitted(`${code}.wav`)
-      const { error, triesSinceProgress } = await failedCard(jobId)
+      const { error, failuresSinceProgress } = await failedCard(jobId)
       expect(error).toMatchObject({ code: ours, detail: expect.stringMatching(words) })
       expect(error?.detail).toContain('s3://meetings/archive')
-      expect([first.strikes, triesSinceProgress]).toEqual([1, stack.settings.queue.attemptsMax])
+      expect([first.strikes, failuresSinceProgress]).toEqual([1, stack.settings.queue.attemptsMax])
       for (const fault of standing) fault.lift()
       // What still stands in the queue isn't looked at.
       while (await stack.ports.queue.has(jobId)) await turn()

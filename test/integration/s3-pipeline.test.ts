@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readOutput } from '../../src/cli/submit/results.js'
 import { systemClock } from '../../src/kernel/clock.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
 import { openObjectStore } from '../../src/storage/open-object-store.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
 import { type Radosgw, startRadosgw } from '../fakes/radosgw.js'
@@ -15,7 +15,13 @@ import { runCli } from '../fakes/run-cli.js'
 import { toneRecording } from '../fakes/tone-recording.js'
 
 const signal = new AbortController().signal
-const submission = { channels: 'mix', pace: 'max', priority: 0, deadlineAt: null } as const
+const submission = {
+  channels: 'mix',
+  pace: 'max',
+  priority: 0,
+  deadlineAt: null,
+  tenant: 'default',
+} as const
 let server: Radosgw
 let stack: DevStack
 let folder: string

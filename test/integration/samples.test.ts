@@ -7,9 +7,9 @@ import {
 } from '../../gpu/standin/recognizers/pocketsphinx-recognizer.js'
 import { projectRoot } from '../../src/app/project-root.js'
 import { readSamples } from '../../src/cli/stack/samples.js'
-import { readOutput } from '../../src/cli/submit/results.js'
 import { submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../src/pipeline/result/read-output.js'
 import type { JobRecord } from '../../src/queue/index.js'
 import { comparableWords, wordErrorRate } from '../../src/transcript/words/word-error-rate.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
@@ -48,7 +48,7 @@ beforeAll(async () => {
   const { ports } = stack
   const jobs: { name: string; jobId: string }[] = []
   for (const sample of await readSamples(projectRoot(), ports.store, { signal })) {
-    const options = { pace: 'max', priority: 0, deadlineAt: null } as const
+    const options = { pace: 'max', priority: 0, deadlineAt: null, tenant: 'default' } as const
     const source = await sample.locate()
     const submission = { ...source, ...options, name: sample.name, channels: sample.channels }
     const { jobId } = await submitRecording(ports, submission, { signal })

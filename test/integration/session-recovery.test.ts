@@ -71,7 +71,7 @@ async function carry(
   const jobId = await submitTo(stack, `${connections}.wav`, recording.bytes, changes)
   const [record] = await stack.ended([jobId])
   standin.setFaults([])
-  expect(record).toMatchObject({ status: 'completed', attempts: 1, error: null })
+  expect(record).toMatchObject({ status: 'completed', attempt: 1, error: null })
   const stored = await transcriptOf(stack, jobId)
   const metrics: { reconnects: number; stalls: number } = JSON.parse(
     await outputOf(stack, jobId, 'metrics.json'),

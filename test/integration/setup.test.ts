@@ -15,7 +15,7 @@ const npmCall = 'npm ci --include=dev --ignore-scripts'
 
 /** What `setup.mjs` and its parts export, of the copy in a checkout. */
 async function scriptOf(checkout: BareCheckout, name: string) {
-  return await import(pathToFileURL(join(checkout.folder, 'src/cli', name)).href)
+  return await import(pathToFileURL(join(checkout.folder, 'src/cli/setup', name)).href)
 }
 
 async function setUp(checkout: BareCheckout, purpose: string, options: object = {}) {

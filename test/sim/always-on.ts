@@ -40,6 +40,7 @@ export async function runAlwaysOn(
 function endlessJobs(count: number, durationMs: number, seed: number): NightJob[] {
   const random = seededRandom(seed)
   return Array.from({ length: count }, (_, at) => ({
+    tenant: 'default',
     jobId: `meeting-${at}`,
     name: `meeting ${at}`,
     priority: 0,

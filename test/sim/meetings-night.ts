@@ -63,6 +63,7 @@ function meetings(seed: number): NightJob[] {
   return Array.from({ length: MEETINGS }, (_, at) => {
     const cuts = randomCuts(random, { durationS: meetingS(random, SHAPE), pauseEveryS: 6 })
     return {
+      tenant: 'default',
       jobId: `meeting-${at}`,
       name: `meeting ${at}`,
       priority: 0,

@@ -71,7 +71,15 @@ function demandsOf(lengthsS: readonly number[], seed: number): SessionDemand[] {
     const cuts = randomCuts(random, { durationS, pauseEveryS: 6 })
     const lane = { pace: 1, fromFrame: 0, cuts, remainingMs: framesOf(cuts) * STEP_MS }
     const jobId = `recording-${at}`
-    return { jobId, name: jobId, priority: 0, deadlineMs: null, live: false, lanes: [lane] }
+    return {
+      tenant: 'default',
+      jobId,
+      name: jobId,
+      priority: 0,
+      deadlineMs: null,
+      live: false,
+      lanes: [lane],
+    }
   })
 }
 

@@ -146,6 +146,7 @@ function randomJob(
   const arrivalMs = random.uniform() * spreadMs
   const isUrgent = random.uniform() < 0.2
   return {
+    tenant: 'default',
     jobId: `job-${at}`,
     name: `recording ${at}`,
     priority: random.uniform() < 0.2 ? between(random, 0, 10) : 0,

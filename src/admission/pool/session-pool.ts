@@ -5,13 +5,12 @@ import type { Waiter, WaitingList, WaitReason } from '../index.js'
 import { LaneChain } from '../lane/lane-chain.js'
 import type { LocalChains } from '../lane/local-chains.js'
 import type { Ledger } from '../ledger/ledger.js'
-import { laneLoadWith, lanesRunning } from '../ledger/ledger-changes.js'
+import { lanesRunning } from '../ledger/ledger-changes.js'
 import type { LedgerClient } from '../ledger/ledger-client.js'
 import type { CutOption } from '../legs/cut-option.js'
-import { FILL_SHARE } from '../legs/cut-search.js'
 import type { LegPlan } from '../legs/plan-legs.js'
-import { type EnginePlan, legFramesFor, withMore } from '../load/engine-plan.js'
 import { type CandidateLane, type Decision, decide, isParked } from './decide.js'
+import { hasLane, legFramesWith, roomOf, shareUsed } from './engine-room.js'
 import { waitingOrder } from './waiting-order.js'
 
 /** Jobs that are told in one round that there may be room for them. */
@@ -32,6 +31,7 @@ const MOVE_GAIN = 1.5
 /** A job that asks for the sessions of all its lanes. */
 export interface SessionDemand {
   jobId: string
+  tenant: string
   name: string
   /** 0 to 1000; higher goes first. */
   priority: number
@@ -331,17 +331,16 @@ export class SessionPool {
 
   /** Lanes that the engines could take beside those that they carry, on average. */
   private room(clients: readonly LedgerClient[]): number {
-    return clients.reduce((sum, client) => {
-      return sum + roomOf(client.planOf(client.ledger, client.nowMs()), client.ledger)
-    }, 0)
+    return clients.reduce((sum, client) => sum + roomOf(client), 0)
   }
 
   private waiterOf(demand: SessionDemand): Waiter {
-    const { jobId, priority, deadlineMs, lanes } = demand
+    const { jobId, tenant, priority, deadlineMs, lanes } = demand
     const remainingMs = Math.max(...lanes.map((lane) => lane.remainingMs))
     const sinceMs = Math.round(this.nowMs())
     const noRoomMs = null
-    return { jobId, lanes: lanes.length, priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
+    const standing = { priority, deadlineMs, remainingMs, sinceMs, noRoomMs }
+    return { jobId, tenant, lanes: lanes.length, ...standing }
   }
 
   private async lineWith(
@@ -359,40 +358,6 @@ export class SessionPool {
 /** Whether a job that waits for this would be passed by others that take what it waits for. */
 function holdsPlace(reason: WaitReason): boolean {
   return reason !== 'turn' && reason !== 'engines'
-}
-
-/** Most lanes that are counted as room: more are never let in in one round. */
-const ROOM_MAX = 1_024
-
-/** Lanes that one engine could take beside those that it carries, on average. */
-function roomOf(plan: EnginePlan, ledger: Ledger): number {
-  const laneLoad = laneLoadWith(ledger, [])
-  const byLimit = Math.max(0, plan.limits.lanes - laneLoad.lanes)
-  if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
-  // Known curves can't be averaged: the next one asks, and is answered exactly.
-  if (plan.policy !== 'elastic') return Math.min(1, byLimit)
-  let low = 0
-  let high = Math.min(ROOM_MAX, byLimit)
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (legFramesFor(plan, withMore(laneLoad, middle), FILL_SHARE) === null) high = middle - 1
-    else low = middle
-  }
-  return low
-}
-
-function hasLane(client: LedgerClient): boolean {
-  return lanesRunning(client.ledger) < client.planOf(client.ledger, client.nowMs()).limits.lanes
-}
-
-function legFramesWith(client: LedgerClient, more: number): number {
-  const plan = client.planOf(client.ledger, client.nowMs())
-  return legFramesFor(plan, withMore(laneLoadWith(client.ledger, []), more), FILL_SHARE) ?? 0
-}
-
-function shareUsed(client: LedgerClient): number {
-  const { kvBlocks } = client.planOf(client.ledger, client.nowMs()).limits
-  return lanesRunning(client.ledger) / Math.max(1, kvBlocks)
 }
 
 function chainId(jobId: string, lane: number): string {

@@ -2,12 +2,13 @@ import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
 import { isoTime } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import { cancelJob, retryFailedJobs, retryJob } from '../../pipeline/lifecycle/end-job.js'
 import { recordOfJob } from '../../pipeline/lifecycle/record-of-job.js'
+import { historyObjects, jobObject } from '../../queue/contract/job-object.js'
 import type { JobRecord } from '../../queue/index.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { eventLine } from '../jobs/history-text.js'
-import { historyJson, jobJson } from '../jobs/job-json.js'
 import { jobReport } from '../jobs/job-report.js'
 import { shortName, statusText } from '../jobs/progress-view.js'
 import { openRunning } from '../open-running.js'
@@ -63,9 +64,9 @@ async function list(
     throw new InputError('input_unsupported', `--limit takes 1 to 10000, not "${options.limit}".`)
   }
   await using ports = await openRunning(context, context.stop.drain)
-  const records = await ports.jobStore.list({ limit })
+  const records = await ports.jobStore.list({ tenant: DEFAULT_TENANT, limit })
   if (options.json) {
-    context.terminal.out(JSON.stringify({ jobs: records.map(jobJson) }, null, 2))
+    context.terminal.out(JSON.stringify({ jobs: records.map(jobObject) }, null, 2))
     return EXIT.done
   }
   if (records.length === 0)
@@ -100,7 +101,7 @@ async function show(context: CommandContext, jobId: string, json: boolean): Prom
   const history = await ports.jobStore.history(jobId)
   if (json) {
     const outputs = manifest?.outputs ?? []
-    const document = { ...jobJson(record), outputs, history: historyJson(history, jobId) }
+    const document = { ...jobObject(record), outputs, history: historyObjects(history, jobId) }
     context.terminal.out(JSON.stringify(document, null, 2))
   } else {
     const options = { location: ports.store.location, nowMs: context.clock.wallMs() }

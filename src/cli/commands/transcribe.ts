@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type OpenPorts, openPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
+import { outputKey, readOutput } from '../../pipeline/result/read-output.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
 import { progressView } from '../jobs/progress-view.js'
@@ -12,9 +13,7 @@ import {
   batchExitCode,
   collectResults,
   openOutFolder,
-  outputKey,
   type RecordingResult,
-  readOutput,
   resultJson,
   saveOutputs,
 } from '../submit/results.js'

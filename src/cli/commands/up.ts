@@ -4,20 +4,18 @@ import { EXIT } from '../../app/exit-code.js'
 import { type OpenPorts, openPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
 import { orAbort } from '../../kernel/abort.js'
-import { isFinal, type JobStatus } from '../../queue/index.js'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
+import { watchInbox } from '../../pipeline/intake/inbox.js'
+import { outputKey } from '../../pipeline/result/read-output.js'
+import { isFinal, type JobStatus } from '../../queue/contract/job-status.js'
+import { SUBMISSION_DEFAULTS } from '../../queue/contract/submission-options.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
 import { type ProgressView, progressView, shortName } from '../jobs/progress-view.js'
 import { watchJobs } from '../jobs/watch-jobs.js'
-import { watchInbox } from '../stack/inbox.js'
 import { readSamples } from '../stack/samples.js'
 import { type Stack, startStack } from '../stack/stack.js'
-import {
-  batchExitCode,
-  collectResults,
-  outputKey,
-  type RecordingResult,
-} from '../submit/results.js'
+import { batchExitCode, collectResults, type RecordingResult } from '../submit/results.js'
 import { type Submitted, submitOne } from '../submit/submit-sources.js'
 import { table } from '../terminal.js'
 
@@ -57,7 +55,7 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
 /** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
 async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
-  const records = await ports.jobStore.list({ limit: CARDS_MAX })
+  const records = await ports.jobStore.list({ tenant: DEFAULT_TENANT, limit: CARDS_MAX })
   const open = records.filter(({ status }) => !isFinal(status))
   const running = open.filter(({ status }) => RUNNING.has(status))
   const which = open.length === 1 ? 'one recording goes' : `${open.length} recordings go`
@@ -81,7 +79,7 @@ async function transcribeSamples(
   try {
     const submitted: Submitted[] = []
     for (const sample of await readSamples(context.root, ports.store, { signal })) {
-      const options = { channels: sample.channels, pace: 1, priority: 0, deadlineAt: null }
+      const options = { ...SUBMISSION_DEFAULTS, channels: sample.channels }
       submitted.push(await submitOne(ports, sample, options, signal))
     }
     const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])

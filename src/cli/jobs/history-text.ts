@@ -1,25 +1,25 @@
 import { printable } from '../../app/printable.js'
 import type { ErrorCode } from '../../kernel/errors.js'
-import { FAILURE_CODES } from '../../queue/failure-codes.js'
-import type { DatedNote, JobNote, StreamedEvent } from '../../queue/index.js'
-import { HISTORY_ENTRIES_MAX } from '../../queue/job-history.js'
+import { FAILURE_CODES } from '../../queue/contract/failure-codes.js'
+import { HISTORY_ENTRIES_MAX } from '../../queue/contract/job-history.js'
+import type { DatedHistoryEntry, JobHistoryEntry, StreamedEvent } from '../../queue/index.js'
 import { clockText } from '../terminal.js'
 
 const DAY_MS = 24 * 3_600_000
 
 /** What happened to a job, oldest first: one line each, with the time of who reads it. Pure. */
 export function historyLines(
-  history: readonly DatedNote[],
+  history: readonly DatedHistoryEntry[],
   options: { nowMs: number; audioMsTotal: number | null },
 ): string[] {
   const [first] = history
   if (!first) return []
-  const isFull = history.length >= HISTORY_ENTRIES_MAX && first.note.kind !== 'submitted'
+  const isFull = history.length >= HISTORY_ENTRIES_MAX && first.entry.kind !== 'submitted'
   const withDate = options.nowMs - first.atMs >= DAY_MS
   return [
     ...(isFull ? ['…  what was before is no longer kept'] : []),
-    ...history.map(({ atMs, note }) => {
-      return `${stampText(atMs, withDate)}  ${noteText(note, options.audioMsTotal)}`
+    ...history.map(({ atMs, entry }) => {
+      return `${stampText(atMs, withDate)}  ${entryText(entry, options.audioMsTotal)}`
     }),
   ]
 }
@@ -70,9 +70,9 @@ export function eventLine({ atMs, event }: StreamedEvent, nowMs: number): string
   }
 }
 
-function noteText(note: JobNote, audioMsTotal: number | null): string {
+function entryText(entry: JobHistoryEntry, audioMsTotal: number | null): string {
   const audio = (ms: number) => audioText(ms, audioMsTotal)
-  switch (note.kind) {
+  switch (entry.kind) {
     case 'submitted':
       return 'submitted'
     case 'retried':
@@ -80,37 +80,38 @@ function noteText(note: JobNote, audioMsTotal: number | null): string {
     case 'found':
       return 'Redis had lost it; found in storage and queued again'
     case 'waiting':
-      return `waited for room: ${printable(note.reason)}`
+      return `waited for room: ${printable(entry.reason)}`
     case 'admitted': {
       const where =
-        note.engines.length > 0 ? `, on ${note.engines.map(printable).join(' and ')}` : ''
-      return note.checkpointedAudioMs > 0
-        ? `try ${note.fence} went on after ${audio(note.checkpointedAudioMs)}${where}`
-        : `try ${note.fence} began${where}`
+        entry.engines.length > 0 ? `, on ${entry.engines.map(printable).join(' and ')}` : ''
+      return entry.checkpointedAudioMs > 0
+        ? `attempt ${entry.attempt} went on after ${audio(entry.checkpointedAudioMs)}${where}`
+        : `attempt ${entry.attempt} began${where}`
     }
     case 'session-broke': {
-      return `lost ${sessionsText(note.times)} on ${printable(note.engine)}: ${reasonText(note.code)}`
+      return `lost ${sessionsText(entry.times)} on ${printable(entry.engine)}: ${reasonText(entry.code)}`
     }
-    case 'session-freed': {
-      return `gave up ${sessionsText(note.times)} on ${printable(note.engine)}, so that the others there could go on`
+    case 'session-evicted': {
+      return `gave up ${sessionsText(entry.times)} on ${printable(entry.engine)}, so that the others there could go on`
     }
-    case 'try-failed': {
-      const { detail, code } = note.error
-      const how = `failed${againText(note.tries)}: ${printable(detail)} [${code}]`
-      return `${how} To be tried again after ${roughText(note.backoffMs)}`
+    case 'attempt-failed': {
+      const { detail, code } = entry.error
+      const how = `failed${againText(entry.failuresSinceProgress)}: ${printable(detail)} [${code}]`
+      return `${how} To be tried again after ${roughText(entry.backoffMs)}`
     }
     case 'taken-over': {
       const rest =
-        note.checkpointedAudioMs > 0 ? `, with ${audio(note.checkpointedAudioMs)} safe` : ''
-      return `its worker was lost${againText(note.takeovers)}; another one took it over${rest}`
+        entry.checkpointedAudioMs > 0 ? `, with ${audio(entry.checkpointedAudioMs)} safe` : ''
+      return `its worker was lost${againText(entry.takeovers)}; another one took it over${rest}`
     }
     case 'handed-back':
       return 'its worker was stopped and handed it back'
     case 'canceled':
       return 'canceled'
     case 'failed': {
-      const how = note.tries > 1 ? `gave up after ${note.tries} tries without progress` : 'failed'
-      return `${how}: ${reasonText(note.error.code)}`
+      const times = entry.failuresSinceProgress
+      const how = times > 1 ? `gave up after ${times} failures without progress` : 'failed'
+      return `${how}: ${reasonText(entry.error.code)}`
     }
   }
 }

@@ -1,6 +1,7 @@
 import { printable } from '../../app/printable.js'
-import { adviceOn, FAILURE_CODES } from '../../queue/failure-codes.js'
-import { type DatedNote, isFinal, type JobRecord, type JobWaiting } from '../../queue/index.js'
+import { adviceOn, FAILURE_CODES } from '../../queue/contract/failure-codes.js'
+import { isFinal } from '../../queue/contract/job-status.js'
+import type { DatedHistoryEntry, JobRecord, JobWaiting } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import { clockText } from '../terminal.js'
 import { audioText, historyLines, ordinal, stampText } from './history-text.js'
@@ -11,7 +12,7 @@ const DAY_MS = 24 * 3_600_000
 /** What is known of a job: its card, what happened to it, and its commit, if it has one. */
 export interface ToldJob {
   record: JobRecord
-  history: readonly DatedNote[]
+  history: readonly DatedHistoryEntry[]
   manifest: ManifestDocument | null
 }
 
@@ -50,7 +51,7 @@ function amounts({ status, audioMsTotal, audioMsDone, checkpointedAudioMs }: Job
 function doneLine(
   { reachedAtMs, createdAtMs }: JobRecord,
   nowMs: number,
-  history: readonly DatedNote[],
+  history: readonly DatedHistoryEntry[],
 ): string {
   const doneAtMs = reachedAtMs.completed ?? nowMs
   const fromMs = history[0]?.atMs ?? createdAtMs

@@ -1,5 +1,6 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
-import { isFinal, type JobRecord, type JobStore } from '../../queue/index.js'
+import { isFinal } from '../../queue/contract/job-status.js'
+import type { JobRecord, JobStore } from '../../queue/index.js'
 import type { ProgressView } from './progress-view.js'
 
 /** How often the board is looked at. */

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { InputError, reasonOf, systemCode } from '../../kernel/errors.js'
 import type { Pace } from '../../media/replay-schedule.js'
-import { PRIORITY_MAX } from '../../queue/bullmq-job-queue.js'
-import { deadlineOf } from '../submit/submit-options.js'
+import { deadlineOf, PRIORITY_MAX } from '../../queue/contract/submission-options.js'
 import type { PlanRecording } from './plan-recording.js'
 
 /** Longest file that is read; a line is some 40 bytes. */

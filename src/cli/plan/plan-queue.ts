@@ -1,18 +1,20 @@
 import pLimit from 'p-limit'
 import { UpstreamError } from '../../kernel/errors.js'
 import { s3Address } from '../../kernel/location.js'
+import { readJobDocument } from '../../pipeline/intake/read-job.js'
 import { sourceOf } from '../../pipeline/intake/source-address.js'
 import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openJobs } from '../../pipeline/lifecycle/reconcile-jobs.js'
-import { isFinal, type JobRecord } from '../../queue/index.js'
+import { isFinal } from '../../queue/contract/job-status.js'
+import type { JobRecord } from '../../queue/index.js'
 import {
   type AnalysisDocument,
   analysisDocument,
 } from '../../storage/documents/analysis-document.js'
-import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
+import type { JobDocument } from '../../storage/documents/job-document.js'
 import { readJson } from '../../storage/documents/stored-json.js'
 import type { ObjectStore } from '../../storage/index.js'
-import { analysisKey, jobKey } from '../../storage/keys.js'
+import { analysisKey } from '../../storage/keys.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext } from '../command-context.js'
 import { openRunning } from '../open-running.js'
@@ -75,7 +77,7 @@ async function readJobs(
   const jobs = await Promise.all(
     jobIds.map((jobId) =>
       limit(async () => {
-        const document = await readJson(stores.store, jobKey(jobId), jobDocument, { signal })
+        const document = await readJobDocument(stores.store, jobId, { signal })
         const record = await options.record(jobId)
         if (!document || (record && isFinal(record.status))) return null
         const key = analysisKey(jobId)

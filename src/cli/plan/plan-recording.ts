@@ -2,6 +2,7 @@ import type { SessionDemand } from '../../admission/pool/session-pool.js'
 import type { Settings } from '../../config/schema.js'
 import type { MsRange } from '../../kernel/ms-range.js'
 import { seededRandom } from '../../kernel/seeded-random.js'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import type { Pace } from '../../media/replay-schedule.js'
 import { msToSamples, STEP_MS } from '../../model/pcm.js'
 import { findCuts } from '../../pipeline/replay/find-cuts.js'
@@ -61,7 +62,7 @@ export function demandsOf(
       return { pace, fromFrame: fromFrame + doneFrames, cuts, remainingMs }
     })
     const priority = isRunning ? RUNNING_PRIORITY : recording.priority
-    return { jobId, name, priority, deadlineMs, live: false, lanes }
+    return { tenant: DEFAULT_TENANT, jobId, name, priority, deadlineMs, live: false, lanes }
   })
 }
 

@@ -6,9 +6,9 @@ import { printable } from '../../app/printable.js'
 import { ConfigError, reasonOf } from '../../kernel/errors.js'
 import { locationOf } from '../../kernel/location.js'
 import { readManifest } from '../../pipeline/result/commit-result.js'
+import { readOutput } from '../../pipeline/result/read-output.js'
 import type { JobRecord, Stage } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
-import type { ResultName } from '../../storage/keys.js'
 import type { Submitted } from './submit-sources.js'
 
 /** What one recording came to in the end. */
@@ -60,23 +60,6 @@ export function batchExitCode(results: readonly RecordingResult[]): number {
   if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
   if (results.some(({ error }) => error?.code === 'config_invalid')) return EXIT.config
   return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
-}
-
-/** The key of one output file of a result, or null. */
-export function outputKey(manifest: ManifestDocument, name: ResultName): string | null {
-  return manifest.outputs.find((output) => output.name === name)?.key ?? null
-}
-
-/** Reads one output file whole; transcripts are small. */
-export async function readOutput(
-  ports: OpenPorts,
-  key: string,
-  { signal }: { signal: AbortSignal },
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  const { body } = await ports.store.get(key, { signal })
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 /** Makes sure of a folder for results before there are any. @throws ConfigError naming `--out` */

@@ -3,9 +3,9 @@ import type { OpenPorts } from '../../app/open-ports.js'
 import { ConfigError, InputError, type NightscribeError } from '../../kernel/errors.js'
 import { locationOf } from '../../kernel/location.js'
 import { type SubmitOutcome, submitRecording } from '../../pipeline/intake/submit-recording.js'
+import type { SubmissionOptions } from '../../queue/contract/submission-options.js'
 import type { CommandContext } from '../command-context.js'
 import { type ExpandedSource, expandSources } from './expand-sources.js'
-import type { SubmitOptions } from './submit-options.js'
 
 /** One recording that was to be submitted, and what came of it. */
 export interface Submitted {
@@ -23,7 +23,7 @@ export interface Submitted {
 export async function submitSources(
   context: CommandContext,
   ports: OpenPorts,
-  request: { arguments: readonly string[]; options: SubmitOptions; signal: AbortSignal },
+  request: { arguments: readonly string[]; options: SubmissionOptions; signal: AbortSignal },
 ): Promise<Submitted[]> {
   const { settings, cwd, random } = context
   const { signal } = request
@@ -49,7 +49,7 @@ export async function submitSources(
 export async function submitOne(
   ports: OpenPorts,
   source: ExpandedSource,
-  options: SubmitOptions,
+  options: SubmissionOptions,
   signal: AbortSignal,
 ): Promise<Submitted> {
   const { name } = source

@@ -7,6 +7,7 @@ import type { OpenPorts } from '../../app/open-ports.js'
 import { planOf } from '../../engines/engine-plan-of.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
 import { sleepFor } from '../../kernel/clock.js'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { CommandContext } from '../command-context.js'
 import type { LetIn } from './step-ports.js'
@@ -37,7 +38,8 @@ export function letInByLedger(
     const endFrame = Math.ceil(audioMs / STEP_MS)
     const cuts = [{ endFrame, nextFrame: endFrame, kind: 'end' as const }]
     const lanes = [{ pace, fromFrame: 0, cuts, remainingMs: audioMs / pace }]
-    const demand = { jobId, name: `Session ${index}`, priority: 0, deadlineMs: null, live: false }
+    const who = { jobId, tenant: DEFAULT_TENANT, name: `Session ${index}` }
+    const demand = { ...who, priority: 0, deadlineMs: null, live: false }
     for (;;) {
       await heartbeats.beat(worker, { signal })
       const admission = await pool.admit({ ...demand, lanes }, { signal })

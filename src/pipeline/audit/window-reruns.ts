@@ -147,6 +147,7 @@ export class WindowReruns {
     const remainingMs = (frames * STEP_MS) / Math.max(1, pace)
     return {
       jobId: `${attempt.jobId}/audit`,
+      tenant: job.tenant,
       name: job.name,
       priority: PRIORITY,
       deadlineMs: null,

@@ -32,6 +32,8 @@ export interface CheckpointPorts {
 /** What is written down. */
 export interface CheckpointJob {
   attempt: Attempt
+  /** See `Transcription`. */
+  attemptNumber: number
   fence: number
   lanes: readonly LaneProgress[]
   resumedFromMs: readonly number[]
@@ -105,7 +107,8 @@ export class CheckpointWriter {
     this.number += 1
     const { number } = this
     const document = asCheckpoint({
-      ...{ jobId, number, lanes, fence: job.fence, resumedFromMs: job.resumedFromMs },
+      ...{ jobId, number, lanes, attempt: job.attemptNumber, fence: job.fence },
+      resumedFromMs: job.resumedFromMs,
       writtenAtMs: ports.clock.wallMs(),
     })
     // Where it stands already, only the answer to our own put was lost: nobody else has our fence.

@@ -13,6 +13,8 @@ type GroupDocument = LaneDocument['groups'][number]
 export interface CheckpointFacts {
   jobId: string
   fence: number
+  /** Of people's count. */
+  attempt: number
   /** 1-based, of this attempt. */
   number: number
   writtenAtMs: number
@@ -29,6 +31,7 @@ export function asCheckpoint(facts: CheckpointFacts): CheckpointDocument {
     schema: 'nightscribe.checkpoint/1',
     job_id: facts.jobId,
     fence: facts.fence,
+    attempt: facts.attempt,
     number: facts.number,
     written_at: isoTime(facts.writtenAtMs),
     lanes: lanes.map(laneDocument),
@@ -83,7 +86,7 @@ function legDocument(leg: CompletedLeg, index: number, channel: number | null): 
     cut: leg.cut,
     deltas: leg.deltas,
     timing: leg.verified ? 'token-step' : 'estimated',
-    attempt: leg.fence,
+    attempt: leg.attempt,
     from_frame: leg.fromFrame,
     end_frame: leg.endFrame,
     next_frame: leg.nextFrame,
@@ -112,7 +115,7 @@ function completedLeg(leg: LegDocument, groups: WordGroup[]): CompletedLeg {
     deltas: leg.deltas,
     verified: leg.timing === 'token-step',
     groups,
-    fence: leg.attempt,
+    attempt: leg.attempt,
     engine: { model: engine.model, version: engine.version, isStandin: engine.is_standin },
     kvBlocks: leg.kv_blocks,
     heldMs: leg.held_ms,

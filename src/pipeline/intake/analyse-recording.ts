@@ -5,14 +5,14 @@ import {
   type AnalysisDocument,
   analysisDocument,
 } from '../../storage/documents/analysis-document.js'
-import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
+import type { JobDocument } from '../../storage/documents/job-document.js'
 import { PackedRanges } from '../../storage/documents/packed-ranges.js'
 import { readJson, writeJson } from '../../storage/documents/stored-json.js'
-import { missingJobObject } from '../../storage/job-object-error.js'
-import { analysisKey, audioKey, jobKey, peaksKey } from '../../storage/keys.js'
+import { analysisKey, audioKey, peaksKey } from '../../storage/keys.js'
 import type { WorkPorts } from '../index.js'
 import { completedBy } from '../lifecycle/record-of-job.js'
 import { readManifest } from '../result/commit-result.js'
+import { readJob } from './read-job.js'
 import { sourceOf } from './source-address.js'
 import { storedMedia } from './stored-media.js'
 
@@ -26,7 +26,7 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   const { jobStore, store, queue } = ports
   const done = await readManifest(store, jobId, { signal })
   if (done) return await jobStore.update(jobId, completedBy(done, await jobStore.get(jobId)))
-  const job = await readJob(ports, jobId, signal)
+  const job = await readJob(ports.store, jobId, { signal })
   await jobStore.update(jobId, { status: 'probing', error: null })
   const analysis =
     (await standingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
@@ -35,17 +35,6 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   // Before the queue: a worker may take the job in the same moment, and what it says must stand.
   await jobStore.update(jobId, { status: 'queued', audioMsTotal, warnings })
   await queue.enqueue('transcribe', jobId, { priority: job.options.priority })
-}
-
-/** @throws UpstreamError where it is not there */
-export async function readJob(
-  ports: WorkPorts,
-  jobId: string,
-  signal: AbortSignal,
-): Promise<JobDocument> {
-  const job = await readJson(ports.store, jobKey(jobId), jobDocument, { signal })
-  if (job) return job
-  throw missingJobObject(jobKey(jobId))
 }
 
 /** The analysis of an earlier run, if it is complete. */

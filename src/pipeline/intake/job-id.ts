@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import type { ChannelMode } from '../../media/index.js'
 
 /** What makes two submissions the same job. */
 export interface JobIdentity {
+  tenant: string
   bucket: string
   key: string
   versionId: string | null
@@ -16,8 +18,11 @@ export interface JobIdentity {
  * same object submitted twice is one job. Pure.
  */
 export function jobIdOf(identity: JobIdentity): string {
-  const { bucket, key, versionId, etag, channels } = identity
-  const canonical = JSON.stringify(['nightscribe.job/1', bucket, key, versionId, etag, channels])
+  const { tenant, bucket, key, versionId, etag, channels } = identity
+  // The ids of an archive that knew no tenants stay what they are.
+  const whose = tenant === DEFAULT_TENANT ? [] : [tenant]
+  const parts = ['nightscribe.job/1', bucket, key, versionId, etag, channels, ...whose]
+  const canonical = JSON.stringify(parts)
   return base32(createHash('sha256').update(canonical).digest()).slice(0, 26)
 }
 

@@ -1,8 +1,8 @@
 import { isoTime, sleepFor } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
-import type { ChannelMode } from '../../media/index.js'
-import type { Pace } from '../../media/replay-schedule.js'
-import { isFinal, type JobRecord } from '../../queue/index.js'
+import { isFinal } from '../../queue/contract/job-status.js'
+import type { SubmissionOptions } from '../../queue/contract/submission-options.js'
+import type { JobRecord } from '../../queue/index.js'
 import type { JobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import { writeJson } from '../../storage/documents/stored-json.js'
@@ -16,17 +16,12 @@ import { jobIdOf } from './job-id.js'
 import { sourceOf } from './source-address.js'
 
 /** What a user wants to have transcribed, and how. */
-export interface Submission {
+export interface Submission extends SubmissionOptions {
   bucket: string
   /** Key in that bucket, see `sourceAddress`. */
   key: string
   /** How the recording is called in front of people; the key by default. */
   name?: string
-  channels: ChannelMode
-  pace: Pace
-  /** 0 to 1000, higher goes first. */
-  priority: number
-  deadlineAt: string | null
 }
 
 /** What became of a submission. */
@@ -48,10 +43,9 @@ export async function submitRecording(
   options: { signal: AbortSignal },
 ): Promise<SubmitOutcome> {
   const head = await sourceHead(ports, submission, options)
-  const { channels } = submission
-  const { bucket } = submission
+  const { channels, bucket, tenant } = submission
   const { key, etag, versionId } = head
-  const jobId = jobIdOf({ bucket, key, versionId, etag, channels })
+  const jobId = jobIdOf({ tenant, bucket, key, versionId, etag, channels })
   const standing = await ports.jobStore.get(jobId)
   if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
     return { kind: 'running', jobId, record: standing }
@@ -63,30 +57,32 @@ export async function submitRecording(
     await completedCard(ports, submission, jobId, manifest)
     return { kind: 'done', jobId, manifest }
   }
-  await clearFailures(ports, jobId, options)
+  const attempt = await clearFailures(ports, jobId, options)
   // Before the queue: what Redis forgets is found again in storage.
   const document = jobDocument(ports, submission, jobId, head)
   await writeJson(ports.store, jobKey(jobId), document, options)
-  await startJob(ports, document, { why: 'submitted' })
+  await startJob(ports, document, { why: 'submitted', attempt })
   return { kind: 'queued', jobId }
 }
 
 /**
- * Puts a job that has its document before the workers, with a fresh card. What is in storage of it
- * stands.
+ * Puts a job that has its document before the workers, with a fresh record. What is in storage of
+ * it stands.
  *
- * @param options `why` it starts, for its history
+ * @param options `why` it starts, for its history; `attempt` that storage knows to have been the
+ *   last one
  */
 export async function startJob(
   ports: IntakePorts,
   document: JobDocument,
-  { why }: { why: 'submitted' | 'retried' | 'found' },
+  { why, attempt }: { why: 'submitted' | 'retried' | 'found'; attempt: number },
 ): Promise<void> {
   const { job_id: jobId, options } = document
   const ended = await ports.jobStore.get(jobId)
   await ports.jobStore.create({
     ...newRecord(document, ports.clock.wallMs()),
     checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
+    attempt: Math.max(attempt, ended?.attempt ?? 0),
   })
   await ports.jobStore.appendHistory(jobId, { kind: why })
   await ports.queue.enqueue('analyse', jobId, { priority: options.priority })
@@ -134,6 +130,7 @@ function jobDocument(
   return {
     schema: 'nightscribe.job/1',
     job_id: jobId,
+    tenant: submission.tenant,
     created_at: isoTime(ports.clock.wallMs()),
     name: submission.name ?? head.key,
     source: {
@@ -160,9 +157,9 @@ async function completedCard(
   manifest: ManifestDocument,
 ): Promise<void> {
   if (await ports.jobStore.get(jobId)) return
-  const { name: sourceName = submission.key, priority, deadlineAt } = submission
+  const { name: sourceName = submission.key, tenant, priority, deadlineAt } = submission
   const completedAtMs = Date.parse(manifest.completed_at)
-  const origin = { jobId, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
+  const origin = { jobId, tenant, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
   await ports.jobStore.create({
     ...blankRecord(origin, ports.clock.wallMs()),
     ...completedBy(manifest, null),

@@ -25,8 +25,8 @@ export interface CompletedLeg {
   /** Count and law of steps agree, and for a whole leg the server's own figure: times are exact. */
   verified: boolean
   groups: readonly WordGroup[]
-  /** Of the attempt that carried it. */
-  fence: number
+  /** That replayed it, of people's count. */
+  attempt: number
   engine: LegEngine
   /** The most that its lease allowed, and that it held by the law. */
   kvBlocks: { granted: number; held: number }

@@ -34,7 +34,7 @@ function textOf({ samples }: AnalysisDocument, completed: readonly CompletedLeg[
       cut: leg.cut === 'skip' ? 'pause' : leg.cut,
       deltas: leg.deltas,
       timing: leg.verified ? 'token-step' : 'estimated',
-      attempt: leg.fence,
+      attempt: leg.attempt,
     }
   })
   // A leg that was carried again has another number in its sessions than in the result.

@@ -1,15 +1,15 @@
 import type { KnownEngine } from '../../engines/index.js'
 import type { JobStore } from '../../queue/index.js'
 
-/** Writes into a job's history that a try has its sessions, and what of it is safe already. */
+/** Writes into a job's history that an attempt has its sessions, and what of it is safe already. */
 export async function recordAdmission(
   jobStore: JobStore,
   jobId: string,
-  admitted: { fence: number; engines: readonly KnownEngine[]; checkpointedAudioMs: number },
+  admitted: { attempt: number; engines: readonly KnownEngine[]; checkpointedAudioMs: number },
 ): Promise<void> {
-  const { fence, checkpointedAudioMs } = admitted
+  const { attempt, checkpointedAudioMs } = admitted
   const engines = [...new Set(admitted.engines.map(hostOf))]
-  await jobStore.appendHistory(jobId, { kind: 'admitted', fence, engines, checkpointedAudioMs })
+  await jobStore.appendHistory(jobId, { kind: 'admitted', attempt, engines, checkpointedAudioMs })
 }
 
 /**
@@ -22,14 +22,14 @@ export function recordBrokenSession(
   broke: { engine: KnownEngine; code: string },
 ): void {
   const engine = hostOf(broke.engine)
-  const note = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
-  jobStore.appendHistory(jobId, note).catch(() => {}) // a view
+  const entry = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
+  jobStore.appendHistory(jobId, entry).catch(() => {}) // a view
 }
 
 /** The same of a session that was closed so that the others of its engine go on. */
 export function recordEviction(jobStore: JobStore, jobId: string, engine: KnownEngine): void {
-  const note = { kind: 'session-freed', engine: hostOf(engine), times: 1 } as const
-  jobStore.appendHistory(jobId, note).catch(() => {}) // a view
+  const entry = { kind: 'session-evicted', engine: hostOf(engine), times: 1 } as const
+  jobStore.appendHistory(jobId, entry).catch(() => {}) // a view
 }
 
 /** Without credentials and path. */

@@ -1,12 +1,11 @@
 import { abortedWithin } from '../../kernel/abort.js'
 import { InputError, NightscribeError } from '../../kernel/errors.js'
-import { type AttemptEnd, isFinal, type JobRecord, type RecordChanges } from '../../queue/index.js'
+import { isFinal } from '../../queue/contract/job-status.js'
+import type { AttemptEnd, JobRecord, RecordChanges } from '../../queue/index.js'
 import type { FailureDocument } from '../../storage/documents/failure-document.js'
-import { jobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
-import { readJson } from '../../storage/documents/stored-json.js'
-import { jobKey } from '../../storage/keys.js'
 import type { IntakePorts } from '../index.js'
+import { readJobDocument } from '../intake/read-job.js'
 import { startJob, untilGone } from '../intake/submit-recording.js'
 import { readManifest } from '../result/commit-result.js'
 import { nextFence } from './attempt-fence.js'
@@ -53,7 +52,7 @@ export async function retryJob(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  const document = await readJobDocument(ports.store, jobId, options)
   if (!document) throw notFound(jobId)
   const record = await ports.jobStore.get(jobId)
   if (record && !isFinal(record.status) && (await ports.queue.has(jobId))) {
@@ -67,8 +66,8 @@ export async function retryJob(
   if (await readManifest(ports.store, jobId, options)) {
     throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
   }
-  await clearFailures(ports, jobId, options)
-  await startJob(ports, document, { why: 'retried' })
+  const attempt = await clearFailures(ports, jobId, options)
+  await startJob(ports, document, { why: 'retried', attempt })
 }
 
 /**
@@ -125,15 +124,12 @@ export async function writeEnd(
       return
     }
     case 'retrying': {
-      const { error, tries, backoffMs, checkpointedAudioMs } = end
+      const { error, failuresSinceProgress, backoffMs, checkpointedAudioMs } = end
       await jobStore.appendHistory(jobId, {
-        kind: 'try-failed',
-        error,
-        tries,
-        backoffMs,
-        checkpointedAudioMs,
+        kind: 'attempt-failed',
+        ...{ error, failuresSinceProgress, backoffMs, checkpointedAudioMs },
       })
-      await jobStore.update(jobId, { status: 'queued', error, triesSinceProgress: tries })
+      await jobStore.update(jobId, { status: 'queued', error, failuresSinceProgress })
       return
     }
     case 'failed':
@@ -168,7 +164,8 @@ async function endJob(
 
 function cardEnd(end: FinalEnd): RecordChanges {
   if (end.kind === 'canceled') return { status: 'canceled', error: null }
-  return { status: 'failed', error: end.error, triesSinceProgress: end.tries }
+  const { error, failuresSinceProgress } = end
+  return { status: 'failed', error, failuresSinceProgress }
 }
 
 /**
@@ -188,7 +185,8 @@ async function recordEnd(
     const manifest = await readManifest(ports.store, jobId, options)
     if (manifest) return manifest
     const fence = record?.fence ?? (await nextFence(ports, jobId, options))
-    await recordFailure(ports, { jobId, fence, end }, options)
+    const attempt = record?.attempt ?? 0
+    await recordFailure(ports, { jobId, attempt, fence, end }, options)
   } catch (error) {
     signal.throwIfAborted()
     const isStorage = error instanceof NightscribeError && error.code !== 'queue_unavailable'

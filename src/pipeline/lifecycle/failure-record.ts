@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.js'
 import { isoTime } from '../../kernel/clock.js'
 import { ProtocolError } from '../../kernel/errors.js'
-import { adviceOn, retryHelps } from '../../queue/failure-codes.js'
+import { adviceOn, retryHelps } from '../../queue/contract/failure-codes.js'
 import type { AttemptEnd, JobStore } from '../../queue/index.js'
 import { type FailureDocument, failureDocument } from '../../storage/documents/failure-document.js'
 import { readJson, writeJson } from '../../storage/documents/stored-json.js'
@@ -17,22 +17,25 @@ export type FinalEnd = Extract<AttemptEnd, { kind: 'failed' | 'canceled' }>
  */
 export async function recordFailure(
   ports: { store: ObjectStore; clock: Clock },
-  job: { jobId: string; fence: number; end: FinalEnd },
+  job: { jobId: string; attempt: number; fence: number; end: FinalEnd },
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const { jobId, fence, end } = job
+  const { jobId, attempt, fence, end } = job
   const error = end.kind === 'failed' ? end.error : null
   const code = error?.code ?? 'canceled'
+  const failures = end.kind === 'failed' ? end.failuresSinceProgress : null
   const record: FailureDocument = {
     schema: 'nightscribe.failure/1',
     job_id: jobId,
     fence,
+    attempt,
     failed_at: isoTime(ports.clock.wallMs()),
     status: end.kind,
     code,
     detail: error?.detail ?? 'The job was canceled.',
     stage: error?.stage ?? null,
-    tries: end.kind === 'failed' ? end.tries : null,
+    failures_since_progress: failures,
+    tries: failures,
     retryable: error?.retryable ?? false,
     retry_helps: retryHelps(code),
     advice: adviceOn(code, jobId),
@@ -76,19 +79,22 @@ export async function* failedJobs(
  * Removes every such record of a job that shall run again, and nothing else. Where Redis has lost
  * its count of fences they may be all that tells of it: it is brought up to them first, so that no
  * fence is given out twice.
+ * @returns how many attempts the last of them tells of; 0 where there is none
  */
 export async function clearFailures(
   ports: { store: ObjectStore; jobStore: JobStore },
   jobId: string,
   options: { signal: AbortSignal },
-): Promise<void> {
+): Promise<number> {
   const { store, jobStore } = ports
   const keys: string[] = []
   for await (const key of failureKeys(store, jobPrefix(jobId), options)) keys.push(key)
-  if (keys.length === 0) return
+  if (keys.length === 0) return 0
+  const last = await readFailure(store, jobId, options)
   const highest = Math.max(...keys.map((key) => fenceOfKey(key) ?? 0))
   if (!(await jobStore.get(jobId))) await jobStore.nextFence(jobId, highest - 1)
   for (const key of keys) await store.delete(key, options)
+  return last?.attempt ?? last?.fence ?? 0
 }
 
 async function* failureKeys(

@@ -1,9 +1,8 @@
 import { ProtocolError } from '../../kernel/errors.js'
 import type { JobRecord } from '../../queue/index.js'
-import { jobDocument } from '../../storage/documents/job-document.js'
-import { readJson } from '../../storage/documents/stored-json.js'
-import { isJobId, jobKey } from '../../storage/keys.js'
+import { isJobId } from '../../storage/keys.js'
 import type { IntakePorts } from '../index.js'
+import { readJobDocument } from '../intake/read-job.js'
 import { startJob } from '../intake/submit-recording.js'
 import { readManifest } from '../result/commit-result.js'
 import { nextFence } from './attempt-fence.js'
@@ -72,10 +71,10 @@ async function queueAgain(
   // What left the queue since the keys were listed has its manifest by now.
   if (await readManifest(ports.store, jobId, options)) return false
   if (await recordLateEnd(ports, jobId, options)) return false
-  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  const document = await readJobDocument(ports.store, jobId, options)
   // Another worker that looks at the same time may have been first.
   if (!document || (await ports.queue.has(jobId))) return false
-  await startJob(ports, document, { why: 'found' })
+  await startJob(ports, document, { why: 'found', attempt: 0 })
   return true
 }
 
@@ -89,18 +88,14 @@ async function recordLateEnd(
   const end = record && endOf(record)
   if (!end) return false
   const fence = record.fence ?? (await nextFence(ports, jobId, options))
-  await recordFailure(ports, { jobId, fence, end }, options)
+  await recordFailure(ports, { jobId, attempt: record.attempt, fence, end }, options)
   return true
 }
 
-function endOf({
-  status,
-  error,
-  triesSinceProgress: tries,
-  ...record
-}: JobRecord): FinalEnd | null {
+function endOf(record: JobRecord): FinalEnd | null {
+  const { status, error, failuresSinceProgress } = record
   if (status === 'canceled' || record.cancelRequested) return { kind: 'canceled' }
-  return status === 'failed' && error ? { kind: 'failed', error, tries } : null
+  return status === 'failed' && error ? { kind: 'failed', error, failuresSinceProgress } : null
 }
 
 /** Ids of jobs that have a document and no end. One pass over the keys, which come in order. */

@@ -1,18 +1,18 @@
 import type { ErrorCode } from '../../kernel/errors.js'
-import type { JobRecord, JobStatus, RecordChanges } from '../../queue/index.js'
+import type { JobStatus } from '../../queue/contract/job-status.js'
+import type { JobRecord, RecordChanges } from '../../queue/index.js'
 import type { FailureDocument } from '../../storage/documents/failure-document.js'
-import { type JobDocument, jobDocument } from '../../storage/documents/job-document.js'
+import type { JobDocument } from '../../storage/documents/job-document.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
-import { readJson } from '../../storage/documents/stored-json.js'
-import { jobKey } from '../../storage/keys.js'
 import type { IntakePorts } from '../index.js'
+import { readJobDocument } from '../intake/read-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { readFailure } from './failure-record.js'
 
 /** What a card needs to be told; the rest of a new one is the same for all. */
 type RecordOrigin = Pick<
   JobRecord,
-  'jobId' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
+  'jobId' | 'tenant' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
 >
 
 /** Of a job that nothing has happened to. */
@@ -23,9 +23,9 @@ export function blankRecord(origin: RecordOrigin, nowMs: number): JobRecord {
     audioMsTotal: null,
     audioMsDone: 0,
     checkpointedAudioMs: 0,
-    triesSinceProgress: 0,
+    attempt: 0,
     fence: null,
-    attempts: 0,
+    failuresSinceProgress: 0,
     error: null,
     waiting: null,
     warnings: [],
@@ -38,10 +38,10 @@ export function blankRecord(origin: RecordOrigin, nowMs: number): JobRecord {
 
 /** Of a job that is about to be queued. */
 export function newRecord(document: JobDocument, nowMs: number): JobRecord {
-  const { job_id: jobId, name: sourceName, options } = document
+  const { job_id: jobId, tenant, name: sourceName, options } = document
   const { priority, deadline_at: deadlineAt } = options
   const createdAtMs = Date.parse(document.created_at)
-  return blankRecord({ jobId, sourceName, priority, deadlineAt, createdAtMs }, nowMs)
+  return blankRecord({ jobId, tenant, sourceName, priority, deadlineAt, createdAtMs }, nowMs)
 }
 
 /**
@@ -56,7 +56,7 @@ export async function recordOfJob(
   const record = await ports.jobStore.get(jobId)
   const manifest = await readManifest(ports.store, jobId, options)
   if (record) return { record, manifest }
-  const document = await readJson(ports.store, jobKey(jobId), jobDocument, options)
+  const document = await readJobDocument(ports.store, jobId, options)
   if (!document) return null
   const blank = newRecord(document, Date.parse(document.created_at))
   if (manifest) {
@@ -65,8 +65,8 @@ export async function recordOfJob(
   }
   const failed = await readFailure(ports.store, jobId, options)
   if (!failed) return { record: blank, manifest }
-  const { status, failed_at: endedAt, fence } = failed
-  const changes = { status, fence, attempts: fence, error: errorOf(failed) }
+  const { status, failed_at: endedAt, fence, attempt = fence } = failed
+  const changes = { status, fence, attempt, error: errorOf(failed) }
   return { record: endedCard(blank, status, endedAt, changes), manifest }
 }
 
@@ -85,12 +85,12 @@ function endedCard(
 
 /** What the card of a job that is done is told, whatever it has come to hear of it. */
 export function completedBy(
-  { fence, warnings }: ManifestDocument,
+  { fence, attempt = fence, warnings }: ManifestDocument,
   record: Pick<JobRecord, 'audioMsTotal'> | null,
 ): RecordChanges {
   const audioMs = record?.audioMsTotal ?? null
   return {
-    ...{ status: 'completed', error: null, fence, attempts: fence, warnings },
+    ...{ status: 'completed', error: null, fence, attempt, warnings },
     ...(audioMs === null ? {} : { audioMsDone: audioMs }),
   }
 }

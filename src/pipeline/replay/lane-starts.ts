@@ -29,6 +29,8 @@ export interface JobStart {
   lanes: LaneStart[]
   /** Where attempts took the job over from a checkpoint, this one last; the first lane's offset. */
   resumedFromMs: number[]
+  /** The attempt that wrote the checkpoint, of people's count; 0 where there is none. */
+  attempt: number
 }
 
 /**
@@ -64,7 +66,8 @@ export async function startLanes(
   const isResumed = lanes.some(({ progress }) => progress.count > 0)
   const [first] = lanes as [LaneStart]
   const resumedFromMs = isResumed ? [...before, first.doneMs] : before
-  return { lanes, resumedFromMs }
+  const attempt = checkpoint === null ? 0 : (checkpoint.attempt ?? checkpoint.fence)
+  return { lanes, resumedFromMs, attempt }
 }
 
 function isWithin({ legs }: CompletedLane, { analysis }: { analysis: AnalysisDocument }): boolean {

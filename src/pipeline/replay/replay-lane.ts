@@ -142,7 +142,7 @@ class LaneReplay implements AsyncDisposable {
   private factsOf(lease: LegLease, { deltas, leasedMs }: { deltas: number; leasedMs: number }) {
     const { model, version, isStandin } = this.ports.engines.engine(lease.client.engine).description
     return {
-      fence: this.request.work.fence,
+      attempt: this.request.work.attemptNumber,
       engine: { model, version, isStandin },
       kvBlocks: lease.kvBlocks(deltas),
       heldMs: this.ports.clock.monotonicMs() - leasedMs,

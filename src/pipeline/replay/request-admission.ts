@@ -28,7 +28,7 @@ export async function requestAdmission(
   const { priority, deadline_at: deadlineAt } = job.options
   const admission = await ports.sessions.admit(
     {
-      ...{ jobId: job.job_id, name: job.name, priority, lanes, live: false },
+      ...{ jobId: job.job_id, tenant: job.tenant, name: job.name, priority, lanes, live: false },
       deadlineMs: deadlineAt === null ? null : Date.parse(deadlineAt),
     },
     { signal },

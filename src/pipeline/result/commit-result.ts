@@ -25,6 +25,8 @@ export type CommitOutcome =
 
 /** What a commit is about. */
 export interface CommitRequest {
+  /** Of people's count. */
+  attemptNumber: number
   fence: number
   source: ManifestDocument['source']
   files: readonly ResultFile[]
@@ -51,6 +53,7 @@ export async function commitResult(
     schema: 'nightscribe.manifest/1',
     job_id: jobId,
     fence: request.fence,
+    attempt: request.attemptNumber,
     completed_at: isoTime(request.completedAtMs),
     source: request.source,
     outputs: request.files.map(({ name, body }) => ({

@@ -152,7 +152,7 @@ function metricsOf(
     decodeMs: analysis.decode_ms,
     admissionWaitMs: measures.admissionWaitMs,
     resumedFromMs: work.resumedFromMs,
-    isResumed: legsOf(completed).some(({ fence }) => fence !== work.fence),
+    isResumed: legsOf(completed).some(({ attempt }) => attempt !== work.attemptNumber),
     figures: meter.figures(),
     kvBlocks: {
       grantedMax: sumOfMaxima(completed, ({ kvBlocks }) => kvBlocks.granted),

@@ -42,6 +42,8 @@ export const checkpointDocument = z.object({
   schema: z.literal('nightscribe.checkpoint/1'),
   job_id: z.string(),
   fence: z.int().min(1),
+  /** Of people's count, 1, 2, 3; an older release counted by the fence. */
+  attempt: z.int().min(1).optional(),
   number: z.int().min(1),
   written_at: z.string(),
   lanes: z

@@ -9,6 +9,8 @@ export const failureDocument = z.object({
   schema: z.literal('nightscribe.failure/1'),
   job_id: z.string(),
   fence: z.int().min(1),
+  /** Attempts that got their sessions; an older release counted by the fence. */
+  attempt: z.int().min(0).optional(),
   failed_at: z.string(),
   /** `failed` or `canceled`. */
   status: z.enum(['failed', 'canceled']).default('failed'),
@@ -18,7 +20,9 @@ export const failureDocument = z.object({
   detail: z.string(),
   /** Where: `analyse` or `transcribe`; null of one that was canceled while it waited. */
   stage: z.enum(['analyse', 'transcribe']).nullable().default(null),
-  /** Tries in vain since audio was last made safe; null where nobody counted. */
+  /** Since audio was last made safe; null where nobody counted. */
+  failures_since_progress: z.int().nullable().default(null),
+  /** The former name of that; written for one more release. */
   tries: z.int().nullable().default(null),
   /** The recording is not to blame: a dead letter, which `jobs retry --failed` starts again. */
   retryable: z.boolean().default(false),

@@ -1,9 +1,12 @@
 import { z } from 'zod'
+import { DEFAULT_TENANT, isTenantName } from '../../kernel/tenant.js'
 
 /** `job.json`: what was asked for. Written before the job is queued, never changed afterwards. */
 export const jobDocument = z.object({
   schema: z.literal('nightscribe.job/1'),
   job_id: z.string(),
+  /** Whose job it is; one that an older release wrote names nobody. */
+  tenant: z.string().refine(isTenantName).default(DEFAULT_TENANT),
   created_at: z.string(),
   /** How people know the recording. */
   name: z.string(),

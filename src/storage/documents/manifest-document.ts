@@ -5,6 +5,8 @@ export const manifestDocument = z.object({
   schema: z.literal('nightscribe.manifest/1'),
   job_id: z.string(),
   fence: z.int().min(1),
+  /** Of people's count, 1, 2, 3; an older release counted by the fence. */
+  attempt: z.int().min(1).optional(),
   completed_at: z.string(),
   source: z.object({
     bucket: z.string(),

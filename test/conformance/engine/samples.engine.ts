@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { projectRoot } from '../../../src/app/project-root.js'
 import { readSamples } from '../../../src/cli/stack/samples.js'
-import { readOutput } from '../../../src/cli/submit/results.js'
 import { deltasTotal } from '../../../src/model/step-law.js'
 import { submitRecording } from '../../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../../src/pipeline/result/read-output.js'
 import { startDevStack } from '../../dev-stack.js'
 import { requireEngine } from './engine-under-test.js'
 
@@ -26,7 +26,7 @@ describe('our own client and a real engine', () => {
     const jobs: { name: string; jobId: string }[] = []
     for (const sample of await readSamples(projectRoot(), ports.store, { signal })) {
       const source = await sample.locate()
-      const options = { pace: 1, priority: 0, deadlineAt: null } as const
+      const options = { pace: 1, priority: 0, deadlineAt: null, tenant: 'default' } as const
       const submission = { ...source, ...options, name: sample.name, channels: sample.channels }
       const { jobId } = await submitRecording(ports, submission, { signal })
       jobs.push({ name: sample.name, jobId })
@@ -40,7 +40,7 @@ describe('our own client and a real engine', () => {
       }
       expect({ ...record, name }).toMatchObject({
         error: null,
-        attempts: 1,
+        attempt: 1,
         engineIsStandin: false,
       })
       const manifest = await readManifest(ports.store, jobId, { signal })

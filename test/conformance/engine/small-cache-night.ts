@@ -5,7 +5,6 @@ import type { ControllerEvent } from '../../../src/admission/engine/engine-contr
 import { lanesHolding } from '../../../src/admission/ledger/ledger-changes.js'
 import { RedisLedgerStore } from '../../../src/admission/store/redis-ledger-store.js'
 import { projectRoot } from '../../../src/app/project-root.js'
-import { readOutput } from '../../../src/cli/submit/results.js'
 import { readEngineGauges } from '../../../src/engines/engine-metrics.js'
 import { readEngine } from '../../../src/engines/read-engine.js'
 import { systemRandom } from '../../../src/kernel/random.js'
@@ -13,6 +12,7 @@ import type { KvModel } from '../../../src/model/kv-model.js'
 import { sourceAddress } from '../../../src/pipeline/intake/source-address.js'
 import { submitRecording } from '../../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../../src/pipeline/result/commit-result.js'
+import { readOutput } from '../../../src/pipeline/result/read-output.js'
 import type { JobRecord } from '../../../src/queue/index.js'
 import type { EngineAddress } from '../../../src/realtime/index.js'
 import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
@@ -136,7 +136,13 @@ async function submitAll(
     const wav = await pausedRecording({ seed, ...RECORDING })
     wavs.push(wav)
     await store.put(key, wav, { signal })
-    const options = { channels: 'mix', pace: 1, priority: 0, deadlineAt: null } as const
+    const options = {
+      channels: 'mix',
+      pace: 1,
+      priority: 0,
+      deadlineAt: null,
+      tenant: 'default',
+    } as const
     const submission = { ...sourceAddress(store, key), ...options }
     jobIds.push((await submitRecording(stack.ports, submission, { signal })).jobId)
   }

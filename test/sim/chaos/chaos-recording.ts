@@ -124,6 +124,7 @@ function jobDocumentOf(job: {
 }): JobDocument {
   const { jobId, arrivalMs, pace, lanes, priority } = job
   return {
+    tenant: 'default',
     schema: 'nightscribe.job/1',
     job_id: jobId,
     created_at: isoTime(arrivalMs),

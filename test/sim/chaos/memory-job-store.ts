@@ -1,13 +1,12 @@
 import type { Clock } from '../../../src/kernel/clock.js'
-import {
-  type DatedNote,
-  isFinal,
-  type JobNote,
-  type JobRecord,
-  type JobStore,
-  mayFollow,
-  type RecordChanges,
-  type StreamedEvent,
+import { isFinal, mayFollow } from '../../../src/queue/contract/job-status.js'
+import type {
+  DatedHistoryEntry,
+  JobHistoryEntry,
+  JobRecord,
+  JobStore,
+  RecordChanges,
+  StreamedEvent,
 } from '../../../src/queue/index.js'
 
 /** The board of a simulated night. Streams and cancel requests are left out. */
@@ -48,9 +47,9 @@ export class MemoryJobStore implements JobStore {
     return [...this.records.values()]
   }
 
-  async appendHistory(_jobId: string, _note: JobNote): Promise<void> {}
+  async appendHistory(_jobId: string, _note: JobHistoryEntry): Promise<void> {}
 
-  async history(): Promise<DatedNote[]> {
+  async history(): Promise<DatedHistoryEntry[]> {
     return []
   }
 

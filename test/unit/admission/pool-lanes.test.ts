@@ -195,7 +195,13 @@ describe('lanes in line', () => {
     const { chain, lease } = await begunOn('a', bench, worker)
     if (!options.isElsewhereUp) worker.out.add('b')
     for (let at = 0; at < options.others; at += 1) {
-      const waiter = { jobId: `w-${at}`, lanes: 1, priority: 0, deadlineMs: null }
+      const waiter = {
+        tenant: 'default',
+        jobId: `w-${at}`,
+        lanes: 1,
+        priority: 0,
+        deadlineMs: null,
+      }
       const times = { remainingMs: 600_000, sinceMs: bench.nowMs, noRoomMs: null }
       await bench.waiting.put({ ...waiter, ...times }, { signal })
     }

@@ -102,7 +102,7 @@ export class CarryBench {
     const owned = { isOwned: async () => true, assertOwned: async () => {} }
     const attempt = { jobId: 'j', number: 1, signal, ...owned }
     const job = { name: 'a.wav', options: { pace } }
-    return { attempt, fence: 3, job, analysis, meter } as unknown as Transcription
+    return { attempt, attemptNumber: 3, fence: 3, job, analysis, meter } as unknown as Transcription
   }
 
   ports(): WorkPorts {

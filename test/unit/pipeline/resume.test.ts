@@ -78,7 +78,7 @@ function legOf(fromFrame: number, cut: CutOption, heard: Pick<CompletedLeg, 'del
   const { deltas, groups } = heard
   const { endFrame, nextFrame, kind } = cut
   const leg: CompletedLeg = {
-    ...{ fromFrame, endFrame, nextFrame, cut: kind, deltas, groups, verified: true, fence: 1 },
+    ...{ fromFrame, endFrame, nextFrame, cut: kind, deltas, groups, verified: true, attempt: 1 },
     ...{ samples: (endFrame - fromFrame) * STEP_SAMPLES, heldMs: 1, lanesRunning: 1 },
     engine: { model: 'm', version: null, isStandin: true },
     kvBlocks: { granted: 1, held: 1 },
@@ -122,7 +122,7 @@ function work(lane: LaneProgress, { said, cuts }: Recording, worker: Worker): vo
 
 /** What the next worker finds. */
 function throughStorage(lane: CompletedLane): CompletedLane {
-  const facts = { jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, resumedFromMs: [] }
+  const facts = { jobId: 'j', attempt: 1, fence: 1, number: 1, writtenAtMs: 0, resumedFromMs: [] }
   const written = JSON.stringify(asCheckpoint({ ...facts, lanes: [lane] }))
   const [read] = lanesOfCheckpoint(checkpointDocument.parse(JSON.parse(written)))
   return read as CompletedLane

@@ -4,7 +4,7 @@ import { NightLine } from '../../../src/planning/night-line.js'
 const options = { signal: new AbortController().signal }
 const waiter = (jobId: string, remainingMs: number, priority = 0) => {
   const none = { deadlineMs: null, noRoomMs: null }
-  return { jobId, lanes: 1, priority, remainingMs, sinceMs: 0, ...none }
+  return { jobId, tenant: 'default', lanes: 1, priority, remainingMs, sinceMs: 0, ...none }
 }
 
 describe('NightLine', () => {

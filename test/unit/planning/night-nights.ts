@@ -39,5 +39,5 @@ export function recording(
   const { seed = 1, priority = 0, deadlineMs = null } = changes
   const cuts = randomCuts(seededRandom(seed), { durationS, pauseEveryS: 6 })
   const lane = { pace: 1, fromFrame: 0, cuts, remainingMs: durationS * 1000 }
-  return { jobId, name: jobId, priority, deadlineMs, live: false, lanes: [lane] }
+  return { tenant: 'default', jobId, name: jobId, priority, deadlineMs, live: false, lanes: [lane] }
 }

@@ -12,11 +12,11 @@ describe('tries since progress', () => {
   it('counts what fails, and begins at one again when audio was made safe in between', () => {
     let count = countFailed(NO_TRIES, 0)
     count = countFailed(count, 0)
-    expect(count.failures).toBe(2)
+    expect(count.failuresSinceProgress).toBe(2)
     count = countFailed(count, 60_000)
-    expect(count).toMatchObject({ failures: 1, checkpointedAudioMs: 60_000 })
+    expect(count).toMatchObject({ failuresSinceProgress: 1, checkpointedAudioMs: 60_000 })
     count = countFailed(count, 60_000)
-    expect(count.failures).toBe(2)
+    expect(count.failuresSinceProgress).toBe(2)
   })
 
   it('counts each lost worker once, though the count of the queue never falls', () => {
@@ -44,8 +44,8 @@ describe('tries since progress', () => {
 
   it('takes no fall for progress: what was safe once and is lost was not won again', () => {
     const count = countFailed(countFailed(NO_TRIES, 60_000), 0)
-    expect(count).toMatchObject({ failures: 2, checkpointedAudioMs: 60_000 })
-    expect(countFailed(count, 60_000).failures).toBe(3)
+    expect(count).toMatchObject({ failuresSinceProgress: 2, checkpointedAudioMs: 60_000 })
+    expect(countFailed(count, 60_000).failuresSinceProgress).toBe(3)
   })
 
   it('ends every job that stands still, and none that goes on', () => {
@@ -66,7 +66,7 @@ describe('tries since progress', () => {
             failures += 1
             count = countFailed(count, checkpointedAudioMs)
           }
-          expect([count.failures, count.takeovers]).toEqual([failures, lost])
+          expect([count.failuresSinceProgress, count.takeovers]).toEqual([failures, lost])
         }
       }),
     )

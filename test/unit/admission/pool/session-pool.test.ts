@@ -15,7 +15,15 @@ function oneEngine(options: Parameters<typeof enginePlan>[1]) {
 }
 
 const waiter = (jobId: string, changes: { lanes?: number; priority?: number } = {}) => ({
-  ...{ jobId, lanes: 1, priority: 0, deadlineMs: null, remainingMs: 60_000, noRoomMs: null },
+  ...{
+    tenant: 'default',
+    jobId,
+    lanes: 1,
+    priority: 0,
+    deadlineMs: null,
+    remainingMs: 60_000,
+    noRoomMs: null,
+  },
   ...{ sinceMs: 0 },
   ...changes,
 })

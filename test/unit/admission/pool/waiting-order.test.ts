@@ -8,6 +8,7 @@ const AGING_MS = 1_800_000
 const NOW_MS = 10 * HOUR_MS
 
 const waiterOf = (jobId: string, changes: Partial<Waiter> = {}): Waiter => ({
+  tenant: 'default',
   jobId,
   lanes: 1,
   priority: 0,
@@ -23,6 +24,7 @@ const orderOf = (...waiters: readonly Waiter[]) =>
 
 const anyWaiters = fc.uniqueArray(
   fc.record({
+    tenant: fc.constant('default'),
     jobId: fc.string({ minLength: 1, maxLength: 3 }),
     lanes: fc.integer({ min: 1, max: 4 }),
     priority: fc.integer({ min: 0, max: 3 }),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { jobReport, waitingText } from '../../../../src/cli/jobs/job-report.js'
 import { statusText } from '../../../../src/cli/jobs/progress-view.js'
-import type { DatedNote, JobRecord } from '../../../../src/queue/index.js'
-import { HISTORY_ENTRIES_MAX } from '../../../../src/queue/job-history.js'
+import { HISTORY_ENTRIES_MAX } from '../../../../src/queue/contract/job-history.js'
+import type { DatedHistoryEntry, JobRecord } from '../../../../src/queue/index.js'
 import type { ManifestDocument } from '../../../../src/storage/documents/manifest-document.js'
 
 const CRASHED = 'The engine closed the session (1011). [engine_crashed]'
@@ -48,12 +48,13 @@ describe('what is said of a job that waits for room', () => {
       sourceName: 'a.wav',
       priority: 3,
       deadlineAt: null,
+      tenant: 'default',
       audioMsTotal: null,
       audioMsDone: 0,
       checkpointedAudioMs: 0,
-      triesSinceProgress: 0,
+      failuresSinceProgress: 0,
       fence: null,
-      attempts: 0,
+      attempt: 0,
       error: null,
       waiting,
       warnings: [],
@@ -79,12 +80,13 @@ describe('the story of a job', () => {
     sourceName: 'meetings/monday.m4a',
     priority: 0,
     deadlineAt: null,
+    tenant: 'default',
     audioMsTotal: 1_834_000,
     audioMsDone: 480_000,
     checkpointedAudioMs: 421_000,
-    triesSinceProgress: 0,
+    failuresSinceProgress: 0,
     fence: 2,
-    attempts: 2,
+    attempt: 2,
     error: null,
     waiting: null,
     warnings: [],
@@ -100,41 +102,45 @@ describe('the story of a job', () => {
     retryable: true,
     stage: 'transcribe',
   } as const
-  const waited: DatedNote[] = [
-    { atMs: at(5, 21, 0), note: { kind: 'submitted' } },
-    { atMs: at(5, 21, 1), note: { kind: 'waiting', reason: 'No engine is up.' } },
+  const waited: DatedHistoryEntry[] = [
+    { atMs: at(5, 21, 0), entry: { kind: 'submitted' } },
+    { atMs: at(5, 21, 1), entry: { kind: 'waiting', reason: 'No engine is up.' } },
   ]
-  const began: DatedNote = {
+  const began: DatedHistoryEntry = {
     atMs: at(5, 21, 4),
-    note: { kind: 'admitted', fence: 1, engines: ['gpu:8000'], checkpointedAudioMs: 0 },
+    entry: { kind: 'admitted', attempt: 1, engines: ['gpu:8000'], checkpointedAudioMs: 0 },
   }
-  const tell = (changes: Partial<JobRecord>, history: DatedNote[], manifest?: ManifestDocument) => {
+  const tell = (
+    changes: Partial<JobRecord>,
+    history: DatedHistoryEntry[],
+    manifest?: ManifestDocument,
+  ) => {
     const told = { record: { ...record, ...changes }, history, manifest: manifest ?? null }
     return jobReport(told, { location: 's3://archive', nowMs }).join('\n')
   }
 
   it('is one of waiting, breaking and going on', () => {
-    const history: DatedNote[] = [
+    const history: DatedHistoryEntry[] = [
       ...waited,
       began,
       {
         atMs: at(5, 21, 9),
-        note: { kind: 'session-broke', engine: 'gpu:8000', code: 'x', times: 1 },
+        entry: { kind: 'session-broke', engine: 'gpu:8000', code: 'x', times: 1 },
       },
       {
         atMs: at(5, 21, 10),
-        note: { kind: 'session-broke', engine: 'gpu:8000', code: 'session_stalled', times: 3 },
+        entry: { kind: 'session-broke', engine: 'gpu:8000', code: 'session_stalled', times: 3 },
       },
-      { atMs: at(5, 21, 11), note: { kind: 'session-freed', engine: 'gpu:8000', times: 1 } },
+      { atMs: at(5, 21, 11), entry: { kind: 'session-evicted', engine: 'gpu:8000', times: 1 } },
       {
         atMs: at(5, 21, 12),
-        note: { kind: 'taken-over', takeovers: 1, checkpointedAudioMs: 421_000 },
+        entry: { kind: 'taken-over', takeovers: 1, checkpointedAudioMs: 421_000 },
       },
       {
         atMs: at(5, 21, 13),
-        note: {
+        entry: {
           kind: 'admitted',
-          fence: 2,
+          attempt: 2,
           engines: ['gpu:8000', 'b:1'],
           checkpointedAudioMs: 421_000,
         },
@@ -147,46 +153,52 @@ describe('the story of a job', () => {
       '',
       '  21:00:00  submitted',
       '  21:01:00  waited for room: No engine is up.',
-      '  21:04:00  try 1 began, on gpu:8000',
+      '  21:04:00  attempt 1 began, on gpu:8000',
       '  21:09:00  lost a session on gpu:8000: [x]',
       '  21:10:00  lost 3 sessions on gpu:8000: the engine fell silent [session_stalled]',
       '  21:11:00  gave up a session on gpu:8000, so that the others there could go on',
       '  21:12:00  its worker was lost; another one took it over, with 7:01 of audio safe',
-      '  21:13:00  try 2 went on after 7:01 of audio, on gpu:8000 and b:1',
+      '  21:13:00  attempt 2 went on after 7:01 of audio, on gpu:8000 and b:1',
     ])
   })
 
   it('of a dead letter says why, what to do, and where it goes on then', () => {
     const error = crashed
-    const history: DatedNote[] = [
+    const history: DatedHistoryEntry[] = [
       began,
       {
         atMs: at(5, 21, 20),
-        note: {
-          kind: 'try-failed',
+        entry: {
+          kind: 'attempt-failed',
           error,
-          tries: 1,
+          failuresSinceProgress: 1,
           backoffMs: 4_200,
           checkpointedAudioMs: 421_000,
         },
       },
-      { atMs: at(5, 21, 25), note: { kind: 'taken-over', takeovers: 2, checkpointedAudioMs: 0 } },
+      { atMs: at(5, 21, 25), entry: { kind: 'taken-over', takeovers: 2, checkpointedAudioMs: 0 } },
       {
         atMs: at(5, 21, 26),
-        note: { kind: 'try-failed', error, tries: 2, backoffMs: 9_000, checkpointedAudioMs: 0 },
+        entry: {
+          kind: 'attempt-failed',
+          error,
+          failuresSinceProgress: 2,
+          backoffMs: 9_000,
+          checkpointedAudioMs: 0,
+        },
       },
-      { atMs: at(5, 21, 30), note: { kind: 'failed', error, tries: 10 } },
+      { atMs: at(5, 21, 30), entry: { kind: 'failed', error, failuresSinceProgress: 10 } },
     ]
     expect(tell({ status: 'failed', error }, history).split('\n')).toEqual([
       'meetings/monday.m4a',
       'Job one has failed.',
       'The recording is 30:34 long; 8:00 of it is transcribed, and 7:01 of audio is safe.',
       '',
-      '  21:04:00  try 1 began, on gpu:8000',
+      '  21:04:00  attempt 1 began, on gpu:8000',
       `  21:20:00  failed: ${CRASHED} To be tried again after 5 s`,
       '  21:25:00  its worker was lost, the 2nd time without progress; another one took it over',
       `  21:26:00  failed, the 2nd time without progress: ${CRASHED} To be tried again after 9 s`,
-      '  21:30:00  gave up after 10 tries without progress: the engine broke off [engine_crashed]',
+      '  21:30:00  gave up after 10 failures without progress: the engine broke off [engine_crashed]',
       '',
       'The engine broke off: The engine closed the session (1011). [engine_crashed]',
       "Look into the engine's log, start it again if it is down, then `nightscribe jobs retry one`.",
@@ -228,19 +240,19 @@ describe('the story of a job', () => {
       { location: 'x', nowMs: at(7, 9, 0) },
     )
     expect(gone).toBe('  …  what was before is no longer kept')
-    expect(first).toMatch(/^ {2}2026-01-05 21:04:00 {2}try 1 began/)
+    expect(first).toMatch(/^ {2}2026-01-05 21:04:00 {2}attempt 1 began/)
   })
 
   it('says of many channels that what is safe is their sum, and lets no text steer the terminal', () => {
-    const history: DatedNote[] = [
-      { atMs: nowMs, note: { kind: 'waiting', reason: '\u001b[2J' } },
+    const history: DatedHistoryEntry[] = [
+      { atMs: nowMs, entry: { kind: 'waiting', reason: '\u001b[2J' } },
       {
         atMs: nowMs,
-        note: { kind: 'admitted', fence: 3, engines: ['e'], checkpointedAudioMs: 3_000_000 },
+        entry: { kind: 'admitted', attempt: 3, engines: ['e'], checkpointedAudioMs: 3_000_000 },
       },
     ]
     const told = tell({}, history)
-    expect(told).toContain('try 3 went on after 50:00 of audio (all channels together), on e')
+    expect(told).toContain('attempt 3 went on after 50:00 of audio (all channels together), on e')
     expect(told).not.toContain('\u001b')
   })
 })

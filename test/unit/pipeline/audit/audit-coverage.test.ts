@@ -29,7 +29,7 @@ function legOf(
     return frame % 5 === 0 && !isDeaf ? ` w${frame}` : ''
   })
   return {
-    ...{ fromFrame, endFrame, nextFrame: endFrame, cut: 'end', verified: true, fence: 1 },
+    ...{ fromFrame, endFrame, nextFrame: endFrame, cut: 'end', verified: true, attempt: 1 },
     ...{ samples: (endFrame - fromFrame) * STEP_SAMPLES, deltas: endFrame - fromFrame + 10 },
     groups: alignDeltas(deltas, { leg: 0, legStartMs: fromFrame * STEP_MS, stepMs: STEP_MS }),
     engine: { model: 'm', version: null, isStandin: true },

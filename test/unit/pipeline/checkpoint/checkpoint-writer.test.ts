@@ -39,7 +39,7 @@ function legOf(record: LegRecord): CompletedLeg | null {
   const { endFrame, nextFrame, kind } = part.cut
   return {
     ...{ fromFrame: record.fromFrame, endFrame, nextFrame, cut: kind, deltas: part.deltas },
-    ...{ samples: 1_280, verified: true, groups: part.groups, fence: 3, heldMs: 1 },
+    ...{ samples: 1_280, verified: true, groups: part.groups, attempt: 3, heldMs: 1 },
     ...{ lanesRunning: 1, kvBlocks: { granted: 1, held: 1 } },
     engine: { model: 'm', version: null, isStandin: true },
   }
@@ -58,7 +58,7 @@ function bench(
   const lost = new StopRequested('internal', 'lost')
   const isOwned = options.isOwned ?? (() => true)
   const attempt = {
-    ...{ jobId: 'j', number: 1, signal, isOwned: async () => isOwned() },
+    ...{ jobId: 'j', failuresSinceProgress: 0, signal, isOwned: async () => isOwned() },
     assertOwned: async () => {
       if (!isOwned()) throw lost
     },
@@ -75,6 +75,7 @@ function bench(
   }
   const writer = new CheckpointWriter(ports, {
     attempt,
+    attemptNumber: 2,
     fence: 3,
     resumedFromMs: [],
     lanes: [lane],

@@ -13,7 +13,7 @@ import { alignDeltas } from '../../../../src/transcript/words/align.js'
 const engine = { model: 'm', version: '0.32.0', isStandin: true }
 const leg = (changes: Partial<CompletedLeg>): CompletedLeg => ({
   ...{ fromFrame: 0, endFrame: 100, nextFrame: 100, cut: 'pause', samples: 128_000, deltas: 100 },
-  ...{ verified: true, groups: [], fence: 1, engine, heldMs: 8_000, lanesRunning: 1 },
+  ...{ verified: true, groups: [], attempt: 1, engine, heldMs: 8_000, lanesRunning: 1 },
   kvBlocks: { granted: 20, held: 12 },
   ...changes,
 })
@@ -30,7 +30,7 @@ function carried(said: readonly (readonly string[][])[]): CompletedLane[] {
       const fromFrame = at * 100
       const groups = alignDeltas(all, { leg: at, legStartMs: fromFrame * 80, stepMs: 80 })
       const endFrame = fromFrame + 100
-      return leg({ fromFrame, endFrame, nextFrame: endFrame, groups, fence: at + 1 })
+      return leg({ fromFrame, endFrame, nextFrame: endFrame, groups, attempt: at + 1 })
     }),
   }))
 }
@@ -41,7 +41,7 @@ describe('a checkpoint', () => {
       fc.property(lanes, (said) => {
         const before = carried(said)
         const document = asCheckpoint({
-          ...{ jobId: 'j', fence: 4, number: 7, writtenAtMs: 0, lanes: before },
+          ...{ attempt: 4, jobId: 'j', fence: 4, number: 7, writtenAtMs: 0, lanes: before },
           resumedFromMs: [1_000],
         })
         const read = checkpointDocument.parse(JSON.parse(JSON.stringify(document)))
@@ -54,7 +54,15 @@ describe('a checkpoint', () => {
     const tail = { text: ' tail', endMs: 160, leg: 0, step: 2, isTail: true as const }
     const before = [{ channel: null, legs: [leg({ verified: false, groups: [tail] })] }]
     const document = asCheckpoint({
-      ...{ jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, lanes: before, resumedFromMs: [] },
+      ...{
+        attempt: 1,
+        jobId: 'j',
+        fence: 1,
+        number: 1,
+        writtenAtMs: 0,
+        lanes: before,
+        resumedFromMs: [],
+      },
     })
     expect(document.lanes[0]?.legs[0]?.timing).toBe('estimated')
     expect(lanesOfCheckpoint(document)).toEqual(before)
@@ -64,7 +72,7 @@ describe('a checkpoint', () => {
     const silent = { channel: 1, legs: [] }
     const spoken = { channel: 0, legs: [leg({ nextFrame: 75, endFrame: 100, cut: 'quiet' })] }
     const document = asCheckpoint({
-      ...{ jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, lanes: [spoken, silent] },
+      ...{ attempt: 1, jobId: 'j', fence: 1, number: 1, writtenAtMs: 0, lanes: [spoken, silent] },
       resumedFromMs: [],
     })
     expect(document.lanes.map(({ safe_offset_ms: atMs }) => atMs)).toEqual([6_000, 0])

@@ -12,7 +12,14 @@ import { jobIdOf } from '../../../../src/pipeline/intake/job-id.js'
 import { isJobId } from '../../../../src/storage/keys.js'
 
 const NOW_MS = 1_800_000_000_000
-const jobId = jobIdOf({ bucket: 'b', key: 'k', versionId: null, etag: 'e', channels: 'mix' })
+const jobId = jobIdOf({
+  tenant: 'default',
+  bucket: 'b',
+  key: 'k',
+  versionId: null,
+  etag: 'e',
+  channels: 'mix',
+})
 
 interface Given {
   names: readonly string[]

@@ -6,7 +6,7 @@ import { LegRecord } from '../../../../src/pipeline/legs/leg-record.js'
 function leg(fromFrame: number, endFrame: number): CompletedLeg {
   return {
     ...{ fromFrame, endFrame, nextFrame: endFrame, cut: 'pause', samples: 1_280, deltas: 10 },
-    ...{ verified: true, groups: [], fence: 1, heldMs: 1, lanesRunning: 1 },
+    ...{ verified: true, groups: [], attempt: 1, heldMs: 1, lanesRunning: 1 },
     engine: { model: 'm', version: null, isStandin: true },
     kvBlocks: { granted: 1, held: 1 },
   }

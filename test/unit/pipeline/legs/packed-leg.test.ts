@@ -6,7 +6,7 @@ import type { WordGroup } from '../../../../src/transcript/words/align.js'
 
 const facts = {
   ...{ fromFrame: 25, endFrame: 400, nextFrame: 375, cut: 'quiet', samples: 480_000 },
-  ...{ deltas: 386, verified: true, fence: 2, heldMs: 31_000.5, lanesRunning: 7 },
+  ...{ deltas: 386, verified: true, attempt: 2, heldMs: 31_000.5, lanesRunning: 7 },
   engine: { model: 'm', version: null, isStandin: true },
   kvBlocks: { granted: 30, held: 25 },
 } as const satisfies Omit<CompletedLeg, 'groups'>

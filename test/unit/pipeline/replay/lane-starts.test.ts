@@ -70,7 +70,7 @@ function leg(changes: Partial<CompletedLeg>): CompletedLeg {
   const endFrame = changes.endFrame ?? 1_000
   return {
     ...{ fromFrame: 0, endFrame, nextFrame: endFrame, cut: 'pause', samples: 1_280 },
-    ...{ deltas: endFrame, verified: true, groups: [], fence: 1, heldMs: 1, lanesRunning: 1 },
+    ...{ deltas: endFrame, verified: true, groups: [], attempt: 1, heldMs: 1, lanesRunning: 1 },
     engine: { model: 'm', version: null, isStandin: true },
     kvBlocks: { granted: 1, held: 1 },
     ...changes,
@@ -86,7 +86,15 @@ async function lay(
   const carried = lanes.map((legs, channel): CompletedLane => {
     return { channel: lanes.length === 1 ? null : channel, legs: [...legs] }
   })
-  const facts = { jobId: 'j', fence, number, writtenAtMs: 0, lanes: carried, resumedFromMs }
+  const facts = {
+    attempt: fence,
+    jobId: 'j',
+    fence,
+    number,
+    writtenAtMs: 0,
+    lanes: carried,
+    resumedFromMs,
+  }
   await writeJson(store, checkpointKey('j', fence, number), asCheckpoint(facts), { signal })
 }
 

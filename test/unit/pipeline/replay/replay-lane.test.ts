@@ -44,7 +44,7 @@ describe('a lane', () => {
     expect(error).toBeNull()
     expect(wordsOf(lane)).toEqual(allWords())
     expect(legs.length).toBeGreaterThan(1)
-    expect(legs.at(-1)).toMatchObject({ endFrame: FRAMES, cut: 'end', verified: true, fence: 3 })
+    expect(legs.at(-1)).toMatchObject({ endFrame: FRAMES, cut: 'end', verified: true, attempt: 3 })
     for (const [at, { fromFrame, engine, lanesRunning }] of legs.entries()) {
       expect(fromFrame).toBe(legs[at - 1]?.nextFrame ?? 0)
       expect(engine).toEqual({ model: 'm', version: '1', isStandin: true })
@@ -137,7 +137,7 @@ describe('a leg whose session breaks', () => {
     expect(opened[1]?.fromFrame).toBe(400)
     expect(bench.tally).toMatchObject({ reconnects: 0, redoneMs: 50 * STEP_MS })
     expect(bench.suspects).toEqual([])
-    expect(bench.notes).toEqual([{ kind: 'session-freed', engine: 'gpu:1', times: 1 }])
+    expect(bench.notes).toEqual([{ kind: 'session-evicted', engine: 'gpu:1', times: 1 }])
   })
 
   it('is carried again although the board is away', async () => {

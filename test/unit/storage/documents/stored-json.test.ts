@@ -13,6 +13,7 @@ import type { ObjectStore } from '../../../../src/storage/index.js'
 
 const options = { signal: new AbortController().signal }
 const job: JobDocument = {
+  tenant: 'default',
   schema: 'nightscribe.job/1',
   job_id: 'j1',
   created_at: '2026-11-21T04:00:00.000Z',

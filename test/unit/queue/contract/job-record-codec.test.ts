@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ErrorCode } from '../../../src/kernel/errors.js'
-import type { JobEvent, JobRecord, JobStatus } from '../../../src/queue/index.js'
+import type { ErrorCode } from '../../../../src/kernel/errors.js'
 import {
   decodeEvent,
   decodeRecord,
   encodeFields,
   reachedField,
-} from '../../../src/queue/job-record-codec.js'
+} from '../../../../src/queue/contract/job-record-codec.js'
+import type { JobStatus } from '../../../../src/queue/contract/job-status.js'
+import type { JobEvent, JobRecord } from '../../../../src/queue/index.js'
 
 const text = fc.string({ unit: 'grapheme' })
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null })
@@ -20,9 +21,16 @@ const error = fc.record({
   stage: fc.constantFrom('analyse' as const, 'transcribe' as const),
 })
 const record: fc.Arbitrary<JobRecord> = fc.record({
-  ...{ jobId: text, status, sourceName: text, priority: ms, deadlineAt: orNull(text) },
+  ...{
+    tenant: text,
+    jobId: text,
+    status,
+    sourceName: text,
+    priority: ms,
+    deadlineAt: orNull(text),
+  },
   ...{ audioMsTotal: orNull(ms), audioMsDone: ms, checkpointedAudioMs: ms },
-  ...{ triesSinceProgress: ms, fence: orNull(ms), attempts: ms, error: orNull(error) },
+  ...{ failuresSinceProgress: ms, fence: orNull(ms), attempt: ms, error: orNull(error) },
   waiting: orNull(fc.record({ place: orNull(ms), expectedStartAtMs: orNull(ms), reason: text })),
   ...{ warnings: fc.array(text), engineIsStandin: orNull(fc.boolean()) },
   ...{ cancelRequested: fc.boolean(), createdAtMs: ms, updatedAtMs: ms },
@@ -71,9 +79,27 @@ describe('a card', () => {
 
   it('of an older release has what that one did not know', () => {
     const [whole] = fc.sample(record, { numRuns: 1, seed: 1 }) as [JobRecord]
-    const { waiting: _, checkpointedAudioMs: __, triesSinceProgress: ___, ...older } = hashOf(whole)
+    const {
+      waiting: _,
+      checkpointedAudioMs: __,
+      failuresSinceProgress: ___,
+      ...older
+    } = hashOf(whole)
     expect(decodeRecord(older)).toMatchObject({
-      ...{ jobId: whole.jobId, waiting: null, checkpointedAudioMs: 0, triesSinceProgress: 0 },
+      ...{ jobId: whole.jobId, waiting: null, checkpointedAudioMs: 0, failuresSinceProgress: 0 },
+    })
+  })
+
+  it('of an older release is read by the names of its fields', () => {
+    const [whole] = fc.sample(record, { numRuns: 1, seed: 2 }) as [JobRecord]
+    const { attempt, failuresSinceProgress, tenant: _, ...others } = hashOf(whole)
+    const former = { attempts: attempt ?? '', triesSinceProgress: failuresSinceProgress ?? '' }
+    const expected = { ...whole, tenant: 'default' }
+    expect(decodeRecord({ ...others, ...former })).toEqual(expected)
+    // Changed by this release since: what it wrote counts.
+    expect(decodeRecord({ ...others, ...former, attempt: '77' })).toEqual({
+      ...expected,
+      attempt: 77,
     })
   })
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ErrorCode } from '../kernel/errors.js'
+import type { ErrorCode } from '../../kernel/errors.js'
 
 /**
  * Why a job failed, or why its last try did. `detail` is one sentence for a person. `retryable`:

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../kernel/errors.js'
+import type { ErrorCode } from '../../kernel/errors.js'
 
 /** Names of the classes in `src/kernel/errors.ts` that a try may end with. */
 export type FailureClass =

@@ -1,10 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import * as errors from '../../../src/kernel/errors.js'
-import { ERROR_CODES, type ErrorCode } from '../../../src/kernel/errors.js'
-import { adviceOn, FAILURE_CODES, retryHelps } from '../../../src/queue/failure-codes.js'
-import { CLASS_RULES } from '../../../src/queue/job-disposition.js'
-import { readRepository } from '../../tidy/source-text.js'
+import * as errors from '../../../../src/kernel/errors.js'
+import { ERROR_CODES, type ErrorCode } from '../../../../src/kernel/errors.js'
+import {
+  adviceOn,
+  FAILURE_CODES,
+  retryHelps,
+} from '../../../../src/queue/contract/failure-codes.js'
+import { CLASS_RULES } from '../../../../src/queue/job-disposition.js'
+import { readRepository } from '../../../tidy/source-text.js'
 
 /** The stable codes of the published contract. */
 const CONTRACT = [
@@ -38,7 +42,7 @@ describe('the codes that a job can end with', () => {
   })
 
   it('are thrown with those classes alone, everywhere', () => {
-    const files = readRepository(fileURLToPath(new URL('../../..', import.meta.url)))
+    const files = readRepository(fileURLToPath(new URL('../../../..', import.meta.url)))
     const ours = files.filter(({ path }) => /^(src|jobs|gpu)\/.*\.ts$/.test(path))
     const pairs = ours.flatMap(({ path, text }) =>
       [...text.matchAll(THROWN)].map(([, name = '', code = '']) => ({ path, name, code })),

@@ -1,40 +1,33 @@
 import { z } from 'zod'
-import type { JobEvent, JobRecord } from './index.js'
+import { DEFAULT_TENANT } from '../../kernel/tenant.js'
+import type { JobEvent, JobRecord } from '../index.js'
 import { jobError } from './job-error.js'
+import { JOB_STATUSES } from './job-status.js'
 import { jsonValue } from './json-value.js'
 
-const statuses = [
-  'created',
-  'probing',
-  'queued',
-  'admitted',
-  'running',
-  'finalizing',
-  'completed',
-  'failed',
-  'canceled',
-] as const
-const status = z.enum(statuses)
+const status = z.enum(JOB_STATUSES)
 const waiting = z.object({
   place: z.number().nullable(),
   expectedStartAtMs: z.number().nullable(),
   reason: z.string(),
 })
 
+/** Fields that a record of an older release may lack have a default. */
 const record = z.object({
   jobId: z.string(),
+  tenant: z.string().default(DEFAULT_TENANT),
   status,
   sourceName: z.string(),
   priority: z.number(),
   deadlineAt: z.string().nullable(),
   audioMsTotal: z.number().nullable(),
   audioMsDone: z.number(),
-  checkpointedAudioMs: z.number().default(0), // a card that an upgrade met may lack it
-  triesSinceProgress: z.number().default(0), // likewise
+  checkpointedAudioMs: z.number().default(0),
+  attempt: z.number(),
   fence: z.number().nullable(),
-  attempts: z.number(),
+  failuresSinceProgress: z.number().default(0),
   error: jobError.nullable(),
-  waiting: waiting.nullable().default(null), // likewise
+  waiting: waiting.nullable().default(null),
   warnings: z.array(z.string()),
   engineIsStandin: z.boolean().nullable(),
   cancelRequested: z.boolean(),
@@ -54,6 +47,12 @@ const event = z.discriminatedUnion('type', [
   }),
 ])
 
+/** What an older release called fields; read until its records have expired. */
+const FORMER_NAMES: Readonly<Record<string, string>> = {
+  attempt: 'attempts',
+  failuresSinceProgress: 'triesSinceProgress',
+}
+
 /** Hash field under which the time of reaching a status is kept. */
 export const reachedField = (name: string) => `reached:${name}`
 
@@ -64,17 +63,18 @@ export function encodeFields(fields: Readonly<Record<string, unknown>>): Record<
   )
 }
 
-/** A card out of its hash; null where it is missing or of another release's shape. */
+/** A record out of its hash; null where it is missing or of another release's shape. */
 export function decodeRecord(hash: Readonly<Record<string, string>>): JobRecord | null {
   const values: Record<string, unknown> = {}
   const reachedAtMs: Record<string, unknown> = {}
   for (const [name, json] of Object.entries(hash)) {
-    const reached = statuses.find((entry) => reachedField(entry) === name)
+    const reached = JOB_STATUSES.find((entry) => reachedField(entry) === name)
     if (reached) reachedAtMs[reached] = jsonValue(json)
     else values[name] = jsonValue(json)
   }
+  for (const [name, former] of Object.entries(FORMER_NAMES)) values[name] ??= values[former]
   const parsed = record.safeParse({ ...values, reachedAtMs })
-  return parsed.success ? (parsed.data as JobRecord) : null
+  return parsed.success ? parsed.data : null
 }
 
 /** An event out of its stream entry; null where its shape is unknown. */

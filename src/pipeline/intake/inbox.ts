@@ -1,10 +1,11 @@
 import { sleepFor } from '../../kernel/clock.js'
 import { NightscribeError } from '../../kernel/errors.js'
-import type { IntakePorts } from '../../pipeline/index.js'
-import { sourceAddress } from '../../pipeline/intake/source-address.js'
-import { submitRecording } from '../../pipeline/intake/submit-recording.js'
+import { SUBMISSION_DEFAULTS } from '../../queue/contract/submission-options.js'
 import type { ObjectHead } from '../../storage/index.js'
 import { INBOX_PREFIX } from '../../storage/keys.js'
+import type { IntakePorts } from '../index.js'
+import { sourceAddress } from './source-address.js'
+import { submitRecording } from './submit-recording.js'
 
 /** How the inbox is looked after. */
 export interface InboxOptions {
@@ -61,14 +62,7 @@ async function take(ports: IntakePorts, head: ObjectHead, options: InboxOptions)
   try {
     const outcome = await submitRecording(
       ports,
-      {
-        ...sourceAddress(ports.store, head.key),
-        name,
-        channels: 'mix',
-        pace: 1,
-        priority: 0,
-        deadlineAt: null,
-      },
+      { ...SUBMISSION_DEFAULTS, ...sourceAddress(ports.store, head.key), name },
       options,
     )
     if (outcome.kind === 'queued') options.onSubmitted(name, outcome.jobId)

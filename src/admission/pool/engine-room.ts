@@ -1,0 +1,43 @@
+import { laneLoadWith, lanesRunning } from '../ledger/ledger-changes.js'
+import type { LedgerClient } from '../ledger/ledger-client.js'
+import { FILL_SHARE } from '../legs/cut-search.js'
+import { legFramesFor, withMore } from '../load/engine-plan.js'
+
+/** Most lanes that are counted as room: more are never let in in one round. */
+const ROOM_MAX = 1_024
+
+/** Lanes that an engine could take beside those that it runs, on average. */
+export function roomOf(client: LedgerClient): number {
+  const { ledger } = client
+  const plan = client.planOf(ledger, client.nowMs())
+  const laneLoad = laneLoadWith(ledger, [])
+  const byLimit = Math.max(0, plan.limits.lanes - laneLoad.lanes)
+  if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
+  // Known curves can't be averaged: the next one asks, and is answered exactly.
+  if (plan.policy !== 'elastic') return Math.min(1, byLimit)
+  let low = 0
+  let high = Math.min(ROOM_MAX, byLimit)
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (legFramesFor(plan, withMore(laneLoad, middle), FILL_SHARE) === null) high = middle - 1
+    else low = middle
+  }
+  return low
+}
+
+/** Whether an engine runs fewer lanes than it may. */
+export function hasLane(client: LedgerClient): boolean {
+  return lanesRunning(client.ledger) < client.planOf(client.ledger, client.nowMs()).limits.lanes
+}
+
+/** How long legs would be with so many lanes more, in frames; 0: they don't fit. */
+export function legFramesWith(client: LedgerClient, more: number): number {
+  const plan = client.planOf(client.ledger, client.nowMs())
+  return legFramesFor(plan, withMore(laneLoadWith(client.ledger, []), more), FILL_SHARE) ?? 0
+}
+
+/** Lanes for each block of the cache: the smaller, the emptier the engine is. */
+export function shareUsed(client: LedgerClient): number {
+  const { kvBlocks } = client.planOf(client.ledger, client.nowMs()).limits
+  return lanesRunning(client.ledger) / Math.max(1, kvBlocks)
+}
