@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { UpstreamError } from '../kernel/errors.js'
 import { SAMPLE_BYTES, SAMPLE_RATE, samplesToMs } from '../model/pcm.js'
 import {
   type DecodedRecording,
@@ -10,7 +9,7 @@ import {
 } from './ffmpeg/decode-recording.js'
 import type { PcmSink } from './ffmpeg/ffmpeg-decoder.js'
 import { type FlacEncoder, startFlacEncoder } from './flac/flac-encoder.js'
-import { spooledFlac } from './flac/flac-spool.js'
+import { FlacIncomplete, spooledFlac } from './flac/flac-spool.js'
 import type {
   AnalysedMedia,
   AnalysisProgress,
@@ -52,8 +51,7 @@ export async function analyseMedia(
     return await analyseOnce(source, { ...options, encodesApart: false }, { signal })
   } catch (error) {
     // Its rate or its channels change half-way, and the FLAC lacks some of what was heard.
-    const isShort = error instanceof UpstreamError && 'flacSamples' in error.facts
-    if (!isShort) throw error
+    if (!(error instanceof FlacIncomplete)) throw error
     return await analyseOnce(source, { ...options, encodesApart: true }, { signal })
   }
 }

@@ -1,4 +1,4 @@
-import { ConfigError, NightscribeError, UpstreamError } from '../kernel/errors.js'
+import { ConfigError, type ErrorCode, NightscribeError, UpstreamError } from '../kernel/errors.js'
 import { stepsToFirstDelta } from '../model/step-law.js'
 
 /** Less than this heard, and it wasn't the amount of audio that the engine refused. */
@@ -12,6 +12,70 @@ const LIMIT_CODES: ReadonlySet<string | null> = new Set([
   'invalid_audio',
 ])
 
+/** The engine sent an `error` frame, which ends the session. */
+export class EngineError extends UpstreamError {
+  /** As the engine calls it; null where it gives none. */
+  readonly engineCode: string | null
+  /** Received before it. */
+  readonly deltas: number
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { engineCode, deltas }: { engineCode: string | null; deltas: number },
+  ) {
+    super(code, message, { facts: { engineCode, deltas } })
+    this.engineCode = engineCode
+    this.deltas = deltas
+  }
+}
+
+/** The engine closed the socket before the transcript was complete. */
+export class SessionClosed extends UpstreamError {
+  readonly closeCode: number
+
+  constructor(message: string, facts: { closeCode: number; state: string; deltas: number }) {
+    super('engine_crashed', message, { facts })
+    this.closeCode = facts.closeCode
+  }
+}
+
+/** The engine answered the upgrade with an HTTP status of its own. */
+export class UpgradeRefused extends UpstreamError {
+  readonly status: number
+
+  constructor(code: ErrorCode, message: string, status: number) {
+    super(code, message, { facts: { status }, effect: 'none' })
+    this.status = status
+  }
+}
+
+/** There is no realtime endpoint at the address: an operator has to correct it. */
+export class EndpointMissing extends ConfigError {
+  readonly status: number
+
+  constructor(message: string, status: number) {
+    super('config_invalid', message, { facts: { status } })
+    this.status = status
+  }
+}
+
+/**
+ * The engine came to its end and gave less text than it should. Once is chance, and the leg is
+ * replayed again; where it comes again text with a hole is worth more than none.
+ */
+export class TextLeftOut extends UpstreamError {
+  /** @param what is missing: text over speech, or the end of the text */
+  constructor(
+    what: 'speech' | 'tail',
+    sentence: string,
+    facts: Readonly<Record<string, string | number>>,
+  ) {
+    const code = what === 'speech' ? 'session_stalled' : 'engine_protocol'
+    super(code, sentence, { facts: { ...facts, leftOut: what } })
+  }
+}
+
 /**
  * What an `error` frame means. Every one ends its session: after most of them audio is missing
  * there, and nothing says how much.
@@ -20,40 +84,21 @@ const LIMIT_CODES: ReadonlySet<string | null> = new Set([
  */
 export function failureOfErrorFrame(
   message: string,
-  code: string | null,
+  engineCode: string | null,
   deltas: number,
-): UpstreamError {
-  const facts = { engineCode: code, deltas }
-  if (code === 'model_not_found') {
-    return new UpstreamError(
+): EngineError {
+  if (engineCode === 'model_not_found') {
+    return new EngineError(
       'engine_model_missing',
       `The engine does not serve the wanted model: ${message} (setting engine.model).`,
-      { facts },
+      { engineCode, deltas },
     )
   }
-  return new UpstreamError(
-    LIMIT_CODES.has(code) ? 'engine_overloaded' : 'engine_crashed',
+  return new EngineError(
+    LIMIT_CODES.has(engineCode) ? 'engine_overloaded' : 'engine_crashed',
     `The engine reported an error: ${message}`,
-    { facts },
+    { engineCode, deltas },
   )
-}
-
-/** The engine came to its end, but gave less than it should. @param what is missing */
-export function textLeftOut(
-  what: 'speech' | 'tail',
-  sentence: string,
-  facts: Readonly<Record<string, string | number>>,
-): UpstreamError {
-  const code = what === 'speech' ? 'session_stalled' : 'engine_protocol'
-  return new UpstreamError(code, sentence, { facts: { ...facts, leftOut: what } })
-}
-
-/**
- * Whether a session failed because text seems to be missing. Once is chance, and the leg is carried
- * again; where it comes again text with a hole is worth more than none.
- */
-export function isTextLeftOut(error: unknown): boolean {
-  return error instanceof UpstreamError && error.facts.leftOut !== undefined
 }
 
 /**
@@ -75,7 +120,7 @@ export function isRefusal(error: unknown): error is NightscribeError {
  * Never too many: what it answered it had heard.
  */
 export function framesTaken(error: unknown): number | null {
-  if (!(error instanceof UpstreamError) || error.facts.engineCode !== 'invalid_audio') return null
-  const frames = Number(error.facts.deltas) + stepsToFirstDelta()
+  if (!(error instanceof EngineError) || error.engineCode !== 'invalid_audio') return null
+  const frames = error.deltas + stepsToFirstDelta()
   return frames < CAP_FRAMES_MIN ? null : frames
 }

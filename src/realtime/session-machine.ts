@@ -3,7 +3,7 @@ import { type NightscribeError as SessionFailure, UpstreamError } from '../kerne
 import { STEP_MS } from '../model/pcm.js'
 import { deltasDue, deltasTotal } from '../model/step-law.js'
 import { isLawful, isShort, PAD_SAMPLES, type TailOrigin, tailOrigin } from './engine-padding.js'
-import { failureOfErrorFrame, textLeftOut } from './session-failure.js'
+import { failureOfErrorFrame, SessionClosed, TextLeftOut } from './session-failure.js'
 import type { ServerEvent, Usage } from './wire-codec.js'
 
 /**
@@ -140,13 +140,9 @@ export class SessionMachine {
   closed(code: number, reason: string): void {
     if (this.over) return
     const why = reason ? `${code}, ${reason}` : String(code)
-    this.fail(
-      new UpstreamError(
-        'engine_crashed',
-        `The engine closed the session before the transcript was complete (${why}).`,
-        { facts: { closeCode: code, state: this.state, deltas: this.deltas } },
-      ),
-    )
+    const sentence = `The engine closed the session before the transcript was complete (${why}).`
+    const { state, deltas } = this
+    this.fail(new SessionClosed(sentence, { closeCode: code, state, deltas }))
   }
 
   /** Looks at the clock; call it a few times a second. */
@@ -238,7 +234,7 @@ export class SessionMachine {
     if (blankSpeechMaxMs !== null && this.blankSpeechMs > blankSpeechMaxMs) {
       const { deltas } = this
       const sentence = `The engine gave no text for ${blankSpeechMaxMs} ms of speech.`
-      this.fail(textLeftOut('speech', sentence, { deltas }))
+      this.fail(new TextLeftOut('speech', sentence, { deltas }))
     }
   }
 
@@ -264,7 +260,7 @@ export class SessionMachine {
     }
     if (isShort(this.tail) && !end.mayBeShort) {
       const sentence = 'The engine ended the session without the end of its text.'
-      this.fail(textLeftOut('tail', sentence, facts))
+      this.fail(new TextLeftOut('tail', sentence, facts))
       return
     }
     this.state = 'done'

@@ -1,7 +1,8 @@
 import WebSocket from 'ws'
-import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
+import { reasonOf, UpstreamError } from '../kernel/errors.js'
 import { Mailbox } from '../kernel/mailbox.js'
 import type { EngineAddress, Transport, TransportEvent, TransportOpener } from './index.js'
+import { EndpointMissing, UpgradeRefused } from './session-failure.js'
 
 /** Events that wait for the consumer before the socket is paused; a delta is some 60 bytes. */
 const EVENTS_MAX = 1024
@@ -51,25 +52,23 @@ function openSocket(
 
 /** What a refused upgrade means; the key itself never appears. */
 function refusal(engine: EngineAddress, status: number): Error {
-  const facts = { status }
   if (status === 401) {
-    return new UpstreamError(
+    return new UpgradeRefused(
       'engine_unauthorized',
       `The engine at ${engine.url} refuses the key; set NIGHTSCRIBE_ENGINE_KEY to the one it was started with.`,
-      { facts, effect: 'none' },
+      status,
     )
   }
   if (status === 403 || status === 404) {
-    return new ConfigError(
-      'config_invalid',
+    return new EndpointMissing(
       `There is no realtime endpoint at ${engine.url}; NIGHTSCRIBE_ENGINES needs the whole address, such as ws://gpu-node:8000/v1/realtime.`,
-      { facts },
+      status,
     )
   }
-  return new UpstreamError(
+  return new UpgradeRefused(
     'engine_unavailable',
     `The engine at ${engine.url} refuses new sessions (HTTP ${status}).`,
-    { facts, effect: 'none' },
+    status,
   )
 }
 

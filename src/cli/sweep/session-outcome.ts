@@ -1,5 +1,11 @@
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import type { SessionOutcome } from '../../planning/sweep/events.js'
+import {
+  EndpointMissing,
+  EngineError,
+  SessionClosed,
+  UpgradeRefused,
+} from '../../realtime/session-failure.js'
 
 /** What an error of a session counts as in a sweep. `detail` is one sentence, for people. */
 export function outcomeOf(error: unknown): {
@@ -9,16 +15,16 @@ export function outcomeOf(error: unknown): {
 } {
   const detail = reasonOf(error)
   if (!(error instanceof NightscribeError)) return { outcome: 'error', code: 'internal', detail }
-  const { code, facts } = error
-  if (typeof facts.closeCode === 'number') {
-    return { outcome: 'closed', code: `close_${facts.closeCode}`, detail }
+  const { code } = error
+  if (error instanceof SessionClosed) {
+    return { outcome: 'closed', code: `close_${error.closeCode}`, detail }
   }
-  if (typeof facts.status === 'number') {
-    return { outcome: 'rejected', code: `http_${facts.status}`, detail }
+  if (error instanceof UpgradeRefused || error instanceof EndpointMissing) {
+    return { outcome: 'rejected', code: `http_${error.status}`, detail }
   }
   if (code === 'session_stalled') return { outcome: 'timeout', code, detail }
-  if (code === 'engine_unauthorized') return { outcome: 'rejected', code, detail }
-  if (typeof facts.engineCode === 'string')
-    return { outcome: 'error', code: facts.engineCode, detail }
+  if (error instanceof EngineError && error.engineCode !== null) {
+    return { outcome: 'error', code: error.engineCode, detail }
+  }
   return { outcome: 'error', code, detail }
 }

@@ -18,12 +18,23 @@ import { FlacSeekTable } from './flac-seek-table.js'
 const SEEK_POINT_SAMPLES = 5 * SAMPLE_RATE
 const READ_BYTES = 256 * 1024
 
+/** The FLAC holds another number of samples than were decoded beside it. */
+export class FlacIncomplete extends UpstreamError {
+  constructor(flacSamples: number, samples: number) {
+    super(
+      'decode_failed',
+      `ffmpeg wrote ${flacSamples} samples as FLAC and ${samples} as PCM; the analysis is run again.`,
+      { effect: 'none', facts: { flacSamples, samples } },
+    )
+  }
+}
+
 /**
  * Finishes the FLAC that ffmpeg has written to `path`: finds its frames and puts a seek table in
  * front of them. The file itself stays as it is; the new front is put before it when it is read.
  *
  * @param samples of a lane, which the FLAC must hold
- * @throws UpstreamError `decode_failed` when it holds anything else; the signal's reason
+ * @throws FlacIncomplete when it holds anything else; the signal's reason
  */
 export async function spooledFlac(
   path: string,
@@ -32,12 +43,7 @@ export async function spooledFlac(
   const { info, framesStartByte } = await readFront(path)
   const table = await scan(path, { info, framesStartByte, signal })
   if (info.samples !== samples || table.samples !== samples) {
-    throw new UpstreamError(
-      'decode_failed',
-      `ffmpeg wrote ${table.samples} samples as FLAC and ${samples} as PCM; the analysis is run ` +
-        'again.',
-      { effect: 'none', facts: { flacSamples: table.samples, samples } },
-    )
+    throw new FlacIncomplete(table.samples, samples)
   }
   const prefix = flacPrefix(info, table.points)
   const { size } = await stat(path)

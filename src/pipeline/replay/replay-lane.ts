@@ -13,7 +13,7 @@ import { speechLookup } from '../../media/vad/speech-lookup.js'
 import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../../model/pcm.js'
 import type { SessionAudio } from '../../realtime/index.js'
 import type { SessionMeter, SessionResult } from '../../realtime/run-session.js'
-import { isTextLeftOut } from '../../realtime/session-failure.js'
+import { TextLeftOut } from '../../realtime/session-failure.js'
 import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
 import type { ObjectHead } from '../../storage/index.js'
 import type { WorkPorts } from '../index.js'
@@ -237,7 +237,7 @@ class LaneReplay implements AsyncDisposable {
     const lost = { failures, outage: ports.engines.outage() }
     const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
     request.work.meter.reconnected()
-    if (isTextLeftOut(error)) this.acceptBlanksFrame = fromFrame
+    if (error instanceof TextLeftOut) this.acceptBlanksFrame = fromFrame
     recordBrokenSession(ports.jobStore, jobId, { engine, code: error.code })
     return { fromFrame, delayMs, orFewerLeases: false }
   }

@@ -9,8 +9,7 @@ import {
   failureOfErrorFrame,
   framesTaken,
   isRefusal,
-  isTextLeftOut,
-  textLeftOut,
+  TextLeftOut,
 } from '../../../src/realtime/session-failure.js'
 
 describe('an error frame', () => {
@@ -56,12 +55,12 @@ describe('a session that failed', () => {
   })
 
   it('because text is missing is told from all others', () => {
-    const speech = textLeftOut('speech', 'No text.', { deltas: 3 })
-    const tail = textLeftOut('tail', 'No end.', { deltas: 3 })
+    const speech = new TextLeftOut('speech', 'No text.', { deltas: 3 })
+    const tail = new TextLeftOut('tail', 'No end.', { deltas: 3 })
     expect(speech).toMatchObject({ code: 'session_stalled', message: 'No text.', retryable: true })
     expect(tail).toMatchObject({ code: 'engine_protocol', message: 'No end.', retryable: true })
-    expect([speech, tail].every(isTextLeftOut)).toBe(true)
-    expect(isTextLeftOut(new UpstreamError('session_stalled', 'no'))).toBe(false)
-    expect(isTextLeftOut(new Error('no'))).toBe(false)
+    expect([speech, tail].every((each) => each instanceof TextLeftOut)).toBe(true)
+    expect(new UpstreamError('session_stalled', 'no') instanceof TextLeftOut).toBe(false)
+    expect(new Error('no') instanceof TextLeftOut).toBe(false)
   })
 })

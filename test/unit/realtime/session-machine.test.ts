@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import { describe, expect, it } from 'vitest'
 import { UpstreamError } from '../../../src/kernel/errors.js'
 import { deltasDue, deltasTotal, samplesForDelta, tailSteps } from '../../../src/model/step-law.js'
-import { isTextLeftOut } from '../../../src/realtime/session-failure.js'
+import { TextLeftOut } from '../../../src/realtime/session-failure.js'
 import { type SessionLimits, SessionMachine } from '../../../src/realtime/session-machine.js'
 
 const limits: SessionLimits = {
@@ -138,7 +138,7 @@ describe('a session that fails', () => {
       feed(session, deltasDue(160_000) - 1, 1)
       session.received({ kind: 'done', text: '', usage: null }, 2)
       expect(session).toMatchObject({ tail: 'unlawful', failure: { code: 'engine_protocol' } })
-      expect(isTextLeftOut(session.failure)).toBe(false)
+      expect(session.failure instanceof TextLeftOut).toBe(false)
     }
   })
 
@@ -152,7 +152,7 @@ describe('a session that fails', () => {
         session.received({ kind: 'done', text: '', usage: usage(deltas) }, 2)
         expect(session.state).toBe(mayBeShort ? 'done' : 'failed')
         expect(session.verified).toBe(false)
-        expect(isTextLeftOut(session.failure)).toBe(!mayBeShort)
+        expect(session.failure instanceof TextLeftOut).toBe(!mayBeShort)
       }
     }
   })
@@ -276,7 +276,7 @@ describe('a session that fails', () => {
       feed(session, 200, 1)
       expect(session.failure).toBeNull()
       session.received(delta(), 1)
-      expect(isTextLeftOut(session.failure)).toBe(failed)
+      expect(session.failure instanceof TextLeftOut).toBe(failed)
     }
   })
 

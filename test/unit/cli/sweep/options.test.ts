@@ -4,6 +4,12 @@ import { parseSweepOptions } from '../../../../src/cli/sweep/options.js'
 import { outcomeOf } from '../../../../src/cli/sweep/session-outcome.js'
 import { requireContextFor } from '../../../../src/cli/sweep/swept-engine.js'
 import { ConfigError, StopRequested, UpstreamError } from '../../../../src/kernel/errors.js'
+import {
+  EndpointMissing,
+  failureOfErrorFrame,
+  SessionClosed,
+  UpgradeRefused,
+} from '../../../../src/realtime/session-failure.js'
 import { factsOf } from '../../planning/sweep/sweep-figures.js'
 
 const raw = { sessions: '8,32', seconds: '60', pace: '1', slaMs: '2000', seed: '1' }
@@ -83,16 +89,18 @@ describe('requireContextFor', () => {
 })
 
 describe('outcomeOf', () => {
-  const failure = (code: ConstructorParameters<typeof UpstreamError>[0], facts = {}) =>
-    new UpstreamError(code, 'It broke.', { facts })
+  const failure = (code: ConstructorParameters<typeof UpstreamError>[0]) =>
+    new UpstreamError(code, 'It broke.')
+  const closed = new SessionClosed('It broke.', { closeCode: 1012, state: 'created', deltas: 0 })
 
   it.each([
-    ['a close', failure('engine_crashed', { closeCode: 1012 }), 'closed', 'close_1012'],
-    ['a refusal', failure('engine_unavailable', { status: 503 }), 'rejected', 'http_503'],
+    ['a close', closed, 'closed', 'close_1012'],
+    ['a refusal', new UpgradeRefused('engine_unavailable', 'No.', 503), 'rejected', 'http_503'],
+    ['no such path', new EndpointMissing('No.', 404), 'rejected', 'http_404'],
     ['nobody there', failure('engine_unavailable'), 'error', 'engine_unavailable'],
     ['silence', failure('session_stalled'), 'timeout', 'session_stalled'],
-    ['an error event', failure('engine_crashed', { engineCode: 'x' }), 'error', 'x'],
-    ['an early end', failure('engine_protocol', { deltas: 3 }), 'error', 'engine_protocol'],
+    ['an error event', failureOfErrorFrame('It broke.', 'x', 3), 'error', 'x'],
+    ['an early end', failure('engine_protocol'), 'error', 'engine_protocol'],
     ['a bug of ours', new TypeError('x is not a function'), 'error', 'internal'],
   ])('%s', (_, error, outcome, code) => {
     expect(outcomeOf(error)).toMatchObject({ outcome, code })

@@ -4,7 +4,7 @@ import { CapacityError, StopRequested, UpstreamError } from '../../../../src/ker
 import { STEP_MS } from '../../../../src/model/pcm.js'
 import { LiveReport } from '../../../../src/pipeline/replay/live-report.js'
 import { replayLane } from '../../../../src/pipeline/replay/replay-lane.js'
-import { textLeftOut } from '../../../../src/realtime/session-failure.js'
+import { TextLeftOut } from '../../../../src/realtime/session-failure.js'
 import { allWords, CarryBench, FRAMES, type Trouble, wordsOf } from '../replay-bench.js'
 
 const broke = new UpstreamError('engine_crashed', 'It broke.')
@@ -119,7 +119,7 @@ describe('a leg whose session breaks', () => {
   })
 
   it('is taken as it comes when text is left out again at the same place', async () => {
-    const fails = textLeftOut('tail', 'The end is missing.', {})
+    const fails = new TextLeftOut('tail', 'The end is missing.', {})
     const { opened } = await carry({ 0: { afterFrames: 450, fails } })
     const asked = opened.map(({ request: { mayEndShort, limits } }) => {
       return [mayEndShort, limits.blankSpeechMaxMs]
