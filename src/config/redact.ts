@@ -1,6 +1,5 @@
 import type { Settings } from './schema.js'
 import type { Setting } from './setting-catalogue.js'
-import { settingCatalogue } from './setting-catalogue.js'
 
 const secretPaths: ReadonlySet<string> = new Set(['s3.secretAccessKey', 'engineKey'])
 
@@ -60,17 +59,4 @@ function decoded(text: string): string {
 export function showSetting(path: Setting['path'], value: unknown): string {
   if (secretPaths.has(path)) return value === null ? 'null' : hiddenMark
   return withoutCredentials(JSON.stringify(value) ?? 'nothing')
-}
-
-/** Every setting by path, as it may be shown or logged. */
-export function showSettings(settings: Settings): Record<string, string> {
-  return Object.fromEntries(
-    settingCatalogue.map(({ path }) => [path, showSetting(path, valueAt(settings, path))]),
-  )
-}
-
-function valueAt(settings: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce((node, key) => (node as Readonly<Record<string, unknown>>)[key], settings)
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { SAMPLE_BYTES, SAMPLE_RATE, samplesToMs } from '../model/pcm.js'
+import { samplesToMs } from '../model/pcm.js'
 import {
   type DecodedRecording,
   decodeRecording,
@@ -10,13 +10,7 @@ import {
 import type { PcmSink } from './ffmpeg/ffmpeg-decoder.js'
 import { type FlacEncoder, startFlacEncoder } from './flac/flac-encoder.js'
 import { FlacIncomplete, spooledFlac } from './flac/flac-spool.js'
-import type {
-  AnalysedMedia,
-  AnalysisProgress,
-  ChannelMode,
-  LaneAnalysis,
-  MediaSource,
-} from './index.js'
+import type { AnalysedMedia, ChannelMode, LaneAnalysis, MediaSource } from './index.js'
 import type { MediaTools } from './media-tools.js'
 import { PcmLanes } from './pcm-lanes.js'
 import { PcmMeter } from './pcm-meter.js'
@@ -29,11 +23,7 @@ export interface AnalyseOptions {
   channels: ChannelMode
   limits: MediaLimits
   speech: SpeechBounds
-  /** Called about once for every minute of audio. */
-  onProgress?: (progress: AnalysisProgress) => void
 }
-
-const PROGRESS_SAMPLES = 60 * SAMPLE_RATE
 
 /**
  * The one pass over a recording: decodes it at full speed, hears every lane, measures it, and keeps
@@ -69,7 +59,7 @@ async function analyseOnce(
   const sinkFor = (facts: RecordingFacts): PcmSink => {
     for (let lane = 0; lane < facts.lanes; lane += 1)
       lanes.push(new LaneAnalyser(tools.vad.openLane()))
-    const ears = listen(lanes, { facts, signal, onProgress: options.onProgress })
+    const ears = listen(lanes, signal)
     if (!encodesApart) return ears
     const apart = startFlacEncoder({ ffmpegPath, path: flacPath, lanes: facts.lanes }, { signal })
     encoders.push(apart)
@@ -119,29 +109,12 @@ function analysed(
   }
 }
 
-function listen(
-  lanes: readonly LaneAnalyser[],
-  {
-    facts,
-    signal,
-    onProgress,
-  }: {
-    facts: RecordingFacts
-    signal: AbortSignal
-    onProgress: AnalyseOptions['onProgress']
-  },
-): PcmSink {
+function listen(lanes: readonly LaneAnalyser[], signal: AbortSignal): PcmSink {
   const apart = new PcmLanes(lanes.length)
-  let samples = 0
-  let nextReport = PROGRESS_SAMPLES
   return async (pcm) => {
     for (const [index, laneSamples] of apart.push(pcm).entries()) {
       await lanes[index]?.push(laneSamples, signal)
     }
-    samples += pcm.length / SAMPLE_BYTES / lanes.length
-    if (samples < nextReport) return
-    nextReport += PROGRESS_SAMPLES
-    onProgress?.({ decodedMs: Math.round(samplesToMs(samples)), expectedMs: facts.expectedMs })
   }
 }
 

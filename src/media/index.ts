@@ -74,12 +74,6 @@ export interface AnalysedMedia extends AsyncDisposable {
   flac: SpooledFlac
 }
 
-/** How far an analysis is; `expectedMs` is null when the container doesn't say. */
-export interface AnalysisProgress {
-  decodedMs: number
-  expectedMs: number | null
-}
-
 /** A stretch of one lane, in samples of 16 kHz: `[startSample, endSample)`. */
 export interface LegRange {
   /** 0-based lane of the recording's FLAC, which is 0 for a mix. */

@@ -63,11 +63,6 @@ export function segmentOfPieces(names: readonly Buffer[]): string | null {
   return segment !== undefined && leadsTo(segment, names) ? segment : null
 }
 
-/** Compares keys, or parts of keys, as S3 sorts them: by their bytes in UTF-8. */
-export function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
-}
-
 function namesOfSegment(segment: string): Buffer[] {
   const foreign = foreignName(segment)
   if (foreign) return [foreign]

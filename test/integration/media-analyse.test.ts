@@ -81,18 +81,16 @@ describe('analyseMedia: every container, through the same path', () => {
     expect(analysis.lanes[0]?.levelDbfs).toBeCloseTo(-21, -1)
   })
 
-  it('takes the sound of a film at its true time, and says how far it is', async () => {
+  it('takes the sound of a film at its true time', async () => {
     const picture = ['-f', 'lavfi', '-i', 'color=c=black:s=32x32:r=5:d=63']
     const late = ['-itsoffset', '2', ...tone(61)]
     const maps = ['-map', '0:v', '-map', '1:a', '-c:v', 'mpeg4', '-c:a', 'aac']
     const file = await bench.make('film.mp4', ...picture, ...late, ...maps)
-    const reports: unknown[] = []
-    await using media = await analyse(file, { onProgress: (progress) => reports.push(progress) })
+    await using media = await analyse(file)
     const peaks = media.analysis.lanes[0]?.peaks ?? new Uint8Array()
     expect(media.analysis.durationMs).toBeGreaterThan(62_900)
     expect(Math.max(...peaks.subarray(0, 39))).toBe(0)
     expect(Math.min(...peaks.subarray(41, 1_200))).toBeGreaterThan(10)
-    expect(reports).toHaveLength(1)
   })
 
   it('fills a gap in the timestamps with silence', async () => {
@@ -305,9 +303,16 @@ describe('analyseMedia: what goes wrong around it', () => {
   it('ends ffmpeg and removes its files when it is stopped', async () => {
     const stop = new AbortController()
     const reason = new Error('stopped by the test')
-    const onProgress = () => stop.abort(reason)
-    const file = await bench.make('stopped.flac', ...tone(600))
-    await expect(analyse(file, { onProgress }, stop.signal)).rejects.toBe(reason)
+    const source = fileSource(await bench.make('stopped.flac', ...tone(600)))
+    const halfByte = source.bytes / 2
+    const stopping: MediaSource = {
+      ...source,
+      async read(range, options) {
+        if (range.endByte > halfByte) stop.abort(reason)
+        return await source.read(range, options)
+      },
+    }
+    await expect(analyse(stopping, {}, stop.signal)).rejects.toBe(reason)
     expect(await bench.spooled()).toEqual([])
   })
 

@@ -9,8 +9,6 @@ export interface LoadScope {
   nowMs: number
   horizonMs: number
   slotMs: number
-  /** This chain is left out. */
-  except?: string | null
   /** Leases only: what is held, and not what is merely planned. */
   openOnly?: boolean
   /** Length of the legs that are not planned yet, for the average that they count with. */
@@ -22,7 +20,6 @@ export function loadOf(plan: EnginePlan, ledger: Ledger, scope: LoadScope): Load
   const { nowMs, horizonMs, slotMs } = scope
   const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, slotMs })
   for (const chain of ledger.chains) {
-    if (chain.id === scope.except) continue
     if (plan.policy === 'reserve') addReserved(plan, profile, chain, scope)
     else addChain(plan, profile, chain, scope)
   }

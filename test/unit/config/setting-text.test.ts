@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nearestName } from '../../../src/config/nearest-name.js'
-import { showSettings, withoutCredentials } from '../../../src/config/redact.js'
-import { settingsSchema } from '../../../src/config/schema.js'
+import { showSetting, withoutCredentials } from '../../../src/config/redact.js'
+import { type Settings, settingsSchema } from '../../../src/config/schema.js'
 import { environmentNameOf, settingCatalogue } from '../../../src/config/setting-catalogue.js'
 import { valueOfText } from '../../../src/config/setting-text.js'
 
@@ -85,8 +85,17 @@ describe('nearestName', () => {
 })
 
 describe('what is shown of settings', () => {
+  const showAll = (settings: Settings) => {
+    const valueAt = (path: string) =>
+      path.split('.').reduce<unknown>((node, key) => {
+        return (node as Record<string, unknown>)[key]
+      }, settings)
+    const shown = settingCatalogue.map(({ path }) => [path, showSetting(path, valueAt(path))])
+    return Object.fromEntries(shown) as Record<string, string>
+  }
+
   it('hides keys, and names and passwords in addresses', () => {
-    const shown = showSettings(
+    const shown = showAll(
       settingsSchema.parse({
         s3: { accessKeyId: 'id', secretAccessKey: 'hunter2', endpoint: 'http://u:hunter2@s3/' },
         redisUrl: 'redis://:hunter2@host:6379',
@@ -106,7 +115,7 @@ describe('what is shown of settings', () => {
   })
 
   it('says that a key is not set', () => {
-    expect(showSettings(settingsSchema.parse({}))).toMatchObject({ engineKey: 'null' })
+    expect(showAll(settingsSchema.parse({}))).toMatchObject({ engineKey: 'null' })
   })
 
   it.each([

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  compareKeys,
   isPieceName,
   namesOfKey,
   segmentOfName,
@@ -114,15 +113,5 @@ describe('properties', () => {
       }),
       { numRuns: 2000 },
     )
-  })
-
-  it('sorts as the bytes in UTF-8 do', () => {
-    expect(['\u{1f399}', '\uffee', 'a/', 'a.b', 'a'].sort(compareKeys)).toEqual([
-      'a',
-      'a.b',
-      'a/',
-      '\uffee',
-      '\u{1f399}',
-    ])
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { withoutChain } from '../../../../src/admission/ledger/ledger-changes.js'
 import { chainPeak } from '../../../../src/admission/load/chain-peak.js'
 import { meanBlocks, meanStepMs } from '../../../../src/admission/load/engine-plan.js'
 import { leasesFit, staysWithin } from '../../../../src/admission/load/leases-fit.js'
@@ -38,7 +39,7 @@ describe('the load of a ledger', () => {
 
   it('leaves one chain out, or all that is only planned', () => {
     const ledger = ledgerOf(chainOf('a/0', [lease, planned]), chainOf('b/0', [other]))
-    const without = loadOf(plan, ledger, { ...scope, except: 'a/0' })
+    const without = loadOf(plan, withoutChain(ledger, 'a/0'), scope)
     expect(figures(without)).toEqual(figures(loadOfLegs([other])))
     const leases = loadOf(plan, ledger, { ...scope, openOnly: true })
     expect(figures(leases)).toEqual(figures(loadOfLegs([lease], [other])))
