@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 
 /** How a mailbox tells its producer to wait. */
-export interface MailboxOptions {
+export interface MailboxOptions<T> {
   /**
-   * Items that may wait; above it `onFull` is called. The producer may still finish what it has.
+   * Items that may wait; from then on `onFull` is called. The producer may still finish what it
+   * has.
    */
   itemsMax: number
+  /** The same for their size in bytes; without a size only items are counted. */
+  size?: { bytesMax: number; bytesOf(item: T): number }
   onFull?: () => void
-  /** Half of `itemsMax` has been consumed again. */
+  /** Half of each cap is free again. */
   onDrained?: () => void
 }
 
@@ -20,12 +23,13 @@ export class Mailbox<T> implements AsyncIterable<T> {
   /** What was handed out is let go of at once: the garbage of a hundred sessions must die young. */
   private items: (T | undefined)[] = []
   private head = 0
+  private bytesWaiting = 0
   private ended = false
   private full = false
   private wake: (() => void) | null = null
-  private readonly options: MailboxOptions
+  private readonly options: MailboxOptions<T>
 
-  constructor(options: MailboxOptions) {
+  constructor(options: MailboxOptions<T>) {
     assert.ok(options.itemsMax >= 1, 'a mailbox holds at least one item')
     this.options = options
   }
@@ -34,11 +38,17 @@ export class Mailbox<T> implements AsyncIterable<T> {
     return this.items.length - this.head
   }
 
+  /** Bytes that wait; 0 where nobody says how large an item is. */
+  get bytes(): number {
+    return this.bytesWaiting
+  }
+
   /** Never waits. */
   put(item: T): void {
     if (this.ended) return
     this.items.push(item)
-    if (!this.full && this.length >= this.options.itemsMax) {
+    this.bytesWaiting += this.bytesOf(item)
+    if (!this.full && this.isFull()) {
       this.full = true
       this.options.onFull?.()
     }
@@ -65,16 +75,31 @@ export class Mailbox<T> implements AsyncIterable<T> {
     const item = this.items[this.head] as T
     this.items[this.head] = undefined
     this.head += 1
+    this.bytesWaiting -= this.bytesOf(item)
     const isEmpty = this.head === this.items.length
     if (isEmpty || (this.head > 256 && this.head * 2 > this.items.length)) {
       this.items = isEmpty ? [] : this.items.slice(this.head)
       this.head = 0
     }
-    if (this.full && this.length <= this.options.itemsMax / 2) {
+    if (this.full && this.isHalfFree()) {
       this.full = false
       this.options.onDrained?.()
     }
     return item
+  }
+
+  private isFull(): boolean {
+    const { itemsMax, size } = this.options
+    return this.length >= itemsMax || (size !== undefined && this.bytes >= size.bytesMax)
+  }
+
+  private isHalfFree(): boolean {
+    const { itemsMax, size } = this.options
+    return this.length <= itemsMax / 2 && (size === undefined || this.bytes <= size.bytesMax / 2)
+  }
+
+  private bytesOf(item: T): number {
+    return this.options.size?.bytesOf(item) ?? 0
   }
 
   private signalConsumer(): void {

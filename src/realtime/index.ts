@@ -1,6 +1,8 @@
 /** What a socket tells its one consumer. After `closed` nothing follows. */
 export type TransportEvent =
   | { kind: 'message'; text: string }
+  /** A binary frame, which no engine has a reason to send. */
+  | { kind: 'binary'; bytes: number }
   /** `code` 1006 where the peer vanished without a close frame. */
   | { kind: 'closed'; code: number; reason: string }
 

@@ -1,6 +1,6 @@
 import { type Clock, sleepFor } from '../kernel/clock.js'
 import { Condition } from '../kernel/condition.js'
-import { StopRequested } from '../kernel/errors.js'
+import { ProtocolError, StopRequested } from '../kernel/errors.js'
 import { type Pace, ReplaySchedule } from '../media/replay-schedule.js'
 import { FRAME_BYTES, SAMPLE_BYTES, STEP_MS, STEP_SAMPLES, samplesToMs } from '../model/pcm.js'
 import { lagMs } from '../model/step-law.js'
@@ -182,6 +182,7 @@ class RunningSession {
     const { machine, request } = this
     for await (const event of transport.events()) {
       const nowMs = this.clock.monotonicMs()
+      if (event.kind === 'binary') throw binaryFrame(event.bytes)
       if (event.kind === 'closed') machine.closed(event.code, event.reason)
       else this.take(parseServerEvent(event.text), nowMs)
       if (machine.failure) this.end(machine.failure)
@@ -302,6 +303,14 @@ class RunningSession {
       if (this.machine.failure) this.end(this.machine.failure)
     }
   }
+}
+
+function binaryFrame(bytes: number): ProtocolError {
+  return new ProtocolError(
+    'engine_protocol',
+    `The engine sent a binary frame of ${bytes} bytes; its events are text.`,
+    { facts: { bytes } },
+  )
 }
 
 function progressOf(machine: SessionMachine, aligner: GroupAligner): SessionProgress {

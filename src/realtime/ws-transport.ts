@@ -6,6 +6,11 @@ import { EndpointMissing, UpgradeRefused } from './session-failure.js'
 
 /** Events that wait for the consumer before the socket is paused; a delta is some 60 bytes. */
 const EVENTS_MAX = 1024
+/**
+ * The same in bytes of their texts. A paused socket still hands over what it has received: one
+ * frame more, and what fits into one read of the socket (64 KiB).
+ */
+const EVENT_BYTES_MAX = 2 ** 20
 /** Largest frame we accept: a `done` of an hour of talk is far below. */
 const FRAME_BYTES_MAX = 16 * 2 ** 20
 
@@ -83,11 +88,17 @@ function unreachable(engine: EngineAddress, cause: unknown): UpstreamError {
 function wrap(socket: WebSocket): Transport {
   const mailbox = new Mailbox<TransportEvent>({
     itemsMax: EVENTS_MAX,
+    size: {
+      bytesMax: EVENT_BYTES_MAX,
+      // What a text takes in memory at most.
+      bytesOf: (event) => (event.kind === 'message' ? 2 * event.text.length : 0),
+    },
     onFull: () => socket.pause(),
     onDrained: () => socket.resume(),
   })
-  socket.on('message', (data, isBinary) => {
-    if (!isBinary) mailbox.put({ kind: 'message', text: data.toString() })
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) mailbox.put({ kind: 'binary', bytes: data.byteLength })
+    else mailbox.put({ kind: 'message', text: data.toString() })
   })
   // An error is always followed by a close, which carries the code.
   socket.on('error', () => {})

@@ -52,6 +52,11 @@ export class ScriptedTransport implements Transport, TransportOpener {
     this.mailbox.put({ kind: 'message', text: JSON.stringify(event) })
   }
 
+  /** The engine sends bytes that are no text. */
+  receiveBinary(bytes: number): void {
+    this.mailbox.put({ kind: 'binary', bytes })
+  }
+
   /** The socket is gone. */
   hangUp(code: number): void {
     this.mailbox.put({ kind: 'closed', code, reason: '' })

@@ -34,4 +34,19 @@ describe('Mailbox', () => {
     expect(await drain(mailbox)).toHaveLength(6)
     expect(calls).toEqual(['full', 'drained at 2'])
   })
+
+  it('counts bytes, too, where items have a size', async () => {
+    const calls: string[] = []
+    const mailbox = new Mailbox<string>({
+      itemsMax: 100,
+      size: { bytesMax: 10, bytesOf: (text) => text.length },
+      onFull: () => calls.push('full'),
+      onDrained: () => calls.push(`drained at ${mailbox.bytes}`),
+    })
+    for (const text of ['aaaa', 'bbb', 'cccc', 'd']) mailbox.put(text)
+    expect([mailbox.bytes, calls]).toEqual([12, ['full']])
+    mailbox.end()
+    expect(await drain(mailbox)).toEqual(['aaaa', 'bbb', 'cccc', 'd'])
+    expect([mailbox.bytes, calls]).toEqual([0, ['full', 'drained at 5']])
+  })
 })

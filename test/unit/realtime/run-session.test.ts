@@ -290,6 +290,16 @@ describe('a session that can not go on', () => {
     expect(outcome.error).toMatchObject({ code: 'session_stalled' })
   })
 
+  it('fails at a binary frame, which no engine has a reason to send', async () => {
+    const { clock, transport, outcome, ended } = begin({ samples: 160_000 })
+    greet(transport)
+    await clock.advance(1_000)
+    transport.receiveBinary(3)
+    await ended
+    expect(outcome.error).toMatchObject({ name: 'ProtocolError', code: 'engine_protocol' })
+    expect(transport.closedBy).toBe('destroy')
+  })
+
   it('ends with the reason of its signal and drops the socket', async () => {
     const { clock, transport, outcome, ended, abort } = begin({ samples: 160_000 })
     greet(transport)
