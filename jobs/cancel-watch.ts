@@ -29,9 +29,12 @@ async function lookAgain(
     // Waking by the stop is the other way to end.
     await sleepFor(clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
     if (signal.aborted) return
-    for (const jobId of stages.flatMap((stage) => stage.running)) {
-      const record = await jobStore.get(jobId).catch(() => null) // Redis is away; the next look
-      if (record?.cancelRequested) stop(jobId)
+    try {
+      for (const jobId of stages.flatMap((stage) => stage.running)) {
+        if ((await jobStore.get(jobId, { signal }))?.cancelRequested) stop(jobId)
+      }
+    } catch {
+      // Redis is away, and would keep every further question waiting; the next look asks again.
     }
   }
 }

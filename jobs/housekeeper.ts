@@ -50,10 +50,9 @@ async function look(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): Promise<void> {
   const own = spoolLeftovers(settings, ports)
-  const place = { redis: ports.redis, prefix: settings.queue.prefix }
   const holdMs = intervalMs * TURN_SHARE
-  const isOurTurn = await tryLock(place, 'housekeeping', { holdMs, signal })
-  const sources = isOurTurn ? [own, ...sharedLeftovers(settings, ports)] : [own]
+  const isOurTurn = await tryLock(ports.commands, ['housekeeping'], { holdMs, signal })
+  const sources = isOurTurn ? [own, ...sharedLeftovers(ports)] : [own]
   const report = await cleanUp(sources, {
     dryRun: false,
     itemsMax: settings.housekeeping.removalsMax,

@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis'
-import { eitherSignal, orAbort } from '../src/kernel/abort.js'
+import { eitherSignal } from '../src/kernel/abort.js'
 import { sleepFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/lifecycle/reconcile-jobs.js'
+import type { RedisCommands } from '../src/redis/redis-commands.js'
 import { tryLock } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 
@@ -21,19 +21,18 @@ const SOON_MS = 15_000
  */
 export async function runReconciler(
   work: IntakePorts & Pick<WorkPorts, 'random'>,
-  options: { redis: Redis; prefix: string; events: WorkerEvents; signal: AbortSignal },
+  options: { commands: RedisCommands; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
-  const { redis, events, signal } = options
+  const { commands, events, signal } = options
   // Aborted where the next look is due soon.
   let soon = new AbortController()
-  redis.on('ready', () => soon.abort())
+  commands.redis.on('ready', () => soon.abort())
   while (!signal.aborted) {
     soon = new AbortController()
     try {
-      if (await tryLock(options, 'reconcile', { holdMs: SOON_MS, signal })) {
+      if (await tryLock(commands, ['reconcile'], { holdMs: SOON_MS, signal })) {
         const onUnreadable = (error: Error) => events.reconcileFailed(error)
-        // What is asked of Redis while it is away is answered when it is back, if ever.
-        const jobIds = await orAbort(reconcileJobs(work, { signal, onUnreadable }), signal)
+        const jobIds = await reconcileJobs(work, { signal, onUnreadable })
         if (jobIds.length > 0) events.reconciled(jobIds)
       } else {
         soon.abort()

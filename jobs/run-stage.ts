@@ -1,5 +1,7 @@
+import { abortedWithin } from '../src/kernel/abort.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
 import { writeEnd } from '../src/pipeline/lifecycle/end-job.js'
+import { patientPorts } from '../src/pipeline/lifecycle/patient-ports.js'
 import { type JobWorker, startJobWorker } from '../src/queue/bullmq-job-worker.js'
 import type { Attempt, Stage } from '../src/queue/index.js'
 import { JOB_CANCELED } from '../src/queue/job-disposition.js'
@@ -10,15 +12,7 @@ import type { WorkerEvents } from './events.js'
 const WRITE_END_TIMEOUT_MS = 60_000
 
 /** What `runStage` answers itself, and what is the same for every stage. */
-type OwnOptions =
-  | 'stage'
-  | 'run'
-  | 'begun'
-  | 'checkpointedAudioMs'
-  | 'onTakenOver'
-  | 'onEnded'
-  | 'onBug'
-  | 'onError'
+type OwnOptions = 'stage' | 'jobStore' | 'run' | 'writeEnd' | 'observer'
 
 /** How a stage is worked off. */
 export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
@@ -35,35 +29,31 @@ export function runStage(
   body: (work: WorkPorts, attempt: Attempt) => Promise<void>,
 ): JobWorker {
   const { events } = options
+  const patient = patientPorts(work)
   return startJobWorker({
     ...options,
     stage,
-    async run(attempt) {
+    jobStore: work.jobStore,
+    async run(attempt, record) {
       const { jobId, failuresSinceProgress } = attempt
       events.attemptStarted(stage, jobId, failuresSinceProgress)
-      const record = await work.jobStore.get(jobId)
       // Its worker died between writing that down and taking it out of the queue.
       if (record?.status === 'failed' || record?.status === 'canceled') return
       if (record?.cancelRequested) throw JOB_CANCELED
-      await body(work, attempt)
+      await body(patient, attempt)
       events.attemptDone(stage, jobId)
     },
-    // A transcription draws its fence when it has its sessions; an analysis is at work at once.
-    begun: async (jobId) =>
-      stage === 'transcribe' ? ((await work.jobStore.get(jobId))?.fence ?? 0) : null,
-    checkpointedAudioMs: async (jobId) =>
-      (await work.jobStore.get(jobId))?.checkpointedAudioMs ?? 0,
-    onTakenOver: (jobId, seen) =>
-      work.jobStore.appendHistory(jobId, { kind: 'taken-over', ...seen }),
-    async onEnded(jobId, end) {
+    async writeEnd(jobId, end, record, { signal }) {
       events.attemptEnded(stage, jobId, end.kind, 'error' in end ? end.error : null)
-      const signal = AbortSignal.timeout(WRITE_END_TIMEOUT_MS)
-      await writeEnd(work, jobId, end, await work.jobStore.get(jobId), { signal })
+      const inTime = { signal: abortedWithin(WRITE_END_TIMEOUT_MS, signal) }
+      await writeEnd(work, jobId, end, record, inTime)
     },
-    onBug(jobId, thrown) {
-      events.bug(stage, jobId, thrown)
-      options.onBug(thrown)
+    observer: {
+      bug(jobId, thrown) {
+        events.bug(stage, jobId, thrown)
+        options.onBug(thrown)
+      },
+      trouble: (error) => events.queueError(error),
     },
-    onError: (error) => events.queueError(error),
   })
 }

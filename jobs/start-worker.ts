@@ -91,11 +91,10 @@ export async function startWorker(
     }
     const ended = new AbortController()
     setMaxListeners(0, ended.signal) // every engine listens as long as it is looked after
-    const redisPlace = { redis: ports.redis, prefix: settings.queue.prefix }
     const looking = [
       lookAfter(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
-      runReconciler(work, { ...redisPlace, events, signal: ended.signal }),
+      runReconciler(work, { commands: ports.commands, events, signal: ended.signal }),
       runHousekeeping(settings, ports, events, { signal: ended.signal }),
     ]
     cleanup.defer(() => Promise.all(looking))
@@ -169,11 +168,10 @@ async function startMetrics(
 /** The parts that carry sessions: engines, their ledgers in Redis, the line before them. */
 async function openEngines(settings: Settings, ports: OpenPorts, options: WorkerOptions) {
   const { clock, random, events, signal } = options
-  const { redis, waiting } = ports
-  const { prefix } = settings.queue
-  const store = new RedisLedgerStore({ redis, prefix })
-  const activities = new RedisEngineActivity({ redis, prefix })
-  const heartbeats = new RedisWorkerHeartbeats({ redis, prefix })
+  const { commands, waiting } = ports
+  const store = new RedisLedgerStore(commands)
+  const activities = new RedisEngineActivity(commands)
+  const heartbeats = new RedisWorkerHeartbeats(commands)
   const { opener = wsTransportOpener(settings.engine) } = options
   const runSession = sessionRunner({ opener, clock })
   const worker = `${process.pid}-${random.hexId(4)}`
@@ -206,7 +204,7 @@ function startStages(
 }
 
 function portsOf({ store, sourceStore, queue, jobStore, waiting, clock }: OpenPorts) {
-  return { store, sourceStore, queue, jobStore, waiting, clock }
+  return { store, sourceStore, queue, jobStore, jobView: jobStore, waiting, clock }
 }
 
 function limitsOf(settings: Settings) {
@@ -244,7 +242,7 @@ async function lookAfter(
       await heartbeats.beat(worker, { signal })
       await pool.tick({ signal })
       for (const jobId of await sessions.dueWaiters({ signal })) {
-        await ports.queue.promote('transcribe', jobId)
+        await ports.queue.promote('transcribe', jobId, { signal })
       }
     } catch (error) {
       if (isStop(error)) break

@@ -20,6 +20,7 @@ import { systemClock } from '../src/kernel/clock.js'
 import { systemRandom } from '../src/kernel/random.js'
 import { isFinal } from '../src/queue/contract/job-status.js'
 import type { JobRecord } from '../src/queue/index.js'
+import { OPEN } from './fakes/open-signal.js'
 import { startTestRedis, type TestRedis } from './fakes/test-redis.js'
 
 /** Everything in one process: a real Redis, a folder, the stand-in, and workers on demand. */
@@ -94,7 +95,7 @@ export async function startDevStack(
       return () => queue.resume()
     },
     async ledger(engine = standin.url) {
-      const store = new RedisLedgerStore({ redis: ports.redis, prefix: settings.queue.prefix })
+      const store = new RedisLedgerStore(ports.commands)
       return (await store.read(engine, { signal })).ledger
     },
     until: (jobId, isWanted) => untilCard(ports, jobId, isWanted),
@@ -131,7 +132,7 @@ async function untilCard(
   const key = `nightscribe:events:${jobId}`
   try {
     for (let after = '0'; ; ) {
-      const record = await ports.jobStore.get(jobId)
+      const record = await ports.jobStore.get(jobId, OPEN)
       if (record && isWanted(record)) return record
       if (record && isFinal(record.status)) {
         throw new Error(

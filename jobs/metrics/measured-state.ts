@@ -73,7 +73,7 @@ async function measureQueue(
   const late = () => new UpstreamError('queue_unavailable', 'Redis is late.')
   queueJobs.clear()
   try {
-    const depth = await withTimeout(QUEUE_TIMEOUT_MS, signal, late, () => queue.depth())
+    const depth = await withTimeout(QUEUE_TIMEOUT_MS, signal, late, () => queue.depth({ signal }))
     for (const [stage, states] of Object.entries(depth)) {
       for (const [state, jobs] of Object.entries(states)) queueJobs.at({ stage, state }).set(jobs)
     }

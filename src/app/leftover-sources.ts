@@ -8,20 +8,15 @@ import { deadSpools, removeSpool } from '../media/spool/spool-folders.js'
 import type { LeftoverSource } from '../pipeline/housekeeping/clean-up.js'
 import type { Leftover } from '../pipeline/housekeeping/housekeeping.js'
 import { jobLeftovers, unfinishedPuts } from '../pipeline/housekeeping/storage-leftovers.js'
-import { forgottenJobs, removeForgotten } from '../queue/listed-jobs.js'
+import { forgottenJobs, removeForgotten } from '../queue/redis-job-index.js'
 import type { OpenPorts } from './open-ports.js'
 
 /** What housekeeping works with. */
-export type HousekeepingPorts = Pick<OpenPorts, 'store' | 'queue' | 'clock' | 'redis'>
+export type HousekeepingPorts = Pick<OpenPorts, 'store' | 'queue' | 'clock' | 'commands'>
 
 /** All places that every host sees: one of them is enough to look after them. */
-export function sharedLeftovers(settings: Settings, ports: HousekeepingPorts): LeftoverSource[] {
-  return [
-    jobLeftovers(ports),
-    unfinishedPuts(ports),
-    leaseLeftovers(settings, ports),
-    entryLeftovers(settings, ports),
-  ]
+export function sharedLeftovers(ports: HousekeepingPorts): LeftoverSource[] {
+  return [jobLeftovers(ports), unfinishedPuts(ports), leaseLeftovers(ports), entryLeftovers(ports)]
 }
 
 /** Spool folders on the disk of this host. */
@@ -47,13 +42,11 @@ export function spoolLeftovers(
  * Signs of life, pulses and entries of the line expire by themselves; leases don't, for they stand
  * for sessions that the engine may hold.
  */
-function leaseLeftovers(
-  settings: Settings,
-  { redis }: HousekeepingPorts,
-): LeftoverSource<Leftover & { leases: DeadLeases }> {
-  const { prefix } = settings.queue
-  const store = new RedisLedgerStore({ redis, prefix })
-  const leasePorts = { ledgers: store, heartbeats: new RedisWorkerHeartbeats({ redis, prefix }) }
+function leaseLeftovers({
+  commands,
+}: HousekeepingPorts): LeftoverSource<Leftover & { leases: DeadLeases }> {
+  const store = new RedisLedgerStore(commands)
+  const leasePorts = { ledgers: store, heartbeats: new RedisWorkerHeartbeats(commands) }
   return {
     async *find(options) {
       for (const engine of await store.engines(options)) {
@@ -69,20 +62,19 @@ function leaseLeftovers(
   }
 }
 
-function entryLeftovers(
-  settings: Settings,
-  { redis, clock }: HousekeepingPorts,
-): LeftoverSource<Leftover & { jobId: string; tenant: string }> {
-  const place = { redis, prefix: settings.queue.prefix }
+function entryLeftovers({
+  commands,
+  clock,
+}: HousekeepingPorts): LeftoverSource<Leftover & { jobId: string; tenant: string }> {
   return {
     async *find(options) {
-      for await (const job of forgottenJobs(place, options)) {
+      for await (const job of forgottenJobs(commands, options)) {
         const { jobId, tenant, createdMs } = job
         const ageMs = clock.wallMs() - createdMs
         const size = { items: 1, bytes: null, ageMs }
         yield { kind: 'entry', name: jobId, why: 'its record has expired', ...size, jobId, tenant }
       }
     },
-    remove: (job) => removeForgotten(place, job),
+    remove: (job, options) => removeForgotten(commands, job, options),
   }
 }

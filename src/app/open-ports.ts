@@ -7,6 +7,7 @@ import type { Random } from '../kernel/random.js'
 import type { IntakePorts } from '../pipeline/index.js'
 import { BullmqJobQueue } from '../queue/bullmq-job-queue.js'
 import { RedisJobStore } from '../queue/redis-job-store.js'
+import { RedisCommands } from '../redis/redis-commands.js'
 import { connectRedis } from '../redis/redis-connection.js'
 import { readDurability, requireNoEviction } from '../redis/redis-durability.js'
 import type { ObjectStore } from '../storage/index.js'
@@ -15,7 +16,9 @@ import { embeddedRedisUrl } from './embedded-redis.js'
 
 /** The adapters of one process, built from its settings. */
 export interface OpenPorts extends IntakePorts, AsyncDisposable {
+  /** For BullMQ's workers; everything else goes through `commands`. */
   redis: Redis
+  commands: RedisCommands
 }
 
 /**
@@ -41,7 +44,8 @@ export async function openPorts(
   const onError = options.onRedisError ?? (() => {})
   const redis = await connectDurable(url, { signal, onError })
   const { prefix, recordsKeptMs: keptMs } = settings.queue
-  const queue = new BullmqJobQueue({ redis, prefix })
+  const commands = new RedisCommands({ redis, prefix, clock })
+  const queue = new BullmqJobQueue(commands)
   return {
     store,
     sourceStore(bucket) {
@@ -51,10 +55,11 @@ export async function openPorts(
       return opened
     },
     queue,
-    jobStore: new RedisJobStore({ redis, prefix, keptMs, clock }),
-    waiting: new RedisWaitingList({ redis, prefix }),
+    jobStore: new RedisJobStore(commands, { keptMs, clock }),
+    waiting: new RedisWaitingList(commands),
     clock,
     redis,
+    commands,
     async [Symbol.asyncDispose]() {
       await queue.close()
       redis.disconnect()

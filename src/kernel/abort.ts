@@ -1,3 +1,13 @@
+/** What every call that waits is given: aborting ends the wait. */
+export interface CallOptions {
+  signal: AbortSignal
+}
+
+/** For a call that nothing ends but its own time limit. New each time: many may be waiting. */
+export function unstopped(): CallOptions {
+  return { signal: new AbortController().signal }
+}
+
 /**
  * Runs `work` with a signal that aborts when the parent does or after `timeoutMs`.
  * @throws what `onTimeout` returns when the time is up, the parent's reason when it aborts

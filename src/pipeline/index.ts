@@ -48,8 +48,15 @@ export interface WorkObserver extends WorkTally {
   audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
 }
 
+/**
+ * What people see of a job while it runs. Nothing waits for it: where Redis is away it is out of
+ * date until the next call.
+ */
+export type JobView = Pick<JobStore, 'update' | 'publish' | 'appendHistory'>
+
 /** Everything that turns a queued job into a committed transcript. */
 export interface WorkPorts extends IntakePorts {
+  jobView: JobView
   media: MediaPort
   sessions: SessionPool
   engines: EngineDirectory

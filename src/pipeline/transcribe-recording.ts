@@ -1,3 +1,4 @@
+import { unstopped } from '../kernel/abort.js'
 import { JobMeter } from '../latency/job-meter.js'
 import type { Attempt } from '../queue/index.js'
 import { type AnalysisDocument, analysisDocument } from '../storage/documents/analysis-document.js'
@@ -43,7 +44,9 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobStore, clock, store } = ports
   const standing = await readManifest(store, jobId, { signal })
   if (standing) {
-    await jobStore.update(jobId, completedBy(standing, await jobStore.get(jobId)))
+    await jobStore.update(jobId, completedBy(standing, await jobStore.get(jobId, { signal })), {
+      signal,
+    })
     await ports.sessions.leave(jobId, { signal })
     return
   }
@@ -59,7 +62,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     // Drawn now, because a try that only waited is none.
     const fence = await nextFence(ports, jobId, { signal })
     // What Redis has forgotten stands in the checkpoint.
-    const before = (await jobStore.get(jobId))?.attempt ?? 0
+    const before = (await jobStore.get(jobId, { signal }))?.attempt ?? 0
     const attemptNumber = Math.max(before, start.attempt) + 1
     const meter = new JobMeter(ports.observer)
     const facts = { attempt, attemptNumber, fence, job, analysis }
@@ -69,8 +72,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     await rerun(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
   } finally {
     // Nothing stops the giving back of what others wait for; the ledger's store bounds its time.
-    const never = () => ({ signal: new AbortController().signal })
-    await Promise.allSettled(lanes.map(({ chain }) => chain.end(never())))
+    await Promise.allSettled(lanes.map(({ chain }) => chain.end(unstopped())))
   }
 }
 
@@ -85,14 +87,18 @@ async function tellAdmitted(
   const checkpointedAudioMs = starts.reduce((sum, { doneMs }) => sum + doneMs, 0)
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
-  await ports.jobStore.update(jobId, {
-    ...{ fence, attempt: attemptNumber, status: 'admitted', error: null },
-    checkpointedAudioMs,
-    // Whose text is complete needs none any more.
-    ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
-  })
+  await ports.jobStore.update(
+    jobId,
+    {
+      ...{ fence, attempt: attemptNumber, status: 'admitted', error: null },
+      checkpointedAudioMs,
+      // Whose text is complete needs none any more.
+      ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
+    },
+    attempt,
+  )
   const admitted = { attempt: attemptNumber, engines, checkpointedAudioMs }
-  await recordAdmission(ports.jobStore, jobId, admitted)
+  await recordAdmission(ports.jobStore, jobId, admitted, attempt)
   const fromMs = resumedFromMs.at(-1)
   if (fromMs !== undefined) ports.observer.resumed(jobId, fromMs)
 }
@@ -117,7 +123,7 @@ async function rerun(
     const again = rerunWindow(ports, work)
     const audited = await auditCoverage(ports, work, completed, { cuts, rerun: again, signal })
     // A view: text that is complete doesn't wait for it, and isn't lost with it.
-    await ports.jobStore.update(attempt.jobId, { status: 'finalizing' }).catch(() => {})
+    await ports.jobView.update(attempt.jobId, { status: 'finalizing' }, attempt).catch(() => {})
     await commit(ports, work, audited, measured)
   } catch (error) {
     // So that whoever takes the job over has nothing to do again; without it that is a minute.
@@ -135,17 +141,18 @@ function checkpointWriter(
   { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   starts: readonly LaneStart[],
 ): CheckpointWriter {
-  const { store, clock, jobStore, observer: notes } = ports
+  const { store, clock, jobView, observer } = ports
   const { jobId } = attempt
   return new CheckpointWriter(
     {
       ...{ store, clock },
       onWritten: (checkpoint) => {
-        notes.checkpointed(jobId, checkpoint)
-        // A view: the text is safe, whether anybody sees it or not.
-        jobStore.update(jobId, { checkpointedAudioMs: checkpoint.audioMs }).catch(() => {})
+        observer.checkpointed(jobId, checkpoint)
+        const changes = { checkpointedAudioMs: checkpoint.audioMs }
+        // A view: the text is safe, whether or not the record says so.
+        jobView.update(jobId, changes, attempt).catch(() => {})
       },
-      onFailed: (error) => notes.checkpointFailed(jobId, error),
+      onFailed: (error) => observer.checkpointFailed(jobId, error),
     },
     {
       ...{ attempt, attemptNumber, fence, resumedFromMs },
@@ -188,7 +195,7 @@ async function commit(
   const { attempt, attemptNumber, fence, job, analysis } = work
   const { jobId } = attempt
   const { store, jobStore, clock } = ports
-  const record = await jobStore.get(jobId)
+  const record = await jobStore.get(jobId, attempt)
   const { files, warnings } = renderResult(ports, work, lanes, { ...measured, record })
   const { manifest } = await commitResult(store, attempt, {
     attemptNumber,
@@ -201,10 +208,14 @@ async function commit(
   const tidy = { signal: AbortSignal.timeout(TIDY_TIMEOUT_MS) }
   // The job is done, whatever comes now: a cancel is too late, and leftovers are housekeeping.
   await removeWork(store, jobId, tidy).catch(() => {})
-  await jobStore.update(jobId, {
-    status: 'completed',
-    audioMsDone: analysis.duration_ms,
-    warnings: manifest.warnings,
-    error: null,
-  })
+  await jobStore.update(
+    jobId,
+    {
+      status: 'completed',
+      audioMsDone: analysis.duration_ms,
+      warnings: manifest.warnings,
+      error: null,
+    },
+    attempt,
+  )
 }

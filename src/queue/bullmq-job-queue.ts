@@ -1,6 +1,6 @@
 import { ErrorCode, Queue } from 'bullmq'
-import type { Redis } from 'ioredis'
-import { redisFailure } from '../redis/redis-failure.js'
+import type { CallOptions } from '../kernel/abort.js'
+import type { RedisCommands } from '../redis/redis-commands.js'
 import { PRIORITY_MAX } from './contract/submission-options.js'
 import { type JobQueue, type QueueDepth, STAGES, type Stage } from './index.js'
 
@@ -16,16 +16,22 @@ export interface QueuedJob {
 
 /**
  * The producer side. Entries are removed when they end, so that a job that failed can be queued
- * again under its id; what became of it stands on the board and in storage.
+ * again under its id; what became of it stands in its record and in storage.
+ *
+ * BullMQ's scripts can't be told until when they may be executed. Each call is harmless at any
+ * later time: an entry that is there is added no second time, one for a job that has ended is taken
+ * out by the worker that meets it, and only an entry that waits can be promoted or removed.
  */
 export class BullmqJobQueue implements JobQueue {
+  private readonly commands: RedisCommands
   private readonly queues: Readonly<Record<Stage, Queue<QueuedJob>>>
 
-  constructor(options: { redis: Redis; prefix: string }) {
+  constructor(commands: RedisCommands) {
+    this.commands = commands
     const open = (stage: Stage) => {
       const queue = new Queue<QueuedJob>(stage, {
-        connection: options.redis,
-        prefix: options.prefix,
+        connection: commands.redis,
+        prefix: commands.prefix,
       })
       queue.on('error', () => {}) // the connection's own listener reports it
       return queue
@@ -33,26 +39,30 @@ export class BullmqJobQueue implements JobQueue {
     this.queues = { analyse: open('analyse'), transcribe: open('transcribe') }
   }
 
-  async enqueue(stage: Stage, jobId: string, options: { priority: number }): Promise<void> {
-    await guarded(() =>
+  async enqueue(
+    stage: Stage,
+    jobId: string,
+    { priority, signal }: CallOptions & { priority: number },
+  ): Promise<void> {
+    const add = () =>
       this.queues[stage].add(
         stage,
         { jobId },
         {
           jobId,
           // BullMQ serves lower numbers first, and 0 before all.
-          priority: 1 + PRIORITY_MAX - options.priority,
+          priority: 1 + PRIORITY_MAX - priority,
           attempts: Number.MAX_SAFE_INTEGER, // `run-attempt.ts` decides which was the last
           backoff: { type: 'custom' },
           removeOnComplete: true,
           removeOnFail: true,
         },
-      ),
-    )
+      )
+    await this.commands.inTime(add, { signal })
   }
 
-  async promote(stage: Stage, jobId: string): Promise<boolean> {
-    return await guarded(async () => {
+  async promote(stage: Stage, jobId: string, options: CallOptions): Promise<boolean> {
+    return await this.commands.inTime(async () => {
       const job = await this.queues[stage].getJob(jobId)
       if (!job) return false
       try {
@@ -62,34 +72,48 @@ export class BullmqJobQueue implements JobQueue {
         if ((error as { code?: unknown }).code === ErrorCode.JobNotInState) return false
         throw error
       }
-    })
+    }, options)
   }
 
-  async remove(jobId: string): Promise<boolean> {
+  async remove(jobId: string, options: CallOptions): Promise<boolean> {
     let removed = false
     for (const stage of STAGES) {
-      const job = await guarded(() => this.queues[stage].getJob(jobId))
-      if (!job || (await guarded(() => job.isActive()))) continue
-      // A worker may take it in this very moment; then the lock makes remove() fail.
-      removed =
-        (await job.remove().then(
-          () => true,
-          () => false,
-        )) || removed
+      removed = (await this.removeFrom(stage, jobId, options)) || removed
     }
     return removed
   }
 
-  async has(jobId: string): Promise<boolean> {
+  private async removeFrom(stage: Stage, jobId: string, options: CallOptions): Promise<boolean> {
+    const { commands } = this
+    const waiting = async () => {
+      const job = await commands.inTime(() => this.queues[stage].getJob(jobId), options)
+      return job && !(await commands.inTime(() => job.isActive(), options)) ? job : null
+    }
+    const job = await waiting()
+    if (!job) return false
+    try {
+      await commands.inTime(() => job.remove(), options)
+      return true
+    } catch (error) {
+      // A worker may have taken it in this very moment: then its lock keeps it.
+      if (await waiting()) throw error
+      return false
+    }
+  }
+
+  async has(jobId: string, options: CallOptions): Promise<boolean> {
     for (const stage of STAGES) {
-      if (await guarded(() => this.queues[stage].getJob(jobId))) return true
+      if (await this.commands.inTime(() => this.queues[stage].getJob(jobId), options)) return true
     }
     return false
   }
 
-  async depth(): Promise<Record<Stage, QueueDepth>> {
+  async depth(options: CallOptions): Promise<Record<Stage, QueueDepth>> {
     const of = async (stage: Stage): Promise<QueueDepth> => {
-      const counts = await guarded(() => this.queues[stage].getJobCounts(...COUNTED))
+      const counts = await this.commands.inTime(
+        () => this.queues[stage].getJobCounts(...COUNTED),
+        options,
+      )
       const sum = (...states: string[]) =>
         states.reduce((total, state) => total + (counts[state] ?? 0), 0)
       return {
@@ -104,13 +128,5 @@ export class BullmqJobQueue implements JobQueue {
 
   async close(): Promise<void> {
     await Promise.all(STAGES.map((stage) => this.queues[stage].close()))
-  }
-}
-
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw redisFailure(cause)
   }
 }

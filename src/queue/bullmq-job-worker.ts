@@ -50,7 +50,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
       backoffStrategy: (number) => backoffMs(number, options, () => options.random.uniform()),
     },
   })
-  worker.on('error', options.onError)
+  worker.on('error', (error) => options.observer.trouble(error))
   worker.on('lockRenewalFailed', (jobIds) => {
     for (const jobId of jobIds) attempts.abort(jobId, LOCK_LOST)
   })
@@ -58,7 +58,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const onReady = () => {
     isReady = true
   }
-  worker.waitUntilReady().then(onReady, () => {}) // where it fails, `onError` hears of it
+  worker.waitUntilReady().then(onReady, () => {}) // where it fails, `trouble` is told of it
   const stop = async (isUrgent: boolean) => {
     // One that Redis has not answered yet carries nothing, and would wait for that answer first.
     const isUnused = !isReady && attempts.jobIds.length === 0
@@ -78,7 +78,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
 
 /** Puts a job before the workers that this one has taken and not begun. */
 async function takeAgain(
-  { onError }: JobWorkerOptions,
+  { observer }: JobWorkerOptions,
   job: Job<QueuedJob>,
   token: string,
 ): Promise<never> {
@@ -86,7 +86,7 @@ async function takeAgain(
     await job.moveToWait(token)
   } catch (error) {
     // It keeps its place until its lock expires; then it is found stalled.
-    onError(error instanceof Error ? error : new Error(String(error)))
+    observer.trouble(error instanceof Error ? error : new Error(String(error)))
   }
   throw new WaitingError()
 }

@@ -1,3 +1,4 @@
+import type { CallOptions } from '../kernel/abort.js'
 import type { JobError } from './contract/job-error.js'
 import type { DatedHistoryEntry, JobHistoryEntry } from './contract/job-history.js'
 import type { JobStatus } from './contract/job-status.js'
@@ -80,38 +81,43 @@ export interface StreamedEvent {
 }
 
 /**
- * Cards, live events, cancel requests and fences of all jobs. Every method may throw UpstreamError
- * `queue_unavailable`.
+ * Records, live events, cancel requests and fences of all jobs. Every method ends within seconds:
+ * with UpstreamError `queue_unavailable` where Redis can't be had, and what it was to change then
+ * stays as it is; or with the signal's reason.
  */
 export interface JobStore {
-  create(record: JobRecord): Promise<void>
+  create(record: JobRecord, options: CallOptions): Promise<void>
   /**
-   * Changes nothing where the card is gone, or its status can't follow (`mayFollow`), or it was
-   * changed since it was read, where `ifUpdatedAtMs` says when that card was. A `status` without
+   * Changes nothing where the record is gone, or its status can't follow (`mayFollow`), or it was
+   * changed since it was read, where `ifUpdatedAtMs` says when that record was. A `status` without
    * `waiting` ends what was said of a wait.
    */
   update(
     jobId: string,
     changes: RecordChanges,
-    condition?: { ifUpdatedAtMs: number },
+    options: CallOptions & { ifUpdatedAtMs?: number },
   ): Promise<void>
-  get(jobId: string): Promise<JobRecord | null>
-  /** Ids of jobs whose cards say that they have not ended, in no order; some twice. */
-  openIds(options: { signal: AbortSignal }): AsyncIterable<string>
+  get(jobId: string, options: CallOptions): Promise<JobRecord | null>
+  /** Ids of jobs whose records say that they have not ended, in no order; some twice. */
+  openIds(options: CallOptions): AsyncIterable<string>
   /** Of one tenant, newest first. */
-  list(options: { tenant: string; limit: number }): Promise<JobRecord[]>
-  /** Writes down what happened to a job; the newest `HISTORY_NOTES_MAX` are kept. */
-  appendHistory(jobId: string, entry: JobHistoryEntry): Promise<void>
+  list(page: { tenant: string; limit: number }, options: CallOptions): Promise<JobRecord[]>
+  /** Writes down what happened to a job; the newest `HISTORY_ENTRIES_MAX` are kept. */
+  appendHistory(jobId: string, entry: JobHistoryEntry, options: CallOptions): Promise<void>
   /** What was written down, oldest first; also of what was before a retry. */
-  history(jobId: string): Promise<DatedHistoryEntry[]>
-  publish(jobId: string, event: JobEvent): Promise<void>
+  history(jobId: string, options: CallOptions): Promise<DatedHistoryEntry[]>
+  publish(jobId: string, event: JobEvent, options: CallOptions): Promise<void>
   /** Entries after an id (`0` for all that are kept), oldest first, at most `limit`. */
-  events(jobId: string, options: { afterId: string; limit: number }): Promise<StreamedEvent[]>
-  requestCancel(jobId: string): Promise<void>
+  events(
+    jobId: string,
+    page: { afterId: string; limit: number },
+    options: CallOptions,
+  ): Promise<StreamedEvent[]>
+  requestCancel(jobId: string, options: CallOptions): Promise<void>
   /** Calls back for every cancel request until the signal aborts. */
-  onCancel(listener: (jobId: string) => void, options: { signal: AbortSignal }): Promise<void>
+  onCancel(listener: (jobId: string) => void, options: CallOptions): Promise<void>
   /** A number above `floor` and above every one that was given out for this job before. */
-  nextFence(jobId: string, floor: number): Promise<number>
+  nextFence(jobId: string, floor: number, options: CallOptions): Promise<number>
 }
 
 /** How many jobs of a stage stand where. */
@@ -124,21 +130,24 @@ export interface QueueDepth {
   delayed: number
 }
 
-/** Puts work before the workers. */
+/**
+ * Puts work before the workers. Every method but `close` ends as those of `JobStore` do. What one
+ * was to change may still happen after it was reported as failed; it is the same as once more.
+ */
 export interface JobQueue {
   /** The same job twice in a stage is one entry. Higher `priority` (0 to 1000) goes first. */
-  enqueue(stage: Stage, jobId: string, options: { priority: number }): Promise<void>
+  enqueue(stage: Stage, jobId: string, options: CallOptions & { priority: number }): Promise<void>
   /**
    * Puts a job that was to come back later before the workers at once, in the order of its
    * priority; any worker may take it. False when it isn't delayed: it runs, stands before the
    * workers already, or is gone.
    */
-  promote(stage: Stage, jobId: string): Promise<boolean>
+  promote(stage: Stage, jobId: string, options: CallOptions): Promise<boolean>
   /** Takes a waiting job out of every stage; false when none was waiting. */
-  remove(jobId: string): Promise<boolean>
+  remove(jobId: string, options: CallOptions): Promise<boolean>
   /** Whether some stage has the job, waiting or active. */
-  has(jobId: string): Promise<boolean>
-  depth(): Promise<Readonly<Record<Stage, QueueDepth>>>
+  has(jobId: string, options: CallOptions): Promise<boolean>
+  depth(options: CallOptions): Promise<Readonly<Record<Stage, QueueDepth>>>
   close(): Promise<void>
 }
 

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis'
+import type { CallOptions } from '../kernel/abort.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
-import type { Attempt, AttemptEnd, Stage } from './index.js'
+import type { Attempt, AttemptEnd, JobRecord, JobStore, Stage } from './index.js'
 
 /** How one stage is worked off by this process. */
 export interface JobWorkerOptions {
@@ -12,31 +13,37 @@ export interface JobWorkerOptions {
   concurrency: number
   lockDurationMs: number
   stalledIntervalMs: number
-  /** Tries in vain since audio was last made safe, after which a job counts as failed. */
+  /** Failures since audio was last made safe, after which a job counts as failed. */
   attemptsMax: number
-  /** Before the second of them; doubled with each further one, up to `backoffMaxMs`. */
+  /** Before the second attempt; doubled with each further failure, up to `backoffMaxMs`. */
   backoffMs: number
   backoffMaxMs: number
   clock: Clock
   random: Random
-  /** Does the work. What it throws is mapped by `dispositionOf`. */
-  run(attempt: Attempt): Promise<void>
-  /** Audio of the job (ms, all lanes together) that a new try needn't send again. */
-  checkpointedAudioMs(jobId: string): Promise<number>
+  /** Read once when a try begins, and once when it has ended otherwise than well. */
+  jobStore: Pick<JobStore, 'get' | 'appendHistory'>
   /**
-   * Number of the last try of a job that got to work and didn't only wait for room; null where
-   * every one does.
+   * Does the work. What it throws is mapped by `dispositionOf`.
+   * @param record as the try found it; null where Redis has none
    */
-  begun?(jobId: string): Promise<number | null>
-  /** Called when a try begins whose job has lost its worker, so many times without progress. */
-  onTakenOver(
+  run(attempt: Attempt, record: JobRecord | null): Promise<void>
+  /**
+   * Writes down how a try ended that did not end well, before the queue is told.
+   * @param record as it is now; null where Redis has none
+   */
+  writeEnd(
     jobId: string,
-    seen: { takeovers: number; checkpointedAudioMs: number },
+    end: AttemptEnd,
+    record: JobRecord | null,
+    options: CallOptions,
   ): Promise<void>
-  /** Called once a try has ended otherwise than well, before the queue is told. */
-  onEnded(jobId: string, end: AttemptEnd): Promise<void>
+  observer: QueueObserver
+}
+
+/** What happens to the queue beside its jobs, for logs and metrics. Must not throw or wait. */
+export interface QueueObserver {
   /** A try ended with an error that is nobody's but ours. */
-  onBug(jobId: string, thrown: unknown): void
+  bug(jobId: string, thrown: unknown): void
   /** Trouble of the queue itself; it goes on by itself. */
-  onError(error: Error): void
+  trouble(error: Error): void
 }

@@ -1,8 +1,8 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq'
-import { abortedWithin, orAbort } from '../kernel/abort.js'
+import { abortedWithin, orAbort, unstopped } from '../kernel/abort.js'
 import { redisFailure } from '../redis/redis-failure.js'
 import type { QueuedJob } from './bullmq-job-queue.js'
-import type { AttemptEnd, JobError } from './index.js'
+import type { AttemptEnd, JobError, JobRecord } from './index.js'
 import {
   backoffMs,
   type Disposition,
@@ -44,9 +44,12 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
   const { jobId } = held.job.data
   try {
     signal.throwIfAborted()
-    const count = await beginTry(options, held)
+    const record = await options.jobStore.get(jobId, { signal })
+    const count = await beginTry(options, held, record)
     if (count.takeovers > TAKEOVERS_MAX) {
-      await endFailed(options, held, diedTooOften(options, count.takeovers), count.takeovers)
+      const error = diedTooOften(options, count.takeovers)
+      await unlessLost(options, held)
+      await endFailed(options, held, { error, failures: count.takeovers, record })
     }
     const assertOwned = async () => {
       signal.throwIfAborted()
@@ -54,27 +57,39 @@ export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Prom
     }
     const isOwned = () => mayBeOurs(held, options)
     const { failuresSinceProgress } = count
-    await options.run({ jobId, failuresSinceProgress, signal, assertOwned, isOwned })
+    await options.run({ jobId, failuresSinceProgress, signal, assertOwned, isOwned }, record)
   } catch (thrown) {
     if (thrown instanceof UnrecoverableError || thrown instanceof WaitingError) throw thrown
     await endTry(options, held, dispositionOf(thrown, { stage: options.stage, signal }), thrown)
   }
 }
 
-async function beginTry(options: JobWorkerOptions, held: HeldJob): Promise<TryCount> {
-  const { job } = held
-  const { jobId } = job.data
+async function beginTry(
+  options: JobWorkerOptions,
+  held: HeldJob,
+  record: JobRecord | null,
+): Promise<TryCount> {
+  const { job, signal } = held
   const before = countOf(job)
-  const checkpointedAudioMs = await options.checkpointedAudioMs(jobId)
-  const begun = await begunOf(options, jobId)
+  const checkpointedAudioMs = record?.checkpointedAudioMs ?? 0
+  const begun = begunOf(options, record)
   const count = countBegun(before, { stalls: job.stalledCounter, begun, checkpointedAudioMs })
   if (count.stallsSeen > before.stallsSeen) {
     await writeTries(options, held, count)
     const { takeovers } = count
     const wasAtWork = begun === null || begun > before.begunSeen
-    if (wasAtWork) await options.onTakenOver(jobId, { takeovers, checkpointedAudioMs })
+    const entry = { kind: 'taken-over', takeovers, checkpointedAudioMs } as const
+    if (wasAtWork) await options.jobStore.appendHistory(job.data.jobId, entry, { signal })
   }
   return count
+}
+
+/**
+ * The fence of the last try that got to work. A transcription draws it when it has its sessions,
+ * and may only have waited before that; an analysis is at work at once: null.
+ */
+function begunOf({ stage }: JobWorkerOptions, record: JobRecord | null): number | null {
+  return stage === 'transcribe' ? (record?.fence ?? 0) : null
 }
 
 async function endTry(
@@ -84,45 +99,50 @@ async function endTry(
   thrown: unknown,
 ): Promise<void> {
   const { jobId } = held.job.data
+  if (disposition.kind === 'fail' && disposition.isBug) options.observer.bug(jobId, thrown)
+  // Nobody may say how a job ended that is another worker's.
+  await unlessLost(options, held)
+  if (disposition.kind === 'hand-back') return await handBack(options, held)
+  const record = await options.jobStore.get(jobId, unstopped())
   switch (disposition.kind) {
-    case 'fail':
-      if (disposition.isBug) options.onBug(jobId, thrown)
-      return await endFailed(
-        options,
-        held,
-        disposition.error,
-        countOf(held.job).failuresSinceProgress + 1,
-      )
+    case 'fail': {
+      const failures = countOf(held.job).failuresSinceProgress + 1
+      return await endFailed(options, held, { error: disposition.error, failures, record })
+    }
     case 'cancel':
-      await unlessLost(options, held)
-      await options.onEnded(jobId, { kind: 'canceled' })
+      await options.writeEnd(jobId, { kind: 'canceled' }, record, unstopped())
       throw new UnrecoverableError('canceled')
     case 'retry':
-      return await tryAgain(options, held, disposition.error)
+      return await tryAgain(options, held, { error: disposition.error, record })
     case 'wait': {
-      const { retryAfterMs, waiting } = disposition
-      return await comeBackLater(options, held, retryAfterMs, { kind: 'waiting', waiting })
+      const { retryAfterMs: delayMs, waiting } = disposition
+      const end = { kind: 'waiting', waiting } as const
+      return await comeBackLater(options, held, { delayMs, end, record })
     }
-    case 'hand-back':
-      return await handBack(options, held)
   }
 }
 
-/** Another worker takes the job at once. With a lost lock it is another worker's already. */
+/** Another worker takes the job at once. */
 async function handBack(options: JobWorkerOptions, held: HeldJob): Promise<never> {
   const { job, token } = held
-  await unlessLost(options, held)
   const { jobId } = job.data
-  await options.onEnded(jobId, { kind: 'handed-back' }).catch(troubleOf(options))
-  await tellBegun(options, held).catch(troubleOf(options))
-  await job.moveToWait(token).catch(troubleOf(options))
+  const trouble = troubleOf(options)
+  const record = await options.jobStore.get(jobId, unstopped()).catch(trouble)
+  const end = { kind: 'handed-back' } as const
+  await options.writeEnd(jobId, end, record ?? null, unstopped()).catch(trouble)
+  await tellBegun(options, held, record ?? null).catch(trouble)
+  await job.moveToWait(token).catch(trouble)
   throw new WaitingError()
 }
 
 /** Writes down that the try, if it got to work, was not lost with its worker. */
-async function tellBegun(options: JobWorkerOptions, held: HeldJob): Promise<void> {
+async function tellBegun(
+  options: JobWorkerOptions,
+  held: HeldJob,
+  record: JobRecord | null,
+): Promise<void> {
   const before = countOf(held.job)
-  const tries = countTold(before, await begunOf(options, held.job.data.jobId))
+  const tries = countTold(before, begunOf(options, record))
   if (tries.begunSeen > before.begunSeen) await writeTries(options, held, tries)
 }
 
@@ -144,39 +164,35 @@ async function writeTries(
   }
 }
 
-async function begunOf({ begun }: JobWorkerOptions, jobId: string): Promise<number | null> {
-  return begun ? await begun(jobId) : null
-}
-
-/** The try failed with what may mend itself: another one after a wait, or the job is given up. */
-async function tryAgain(options: JobWorkerOptions, held: HeldJob, error: JobError): Promise<void> {
-  const { jobId } = held.job.data
-  await unlessLost(options, held)
-  const checkpointedAudioMs = await options.checkpointedAudioMs(jobId)
-  const begun = await begunOf(options, jobId)
-  const tries = countTold(countFailed(countOf(held.job), checkpointedAudioMs), begun)
-  if (tries.failuresSinceProgress >= options.attemptsMax) {
-    return await endFailed(options, held, error, tries.failuresSinceProgress)
+/** It failed with what may mend itself: another try after a wait, or the job is given up. */
+async function tryAgain(
+  options: JobWorkerOptions,
+  held: HeldJob,
+  { error, record }: { error: JobError; record: JobRecord | null },
+): Promise<void> {
+  const checkpointedAudioMs = record?.checkpointedAudioMs ?? 0
+  const failed = countFailed(countOf(held.job), checkpointedAudioMs)
+  const tries = countTold(failed, begunOf(options, record))
+  const { failuresSinceProgress } = tries
+  if (failuresSinceProgress >= options.attemptsMax) {
+    return await endFailed(options, held, { error, failures: failuresSinceProgress, record })
   }
   await writeTries(options, held, tries)
-  const waitMs = backoffMs(tries.failuresSinceProgress, options, () => options.random.uniform())
-  await comeBackLater(options, held, waitMs, {
-    ...{ kind: 'retrying', error, backoffMs: waitMs, checkpointedAudioMs },
-    failuresSinceProgress: tries.failuresSinceProgress,
-  })
+  const delayMs = backoffMs(failuresSinceProgress, options, () => options.random.uniform())
+  const counted = { failuresSinceProgress, backoffMs: delayMs, checkpointedAudioMs }
+  const end = { kind: 'retrying', error, ...counted } as const
+  await comeBackLater(options, held, { delayMs, end, record })
 }
 
 /** Ends the job and takes it out of the queue. @throws what tells BullMQ so */
 async function endFailed(
   options: JobWorkerOptions,
   held: HeldJob,
-  error: JobError,
-  failuresSinceProgress: number,
+  how: { error: JobError; failures: number; record: JobRecord | null },
 ): Promise<never> {
-  await unlessLost(options, held)
-  await options.onEnded(held.job.data.jobId, {
-    ...{ kind: 'failed', error, failuresSinceProgress },
-  })
+  const { error, failures: failuresSinceProgress, record } = how
+  const end = { kind: 'failed', error, failuresSinceProgress } as const
+  await options.writeEnd(held.job.data.jobId, end, record, unstopped())
   throw new UnrecoverableError(error.code)
 }
 
@@ -187,13 +203,11 @@ async function endFailed(
 async function comeBackLater(
   options: JobWorkerOptions,
   held: HeldJob,
-  delayMs: number,
-  end: AttemptEnd,
+  { delayMs, end, record }: { delayMs: number; end: AttemptEnd; record: JobRecord | null },
 ): Promise<never> {
   const { job, token, signal } = held
-  await unlessLost(options, held)
   const trouble = troubleOf(options)
-  await options.onEnded(job.data.jobId, end).catch(trouble)
+  await options.writeEnd(job.data.jobId, end, record, unstopped()).catch(trouble)
   const dueMs = Math.ceil(options.clock.wallMs() + delayMs)
   await job.moveToDelayed(dueMs, token).catch(trouble)
   // Canceled meanwhile: its next attempt ends it. Where it is gone already, the better.
@@ -202,8 +216,8 @@ async function comeBackLater(
 }
 
 /** A job that can't be moved keeps its place until its lock expires; then it is found stalled. */
-function troubleOf({ onError }: JobWorkerOptions): (error: unknown) => void {
-  return (error) => onError(error instanceof Error ? error : new Error(String(error)))
+function troubleOf({ observer }: JobWorkerOptions): (error: unknown) => void {
+  return (error) => observer.trouble(error instanceof Error ? error : new Error(String(error)))
 }
 
 /** Nobody may say how a job ended that is another worker's. @throws what leaves it to that one */
@@ -223,7 +237,7 @@ async function isOurs(options: JobWorkerOptions, { job, token }: HeldJob): Promi
 async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOptions) {
   if (signal.reason === LOCK_LOST) return false
   const answered = job.extendLock(token, options.lockDurationMs)
-  const waiting = abortedWithin(REDIS_ANSWER_MS, new AbortController().signal)
+  const waiting = abortedWithin(REDIS_ANSWER_MS, unstopped().signal)
   return await orAbort(answered, waiting).then(Boolean, () => true)
 }
 

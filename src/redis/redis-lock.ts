@@ -1,16 +1,21 @@
-import type { Redis } from 'ioredis'
-import { answerOf } from './redis-command.js'
+import type { RedisCommands } from './redis-commands.js'
+import { redisScript } from './redis-script.js'
+
+const TAKE = redisScript(`
+  if redis.call('SET', KEYS[1], '', 'PX', args[1], 'NX') then return 1 end
+  return 0`)
 
 /**
- * True for one of all workers, until the turn is over by itself.
+ * Takes a lock that is free again by itself after `holdMs`. True for one caller of all workers.
+ * @param name parts of its key, after `lock`
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function tryLock(
-  { redis, prefix }: { redis: Redis; prefix: string },
-  what: 'housekeeping' | 'reconcile',
+  commands: RedisCommands,
+  name: readonly string[],
   { holdMs, signal }: { holdMs: number; signal: AbortSignal },
 ): Promise<boolean> {
-  const key = `${prefix}:lock:${what}`
-  const ask = () => redis.set(key, '', 'PX', Math.max(1, Math.floor(holdMs)), 'NX')
-  return (await answerOf(ask, { signal })) === 'OK'
+  const keys = [commands.key('lock', ...name)]
+  const args = [Math.max(1, Math.floor(holdMs))]
+  return (await commands.write(TAKE, { keys, args }, { signal })) === 1
 }

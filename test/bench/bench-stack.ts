@@ -116,7 +116,7 @@ export async function untilCards(
   const open = new Set(jobIds)
   while (open.size > 0) {
     for (const jobId of open) {
-      const record = await ports.jobStore.get(jobId)
+      const record = await ports.jobStore.get(jobId, { signal: never })
       if (!record) continue
       if (isReached(record)) open.delete(jobId)
       else if (isFinal(record.status)) {

@@ -143,7 +143,7 @@ async function judge({ ports }: BenchStack, jobs: Jobs) {
     words += said.length
     const manifest = await readManifest(ports.store, jobId, { signal })
     if (!manifest) {
-      console.error(jobId, (await ports.jobStore.get(jobId))?.error)
+      console.error(jobId, (await ports.jobStore.get(jobId, { signal }))?.error)
       wrong += 1
       continue
     }

@@ -170,10 +170,10 @@ async function loseOne(
 
 /** The worker with the most recordings in the ledger, and those. */
 async function busiest(
-  { ports, settings, engineUrl }: BenchStack,
+  { ports, engineUrl }: BenchStack,
   workers: readonly RunningChild[],
 ): Promise<[RunningChild, string[]]> {
-  const ledgers = new RedisLedgerStore({ redis: ports.redis, prefix: settings.queue.prefix })
+  const ledgers = new RedisLedgerStore(ports.commands)
   const { ledger } = await ledgers.read(engineUrl, { signal })
   const carriedBy = ({ pid }: RunningChild) => {
     const own = ledger.chains.filter(({ worker }) => worker.startsWith(`${pid}-`))
@@ -186,14 +186,14 @@ async function busiest(
 }
 
 async function cardOf({ ports }: BenchStack, jobId: string): Promise<JobRecord> {
-  const record = await ports.jobStore.get(jobId)
+  const record = await ports.jobStore.get(jobId, { signal })
   if (!record) throw new Error(`there is no card of ${jobId}`)
   return record
 }
 
 /** Where the running try of a job went on. */
 async function resumedFromMs({ ports }: BenchStack, jobId: string): Promise<number> {
-  const notes = (await ports.jobStore.history(jobId)).map(({ entry }) => entry)
+  const notes = (await ports.jobStore.history(jobId, { signal })).map(({ entry }) => entry)
   const admitted = notes.flatMap((note) =>
     note.kind === 'admitted' ? [note.checkpointedAudioMs] : [],
   )
@@ -216,7 +216,7 @@ async function wrongRecordings({ ports }: BenchStack, jobs: Jobs): Promise<numbe
     const manifest = await readManifest(ports.store, jobId, { signal })
     const key = manifest?.outputs.find(({ name }) => name === 'transcript.json')?.key
     if (key === undefined) {
-      console.error(jobId, (await ports.jobStore.get(jobId))?.error)
+      console.error(jobId, (await ports.jobStore.get(jobId, { signal }))?.error)
       wrong += 1
       continue
     }

@@ -8,6 +8,7 @@ import { sourceAddress } from '../../src/pipeline/intake/source-address.js'
 import { type Submission, submitRecording } from '../../src/pipeline/intake/submit-recording.js'
 import { retryFailedJobs } from '../../src/pipeline/lifecycle/end-job.js'
 import { isFinal } from '../../src/queue/contract/job-status.js'
+import { OPEN } from '../fakes/open-signal.js'
 import { type ChaosStack, startChaosStack } from './chaos-stack.js'
 import { faultStream } from './fault-stream.js'
 import { type EngineCount, FaultStriker, type StruckFault } from './fault-striker.js'
@@ -247,7 +248,7 @@ class Night {
   private async watch({ ports }: ChaosStack, until: AbortSignal): Promise<void> {
     while (!until.aborted) {
       for (const jobId of [...this.jobs.keys()]) {
-        const record = await ports.jobStore.get(jobId).catch(() => null) // Redis is away
+        const record = await ports.jobStore.get(jobId, OPEN).catch(() => null) // Redis is away
         if (!record) continue
         if (record.fence !== null) this.sawFence(jobId, record.fence)
         if (isFinal(record.status)) this.open.delete(jobId)
@@ -266,8 +267,8 @@ class Night {
 
   /** Waits until nobody holds anything any more. @returns what is held all the same */
   private async untilFree(stack: ChaosStack): Promise<string[]> {
-    const { settings, ports, engines } = stack
-    const store = new RedisLedgerStore({ redis: ports.redis, prefix: settings.queue.prefix })
+    const { ports, engines } = stack
+    const store = new RedisLedgerStore(ports.commands)
     const dueMs = this.nowMs + LEASES_GONE_MS
     for (;;) {
       const held: string[] = []

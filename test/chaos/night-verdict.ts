@@ -42,7 +42,7 @@ export async function judgeJob(
   jobId: string,
   recording: NightRecording,
 ): Promise<JobVerdict> {
-  const record = await ports.jobStore.get(jobId)
+  const record = await ports.jobStore.get(jobId, { signal })
   const said = recording.words.flat().length
   const verdict: JobVerdict = {
     ...{ jobId, recording: recording.index, shape: recording.shape },
@@ -140,7 +140,7 @@ export async function judgeLeftovers(
 ): Promise<LeftoverVerdict> {
   const later: Clock = { ...ports.clock, wallMs: () => ports.clock.wallMs() + A_DAY_LATER_MS }
   const laterPorts = { ...ports, clock: later }
-  const sources = [...sharedLeftovers(settings, laterPorts), spoolLeftovers(settings, laterPorts)]
+  const sources = [...sharedLeftovers(laterPorts), spoolLeftovers(settings, laterPorts)]
   const removed: Record<string, number> = {}
   const report = await cleanUp(sources, {
     ...{ dryRun: false, itemsMax: Number.MAX_SAFE_INTEGER, signal },

@@ -8,7 +8,9 @@ import { RedisWaitingList } from '../../src/admission/store/redis-waiting-list.j
 import { RedisWorkerHeartbeats } from '../../src/admission/store/redis-worker-heartbeats.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { StopRequested } from '../../src/kernel/errors.js'
-import { freshEntries } from '../../src/redis/redis-command.js'
+import { freshEntries } from '../../src/redis/fresh-entries.js'
+import { RedisCommands } from '../../src/redis/redis-commands.js'
+import { StepClock } from '../fakes/step-clock.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 import { ledgerStoreContract, numberedLedger, waiterOf } from './ledger-store.js'
 
@@ -24,7 +26,7 @@ ledgerStoreContract('redis', async () => {
       const redis = await server.connect()
       return {
         async connect() {
-          const shared = { redis: await server.connect(), prefix }
+          const shared = await server.commands(prefix)
           return {
             ledgers: new RedisLedgerStore(shared),
             waiting: new RedisWaitingList(shared),
@@ -61,7 +63,7 @@ describe('what only Redis can do', () => {
   })
   afterAll(async () => await server?.[Symbol.asyncDispose]())
   async function newShared() {
-    return { redis: await server.connect(), prefix: newPrefix() }
+    return await server.commands(newPrefix())
   }
 
   it('parses a ledger once for each change', async () => {
@@ -101,9 +103,10 @@ describe('what only Redis can do', () => {
     ['no JSON', '{', 'undefined'],
     ['nothing', 'null', 'undefined'],
   ])('refuses a ledger of %s, and says what to do', async (_, value, shape) => {
-    const { redis, prefix } = await newShared()
+    const commands = await newShared()
+    const { redis, prefix } = commands
     await redis.hset(`${prefix}:ledger:e`, { revision: '1', value })
-    const read = new RedisLedgerStore({ redis, prefix }).read('e', options)
+    const read = new RedisLedgerStore(commands).read('e', options)
     const error = await read.catch((thrown) => thrown)
     expect(error).toMatchObject({ name: 'ConfigError', code: 'config_invalid' })
     expect(error.message).toContain(shape)
@@ -112,7 +115,8 @@ describe('what only Redis can do', () => {
   })
 
   it('does not remove an entry that is renewed while it is found stale', async () => {
-    const { redis, prefix } = await newShared()
+    const commands = await newShared()
+    const { redis, prefix } = commands
     await redis.hset(prefix, { renewed: '{"age":1}', silent: '{"age":1}', fresh: '{"age":0}' })
     const racing = await server.connect()
     const evaluate = redis.eval.bind(redis) as (...args: unknown[]) => Promise<unknown>
@@ -121,15 +125,16 @@ describe('what only Redis can do', () => {
       return await evaluate(...args)
     })
     const isFresh = ({ age }: { age: number }) => age === 0
-    expect(await freshEntries(redis, prefix, isFresh)).toEqual([{ age: 0 }])
+    expect(await freshEntries(commands, prefix, isFresh, options)).toEqual([{ age: 0 }])
     expect(Object.keys(await redis.hgetall(prefix)).sort()).toEqual(['fresh', 'renewed'])
   })
 
   it('leaves nothing of a worker that is gone', async () => {
-    const { redis, prefix } = await newShared()
-    await new RedisWaitingList({ redis, prefix }).put(waiterOf('a'), options)
-    await new RedisWorkerHeartbeats({ redis, prefix }).beat('w', options)
-    const activities = new RedisEngineActivity({ redis, prefix })
+    const commands = await newShared()
+    const { redis, prefix } = commands
+    await new RedisWaitingList(commands).put(waiterOf('a'), options)
+    await new RedisWorkerHeartbeats(commands).beat('w', options)
+    const activities = new RedisEngineActivity(commands)
     const none = { newestDeltaMs: null, oldestDueMs: null, changedMs: null, lagP99Ms: null }
     const activity = { ...none, sessions: 0, connectionCounts: [], kvBlocksPredicted: 0 }
     await activities.publish('e', { worker: 'w', atMs: 1, ...activity }, options)
@@ -141,11 +146,10 @@ describe('what only Redis can do', () => {
   })
 
   it('calls a Redis that refuses by its reason', async () => {
-    const { redis, prefix } = await newShared()
+    const commands = await newShared()
+    const { redis, prefix } = commands
     await redis.set(`${prefix}:ledger:e`, 'not a hash')
-    const error = await new RedisLedgerStore({ redis, prefix })
-      .read('e', options)
-      .catch((thrown) => thrown)
+    const error = await new RedisLedgerStore(commands).read('e', options).catch((thrown) => thrown)
     expect(error).toMatchObject({ name: 'UpstreamError', code: 'queue_unavailable' })
     expect(error.message).toContain('WRONGTYPE')
   })
@@ -154,11 +158,10 @@ describe('what only Redis can do', () => {
 describe('a Redis that does not answer', () => {
   let cleanup: CleanupStack
   afterEach(async () => {
-    vi.useRealTimers()
     await cleanup[Symbol.asyncDispose]()
   })
   /** A client whose commands wait for a connection that never gets ready. */
-  async function mute(): Promise<Redis> {
+  async function mute() {
     cleanup = new CleanupStack()
     const listener = createServer((socket) => socket.resume())
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
@@ -167,25 +170,30 @@ describe('a Redis that does not answer', () => {
     const redis = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null })
     redis.on('error', () => {})
     cleanup.defer(() => redis.disconnect())
-    return redis
+    const clock = new StepClock()
+    return { clock, commands: new RedisCommands({ redis, prefix: 'p', clock }) }
   }
 
   it('is an UpstreamError after a while', async () => {
-    const redis = await mute()
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const asked = new RedisWorkerHeartbeats({ redis, prefix: 'p' }).beat('w', options)
-    const answered = asked.catch((thrown) => thrown)
-    await vi.advanceTimersByTimeAsync(5_000)
-    const error = await answered
+    const { clock, commands } = await mute()
+    let error: unknown = null
+    const asked = new RedisWorkerHeartbeats(commands).beat('w', options)
+    const answered = asked.catch((thrown) => {
+      error = thrown
+    })
+    await clock.advance(4_999)
+    expect(error).toBeNull()
+    await clock.advance(1)
+    await answered
     expect(error).toMatchObject({ name: 'UpstreamError', code: 'queue_unavailable' })
-    expect(error.message).toContain('NIGHTSCRIBE_REDIS_URL')
+    expect((error as Error).message).toContain('NIGHTSCRIBE_REDIS_URL')
   })
 
   it('is not waited for by a caller that is told to stop', async () => {
-    const redis = await mute()
+    const { commands } = await mute()
     const stop = new AbortController()
     const reason = new StopRequested('internal', 'Enough.')
-    const read = new RedisLedgerStore({ redis, prefix: 'p' }).read('e', { signal: stop.signal })
+    const read = new RedisLedgerStore(commands).read('e', { signal: stop.signal })
     stop.abort(reason)
     await expect(read).rejects.toBe(reason)
   })

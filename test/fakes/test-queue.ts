@@ -4,24 +4,46 @@ import { Condition } from '../../src/kernel/condition.js'
 import { systemRandom } from '../../src/kernel/random.js'
 import { BullmqJobQueue } from '../../src/queue/bullmq-job-queue.js'
 import { type JobWorker, startJobWorker } from '../../src/queue/bullmq-job-worker.js'
-import type { Attempt, AttemptEnd } from '../../src/queue/index.js'
+import type { Attempt, AttemptEnd, JobRecord } from '../../src/queue/index.js'
 import type { JobWorkerOptions } from '../../src/queue/job-worker-options.js'
 import type { TestRedis } from './test-redis.js'
 
 const never = new AbortController().signal
 
+/** What a worker of the tests finds of a job, and does with what it is told. */
+interface Told {
+  checkpointedAudioMs(jobId: string): Promise<number>
+  /** The fence of its last attempt that got to work; left out, each attempt is a new one. */
+  fence: number
+  takenOver(jobId: string, takeovers: number): void
+}
+
 /** A queue of its own in the shared server, with what its workers did. */
 export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
   const prefix = `t${randomBytes(6).toString('hex')}`
   const redis = await server.connect()
-  const queue = new BullmqJobQueue({ redis, prefix })
+  const queue = new BullmqJobQueue(await server.commands(prefix))
   const ends: { jobId: string; end: AttemptEnd }[] = []
   const changed = new Condition()
   const workers: JobWorker[] = []
   const startWorker = async (
     run: (attempt: Attempt) => Promise<void>,
-    changes: Partial<JobWorkerOptions> = {},
+    { checkpointedAudioMs, fence, takenOver, ...changes }: Partial<JobWorkerOptions & Told> = {},
   ) => {
+    let fences = 0
+    const jobStore: JobWorkerOptions['jobStore'] = {
+      async get(jobId) {
+        fences += 1_000 // each stall was an attempt that got to work
+        const found = {
+          checkpointedAudioMs: (await checkpointedAudioMs?.(jobId)) ?? 0,
+          fence: fence ?? fences,
+        }
+        return found as JobRecord
+      },
+      async appendHistory(jobId, entry) {
+        if (entry.kind === 'taken-over') takenOver?.(jobId, entry.takeovers)
+      },
+    }
     const worker = startJobWorker({
       redis: await server.connect(),
       prefix,
@@ -34,14 +56,12 @@ export async function openTestQueue(server: TestRedis, attemptsMax = 3) {
       backoffMaxMs: 20,
       clock: systemClock(),
       random: systemRandom(),
-      onEnded: async (jobId, end) => {
+      jobStore,
+      writeEnd: async (jobId, end) => {
         ends.push({ jobId, end })
         changed.notifyAll()
       },
-      checkpointedAudioMs: async () => 0,
-      onTakenOver: async () => {},
-      onBug: () => {},
-      onError: () => {},
+      observer: { bug: () => {}, trouble: () => {} },
       run: async (attempt) => {
         try {
           await run(attempt)

@@ -5,6 +5,8 @@ import type { Redis } from 'ioredis'
 import { embeddedRedisUrl, startEmbeddedRedis } from '../../src/app/embedded-redis.js'
 import { readEnvironment } from '../../src/config/environment.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
+import { systemClock } from '../../src/kernel/clock.js'
+import { RedisCommands } from '../../src/redis/redis-commands.js'
 import { connectRedis } from '../../src/redis/redis-connection.js'
 
 /** A real Redis of the test's own, on a socket in a temporary folder. */
@@ -12,6 +14,8 @@ export interface TestRedis extends AsyncDisposable {
   url: string
   /** A connection that is closed with the server. */
   connect(): Promise<Redis>
+  /** Commands over such a connection, below a prefix. */
+  commands(prefix: string): Promise<RedisCommands>
   /** Ends it as a crash does: at once, with nothing said to anybody. */
   kill(): Promise<void>
   /** Starts it again on what it has on disk. */
@@ -34,6 +38,11 @@ export async function startTestRedis(): Promise<TestRedis> {
   }
   cleanup.defer(() => server[Symbol.asyncDispose]())
   const url = embeddedRedisUrl(stateDir)
+  const connect = async () => {
+    const redis = await connectRedis({ url }, { signal, onError: () => {} })
+    cleanup.defer(() => redis.disconnect())
+    return redis
+  }
   return {
     url,
     async kill() {
@@ -45,10 +54,9 @@ export async function startTestRedis(): Promise<TestRedis> {
     },
     freeze: () => tell('SIGSTOP'),
     thaw: () => tell('SIGCONT'),
-    async connect() {
-      const redis = await connectRedis({ url }, { signal, onError: () => {} })
-      cleanup.defer(() => redis.disconnect())
-      return redis
+    connect,
+    async commands(prefix) {
+      return new RedisCommands({ redis: await connect(), prefix, clock: systemClock() })
     },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }

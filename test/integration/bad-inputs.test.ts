@@ -135,7 +135,7 @@ describe('odd inputs', () => {
     expect(sentence).toContain(end.says)
     if (!record) return
     expect(record.status).toBe('failed')
-    const history = await stack.ports.jobStore.history(record.jobId)
+    const history = await stack.ports.jobStore.history(record.jobId, { signal })
     // Trying again can't help, so nobody did.
     expect(history.map(({ entry }) => entry.kind)).not.toContain('attempt-failed')
     const story = jobReport(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DevStack, startDevStack } from '../dev-stack.js'
+import { OPEN } from '../fakes/open-signal.js'
 import { type CliRun, runCli } from '../fakes/run-cli.js'
 import { toneRecording } from '../fakes/tone-recording.js'
 
@@ -260,7 +261,7 @@ describe('stopping', () => {
       },
     })
     expect(run).toMatchObject({ code: 130, out: '' })
-    const record = (await stack.ports.jobStore.list({ tenant: 'default', limit: 50 })).find(
+    const record = (await stack.ports.jobStore.list({ tenant: 'default', limit: 50 }, OPEN)).find(
       ({ sourceName }) => sourceName === 'five.wav',
     )
     expect(await stack.ended([record?.jobId ?? ''])).toMatchObject([{ status: 'completed' }])
@@ -269,7 +270,7 @@ describe('stopping', () => {
 
 async function running(name: string): Promise<void> {
   for (;;) {
-    const records = await stack.ports.jobStore.list({ tenant: 'default', limit: 50 })
+    const records = await stack.ports.jobStore.list({ tenant: 'default', limit: 50 }, OPEN)
     if (records.some(({ sourceName, status }) => sourceName === name && status === 'running'))
       return
     await new Promise((resolve) => setImmediate(resolve))

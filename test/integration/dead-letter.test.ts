@@ -56,12 +56,12 @@ async function keysOf(stack: DevStack, prefix: string): Promise<string[]> {
 async function story(stack: DevStack, jobId: string): Promise<string> {
   const found = await recordOfJob(stack.ports, jobId, { signal })
   if (!found) throw new Error(`there is no job ${jobId}`)
-  const history = await stack.ports.jobStore.history(jobId)
+  const history = await stack.ports.jobStore.history(jobId, { signal })
   return jobReport({ ...found, history }, { location: 'x', nowMs: Date.now() }).join('\n')
 }
 
 const kinds = async (stack: DevStack, jobId: string) => {
-  return (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry.kind)
+  return (await stack.ports.jobStore.history(jobId, { signal })).map(({ entry }) => entry.kind)
 }
 
 function cli(stack: DevStack, ...args: string[]) {
@@ -185,10 +185,10 @@ describe('what Redis has forgotten', () => {
   it('and was canceled meanwhile stays so', async () => {
     await using stack = await startDevStack(settings)
     const jobId = await submit(stack, 'a.wav', await tones(5, 4))
-    await stack.ports.queue.remove(jobId)
+    await stack.ports.queue.remove(jobId, { signal })
     expect(await cancelJob(stack.ports, jobId, { signal })).toBe('canceled')
     expect(await reconcileJobs(stack.ports, { signal })).toEqual([])
-    expect(await stack.ports.jobStore.get(jobId)).toMatchObject({ status: 'canceled' })
+    expect(await stack.ports.jobStore.get(jobId, { signal })).toMatchObject({ status: 'canceled' })
   })
 
   it('is told from storage: done, failed or canceled; and nothing of it runs unasked', async () => {
@@ -211,6 +211,6 @@ describe('what Redis has forgotten', () => {
     expect(await stack.ended([dead])).toMatchObject([
       { status: 'completed', attempt: ATTEMPTS_MAX + 1 },
     ])
-    expect(await stack.ports.jobStore.get(canceled)).toBeNull()
+    expect(await stack.ports.jobStore.get(canceled, { signal })).toBeNull()
   })
 })

@@ -8,6 +8,7 @@ import { type Standin, startStandin } from '../../gpu/standin/server.js'
 import { deltasTotal } from '../../src/model/step-law.js'
 import { DialogueClient } from '../conformance/dialogue-client.js'
 import { type DevStack, startDevStack } from '../dev-stack.js'
+import { OPEN } from '../fakes/open-signal.js'
 import { phrases, type ToneRecording, toneRecording } from '../fakes/tone-recording.js'
 import {
   expectContiguous,
@@ -85,7 +86,7 @@ async function startWarm(stack: DevStack): Promise<void> {
 async function whyItWaits(stack: DevStack, jobId: string): Promise<string> {
   const record = await stack.until(jobId, ({ waiting }) => waiting !== null)
   expect(record).toMatchObject({ status: 'queued', error: null })
-  const notes = (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry)
+  const notes = (await stack.ports.jobStore.history(jobId, OPEN)).map(({ entry }) => entry)
   const waits = notes.flatMap((note) => (note.kind === 'waiting' ? [note.reason] : []))
   return waits[0] ?? 'nothing'
 }

@@ -101,8 +101,8 @@ async function litter(stack: DevStack, doneId: string) {
 
 /** In Redis: leases of a worker that never was, and an entry of the list without a card. */
 async function leaveBehind(stack: DevStack, id: string): Promise<void> {
-  const { redis } = stack.ports
-  const ledgers = new RedisLedgerStore({ redis, prefix: 'nightscribe' })
+  const { redis, commands } = stack.ports
+  const ledgers = new RedisLedgerStore(commands)
   const gone = { pace: 1, live: false, legs: [], restFrames: 9, parkedSinceMs: 1 }
   const chains = [{ ...gone, id: 'j/0', worker: 'gone' }]
   const { revision } = await ledgers.read('ws://old:1/v1/realtime', { signal })
@@ -186,7 +186,8 @@ describe('what a worker tells', () => {
     const [done] = await stack.ended([jobId, badId])
     expect(done?.status).toBe('completed')
     // A job has ended before its attempt is counted and gone from the queue.
-    for (const id of [jobId, badId]) while (await stack.ports.queue.has(id)) await turn()
+    for (const id of [jobId, badId])
+      while (await stack.ports.queue.has(id, { signal })) await turn()
     const page = await fetch(`http://127.0.0.1:${worker.metricsPort}/metrics`)
     expectCounts(await page.text(), stack)
     await stack.ports.redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { HISTORY_ENTRIES_MAX } from '../../src/queue/contract/job-history.js'
 import type { JobRecord } from '../../src/queue/index.js'
-import { forgottenJobs, removeForgotten } from '../../src/queue/listed-jobs.js'
+import { forgottenJobs, removeForgotten } from '../../src/queue/redis-job-index.js'
 import { RedisJobStore } from '../../src/queue/redis-job-store.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
@@ -48,96 +48,105 @@ describe('the board on a real Redis', () => {
     reachedAtMs: { created: 1_000 },
   })
   async function newJobStore() {
-    const redis = await server.connect()
-    const prefix = `b${randomBytes(6).toString('hex')}`
-    return {
-      redis,
-      prefix,
-      jobStore: new RedisJobStore({ redis, prefix, keptMs: 60_000, clock: systemClock() }),
-    }
+    const commands = await server.commands(`b${randomBytes(6).toString('hex')}`)
+    const { redis, prefix } = commands
+    const jobStore = new RedisJobStore(commands, { keptMs: 60_000, clock: systemClock() })
+    return { commands, redis, prefix, jobStore }
   }
 
   it('keeps cards, notes when each status was first reached, and lists the newest first', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
-    await jobStore.create({ ...record('two'), createdAtMs: 2_000 })
-    await jobStore.update('one', { status: 'running', audioMsDone: 80 })
-    await jobStore.update('gone', { status: 'running' })
-    const one = await jobStore.get('one')
+    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create({ ...record('two'), createdAtMs: 2_000 }, { signal: open })
+    await jobStore.update('one', { status: 'running', audioMsDone: 80 }, { signal: open })
+    await jobStore.update('gone', { status: 'running' }, { signal: open })
+    const one = await jobStore.get('one', { signal: open })
     expect(one).toMatchObject({ status: 'running', audioMsDone: 80, sourceName: 'a\nb.wav' })
     expect(one?.reachedAtMs.running).toBeGreaterThan(1_000)
-    expect(await jobStore.get('gone')).toBeNull()
+    expect(await jobStore.get('gone', { signal: open })).toBeNull()
     expect(
-      (await jobStore.list({ tenant: 'default', limit: 10 })).map(({ jobId }) => jobId),
+      (await jobStore.list({ tenant: 'default', limit: 10 }, { signal: open })).map(
+        ({ jobId }) => jobId,
+      ),
     ).toEqual(['two', 'one'])
-    expect(await jobStore.list({ tenant: 'default', limit: 1 })).toHaveLength(1)
+    expect(await jobStore.list({ tenant: 'default', limit: 1 }, { signal: open })).toHaveLength(1)
   })
 
   it('lists the jobs of each tenant by themselves, and looks through those of all', async () => {
-    const { jobStore, redis, prefix } = await newJobStore()
-    const place = { redis, prefix }
-    await jobStore.create(record('one'))
-    await jobStore.create({ ...record('two'), tenant: 'other' })
+    const { commands, jobStore, redis, prefix } = await newJobStore()
+    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create({ ...record('two'), tenant: 'other' }, { signal: open })
     const listed = async (tenant: string) =>
-      (await jobStore.list({ tenant, limit: 10 })).map(({ jobId }) => jobId)
+      (await jobStore.list({ tenant, limit: 10 }, { signal: open })).map(({ jobId }) => jobId)
     expect(await listed('default')).toEqual(['one'])
     expect(await listed('other')).toEqual(['two'])
     expect(await listed('nobody')).toEqual([])
     expect((await allOf(jobStore.openIds({ signal: open }))).sort()).toEqual(['one', 'two'])
     expect(await redis.exists(`${prefix}:jobs:default`)).toBe(0)
     await redis.del(`${prefix}:job:two`)
-    const forgotten = await allOf(forgottenJobs(place, { signal: open }))
+    const forgotten = await allOf(forgottenJobs(commands, { signal: open }))
     expect(forgotten).toEqual([{ jobId: 'two', tenant: 'other', createdMs: 1_000 }])
-    await removeForgotten(place, { jobId: 'two', tenant: 'other' })
-    expect(await allOf(forgottenJobs(place, { signal: open }))).toEqual([])
+    await removeForgotten(commands, { jobId: 'two', tenant: 'other' }, { signal: open })
+    expect(await allOf(forgottenJobs(commands, { signal: open }))).toEqual([])
   })
 
   it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'))
-    await jobStore.update('one', { status: 'queued', waiting })
-    await jobStore.update('one', { audioMsDone: 80 })
-    expect(await jobStore.get('one')).toMatchObject({ status: 'queued', waiting })
-    await jobStore.update('one', { status: 'admitted' })
-    expect((await jobStore.get('one'))?.waiting).toBeNull()
+    await jobStore.create(record('one'), { signal: open })
+    await jobStore.update('one', { status: 'queued', waiting }, { signal: open })
+    await jobStore.update('one', { audioMsDone: 80 }, { signal: open })
+    expect(await jobStore.get('one', { signal: open })).toMatchObject({ status: 'queued', waiting })
+    await jobStore.update('one', { status: 'admitted' }, { signal: open })
+    expect((await jobStore.get('one', { signal: open }))?.waiting).toBeNull()
     await redis.hdel(`${prefix}:job:one`, 'waiting')
-    expect(await jobStore.get('one')).toMatchObject({ jobId: 'one', waiting: null })
+    expect(await jobStore.get('one', { signal: open })).toMatchObject({
+      jobId: 'one',
+      waiting: null,
+    })
   })
 
   it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     for (let times = 1; times <= HISTORY_ENTRIES_MAX + 5; times += 1) {
-      await jobStore.appendHistory('one', {
-        kind: 'taken-over',
-        takeovers: times,
-        checkpointedAudioMs: 0,
-      })
+      await jobStore.appendHistory(
+        'one',
+        {
+          kind: 'taken-over',
+          takeovers: times,
+          checkpointedAudioMs: 0,
+        },
+        { signal: open },
+      )
     }
-    await jobStore.create(record('one'))
-    const notes = (await jobStore.history('one')).map(({ entry }) => entry)
+    await jobStore.create(record('one'), { signal: open })
+    const notes = (await jobStore.history('one', { signal: open })).map(({ entry }) => entry)
     expect(notes).toHaveLength(HISTORY_ENTRIES_MAX)
     expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_ENTRIES_MAX + 5 })
     await redis.rpush(`${prefix}:history:one`, '{"of":"another release"}')
-    expect(await jobStore.history('one')).toHaveLength(HISTORY_ENTRIES_MAX)
+    expect(await jobStore.history('one', { signal: open })).toHaveLength(HISTORY_ENTRIES_MAX)
     expect(await redis.pttl(`${prefix}:history:one`)).toBe(-1)
-    await jobStore.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'failed' }, { signal: open })
     expect(await redis.pttl(`${prefix}:history:one`)).toBeGreaterThan(0)
-    expect(await jobStore.history('nobody')).toEqual([])
+    expect(await jobStore.history('nobody', { signal: open })).toEqual([])
   })
 
   it('notes the same trouble of a session many times in a row as one', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     for (const engine of ['a:1', 'a:1', 'a:1', 'b:1', 'a:1']) {
-      await jobStore.appendHistory('one', {
-        kind: 'session-broke',
-        engine,
-        code: 'engine_crashed',
-        times: 1,
-      })
+      await jobStore.appendHistory(
+        'one',
+        {
+          kind: 'session-broke',
+          engine,
+          code: 'engine_crashed',
+          times: 1,
+        },
+        { signal: open },
+      )
     }
-    const told = (await jobStore.history('one')).map(
+    const told = (await jobStore.history('one', { signal: open })).map(
       ({ entry }) => entry.kind === 'session-broke' && [entry.engine, entry.times],
     )
     expect(told).toEqual([
@@ -149,58 +158,74 @@ describe('the board on a real Redis', () => {
 
   it('begins again with a new card alone', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
-    await jobStore.update('one', { status: 'failed' })
-    await jobStore.update('one', { status: 'admitted', fence: 2 }) // by a worker that slept too long
-    expect(await jobStore.get('one')).toMatchObject({ status: 'failed', fence: null })
-    await jobStore.update('one', { status: 'completed' })
-    await jobStore.update('one', { status: 'canceled' })
-    expect(await jobStore.get('one')).toMatchObject({ status: 'completed' })
-    expect(await jobStore.events('one', { afterId: '0', limit: 10 })).toHaveLength(2)
+    await jobStore.create(record('one'), { signal: open })
+    await jobStore.update('one', { status: 'failed' }, { signal: open })
+    // By a worker that slept too long.
+    await jobStore.update('one', { status: 'admitted', fence: 2 }, { signal: open })
+    expect(await jobStore.get('one', { signal: open })).toMatchObject({
+      status: 'failed',
+      fence: null,
+    })
+    await jobStore.update('one', { status: 'completed' }, { signal: open })
+    await jobStore.update('one', { status: 'canceled' }, { signal: open })
+    expect(await jobStore.get('one', { signal: open })).toMatchObject({ status: 'completed' })
+    expect(
+      await jobStore.events('one', { afterId: '0', limit: 10 }, { signal: open }),
+    ).toHaveLength(2)
   })
 
   it('loses no note of two that come at once', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     const broke = {
       kind: 'session-broke',
       engine: 'a:1',
       code: 'engine_crashed',
       times: 1,
     } as const
-    await jobStore.appendHistory('one', broke)
+    await jobStore.appendHistory('one', broke, { signal: open })
     await Promise.all([
-      jobStore.appendHistory('one', { kind: 'handed-back' }),
-      jobStore.appendHistory('one', broke),
+      jobStore.appendHistory('one', { kind: 'handed-back' }, { signal: open }),
+      jobStore.appendHistory('one', broke, { signal: open }),
     ])
-    const kinds = (await jobStore.history('one')).map(({ entry }) => entry.kind)
+    const kinds = (await jobStore.history('one', { signal: open })).map(({ entry }) => entry.kind)
     expect(kinds).toEqual(['session-broke', 'handed-back', 'session-broke'])
   })
 
   it('streams events in order, from where a reader was', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
-    await jobStore.publish('one', { type: 'text', channel: null, endMs: 240, text: ' had' })
-    await jobStore.update('one', { status: 'completed' })
-    const all = await jobStore.events('one', { afterId: '0', limit: 10 })
+    await jobStore.create(record('one'), { signal: open })
+    await jobStore.publish(
+      'one',
+      { type: 'text', channel: null, endMs: 240, text: ' had' },
+      { signal: open },
+    )
+    await jobStore.update('one', { status: 'completed' }, { signal: open })
+    const all = await jobStore.events('one', { afterId: '0', limit: 10 }, { signal: open })
     expect(all.map(({ event }) => event.type)).toEqual(['text', 'status'])
-    const rest = await jobStore.events('one', { afterId: all[0]?.id ?? '', limit: 10 })
+    const rest = await jobStore.events(
+      'one',
+      { afterId: all[0]?.id ?? '', limit: 10 },
+      { signal: open },
+    )
     expect(rest.map(({ event }) => event.type)).toEqual(['status'])
   })
 
   it('lets ended jobs expire and running ones not', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
-    await jobStore.update('one', { status: 'failed' })
+    await jobStore.update('one', { status: 'failed' }, { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBeGreaterThan(0)
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
   })
 
   it('gives each fence once, above what lies in storage, whoever asks', async () => {
     const { jobStore } = await newJobStore()
-    const asked = [0, 0, 7, 7, 3, 0].map((floor) => jobStore.nextFence('one', floor))
+    const asked = [0, 0, 7, 7, 3, 0].map((floor) =>
+      jobStore.nextFence('one', floor, { signal: open }),
+    )
     const fences = await Promise.all(asked)
     expect(new Set(fences).size).toBe(fences.length)
     expect(fences[2]).toBeGreaterThan(7)
@@ -209,15 +234,15 @@ describe('the board on a real Redis', () => {
 
   it('passes cancel requests on', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'))
+    await jobStore.create(record('one'), { signal: open })
     const stop = new AbortController()
     const heard = new Promise((resolve) => {
       void jobStore
         .onCancel(resolve, { signal: stop.signal })
-        .then(() => jobStore.requestCancel('one'))
+        .then(() => jobStore.requestCancel('one', { signal: open }))
     })
     expect(await heard).toBe('one')
-    expect((await jobStore.get('one'))?.cancelRequested).toBe(true)
+    expect((await jobStore.get('one', { signal: open }))?.cancelRequested).toBe(true)
     stop.abort()
   })
 })

@@ -32,7 +32,7 @@ async function waitingJob(stack: DevStack) {
   const done = async () => {
     await letGo()
     await stack.ended([jobId])
-    while (await stack.ports.queue.has(jobId)) await turn()
+    while (await stack.ports.queue.has(jobId, { signal })) await turn()
   }
   return { jobId, done }
 }
@@ -43,15 +43,15 @@ async function doneWhenAsked(stack: DevStack) {
   const { queue } = stack.ports
   const has: typeof queue.has = async (id) => {
     await done()
-    return await queue.has(id)
+    return await queue.has(id, { signal })
   }
   return { jobId, ports: { ...stack.ports, queue: Object.assign(Object.create(queue), { has }) } }
 }
 
 async function expectDoneOnce(stack: DevStack, jobId: string): Promise<void> {
-  const record = await stack.ports.jobStore.get(jobId)
+  const record = await stack.ports.jobStore.get(jobId, { signal })
   expect(record).toMatchObject({ status: 'completed', attempt: 1 })
-  expect(await stack.ports.queue.has(jobId)).toBe(false)
+  expect(await stack.ports.queue.has(jobId, { signal })).toBe(false)
   expect(await stack.ports.store.head(audioKey(jobId), { signal }).catch(() => null)).toBeNull()
 }
 
@@ -100,7 +100,7 @@ describe('a job that is done while somebody looks at it', () => {
     const { jobStore } = stack.ports
     const requestCancel: typeof jobStore.requestCancel = async (id) => {
       await done()
-      await jobStore.requestCancel(id)
+      await jobStore.requestCancel(id, { signal })
     }
     const ports = {
       ...stack.ports,
@@ -117,12 +117,21 @@ describe('a job that has ended', () => {
     const { jobId, done } = await waitingJob(stack)
     await done()
     const { jobStore, redis, store } = stack.ports
-    const told = await jobStore.get(jobId)
+    const told = await jobStore.get(jobId, { signal })
     const before = { status: '"running"', audioMsDone: '40', attempts: '0', fence: 'null' }
     await redis.hset(`nightscribe:job:${jobId}`, before)
-    await writeEnd(stack.ports, jobId, { kind: 'canceled' }, await jobStore.get(jobId), { signal })
+    await writeEnd(
+      stack.ports,
+      jobId,
+      { kind: 'canceled' },
+      await jobStore.get(jobId, { signal }),
+      { signal },
+    )
     await expectDoneOnce(stack, jobId)
-    expect(await jobStore.get(jobId)).toEqual({ ...told, updatedAtMs: expect.any(Number) })
+    expect(await jobStore.get(jobId, { signal })).toEqual({
+      ...told,
+      updatedAtMs: expect.any(Number),
+    })
     expect(await readFailure(store, jobId, { signal })).toBeNull()
   })
 
@@ -141,7 +150,7 @@ describe('a job that has ended', () => {
     const jobId = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
     const worker = await stack.startWorker()
     await stack.ended([jobId])
-    while (await queue.has(jobId)) await turn()
+    while (await queue.has(jobId, { signal })) await turn()
     await worker.drain()
     await redis.hset(`nightscribe:job:${jobId}`, { status: '"probing"' })
     // It is started again between the two looks of whoever compares cards with storage.
@@ -153,8 +162,8 @@ describe('a job that has ended', () => {
     }
     const ports = { ...stack.ports, store: Object.assign(Object.create(store), { get }) }
     await reconcileJobs(ports, { signal })
-    expect(await jobStore.get(jobId)).toMatchObject({ status: 'created', error: null })
-    expect(await queue.has(jobId)).toBe(true)
+    expect(await jobStore.get(jobId, { signal })).toMatchObject({ status: 'created', error: null })
+    expect(await queue.has(jobId, { signal })).toBe(true)
   })
 
   it('is told to have, also when Redis has forgotten the last that was written', async () => {
@@ -165,7 +174,7 @@ describe('a job that has ended', () => {
     const failed = await submitTo(stack, 'b.wav', Buffer.from('no recording at all'))
     const records = await stack.ended([done, failed])
     for (const jobId of [done, failed]) {
-      while (await stack.ports.queue.has(jobId)) await turn()
+      while (await stack.ports.queue.has(jobId, { signal })) await turn()
       // As a Redis does that is killed and starts on what it has on disk.
       const before = { status: '"admitted"', error: 'null', audioMsDone: '0', attempts: '0' }
       await stack.ports.redis.hset(`nightscribe:job:${jobId}`, before)

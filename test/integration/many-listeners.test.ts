@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStandin } from '../../gpu/standin/server.js'
 import { CleanupStack } from '../../src/kernel/cleanup-stack.js'
 import { startDevStack } from '../dev-stack.js'
+import { OPEN } from '../fakes/open-signal.js'
 import { createSilentFactory } from '../fakes/silent-recognizer.js'
 import { phrases, toneRecording } from '../fakes/tone-recording.js'
 import { submitTo } from '../job-results.js'
@@ -50,7 +51,7 @@ describe('a worker with many engines, lanes and jobs', () => {
     await letGo()
     for (const jobId of jobIds) await stack.until(jobId, ({ status }) => status === 'running')
     await worker.drain()
-    const records = await Promise.all(jobIds.map((jobId) => stack.ports.jobStore.get(jobId)))
+    const records = await Promise.all(jobIds.map((jobId) => stack.ports.jobStore.get(jobId, OPEN)))
     expect(new Set(records.map((record) => record?.status))).toEqual(new Set(['queued']))
     expect(warnings.map(({ message }) => message)).toEqual([])
   })

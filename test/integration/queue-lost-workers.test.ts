@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { OPEN } from '../fakes/open-signal.js'
 import { openTestQueue } from '../fakes/test-queue.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
@@ -21,7 +22,7 @@ describe('jobs of workers that are lost', () => {
     ['was at work the last time', 7, [1]],
   ])('a job that %s while six workers were lost is not set aside', async (_, begun, told) => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await openTestQueue(server)
-    await queue.enqueue('transcribe', 'bystander', { priority: 0 })
+    await queue.enqueue('transcribe', 'bystander', { priority: 0, ...OPEN })
     const tries = {
       failuresSinceProgress: 0,
       takeovers: 0,
@@ -36,8 +37,8 @@ describe('jobs of workers that are lost', () => {
     await startWorker(
       async ({ failuresSinceProgress }) => void numbers.push(failuresSinceProgress + 1),
       {
-        begun: async () => begun,
-        onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
+        fence: begun,
+        takenOver: (_jobId, takeovers) => void taken.push(takeovers),
       },
     )
     await until(() => numbers.length + ends.length > 0)
@@ -49,7 +50,7 @@ describe('jobs of workers that are lost', () => {
 
   it('leaves a job alone that has ended and is gone while this worker slept', async () => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await openTestQueue(server)
-    await queue.enqueue('transcribe', 'gone', { priority: 0 })
+    await queue.enqueue('transcribe', 'gone', { priority: 0, ...OPEN })
     const entry = `${prefix}:transcribe:gone`
     await redis.hset(entry, 'stc', 1)
     const ran: string[] = []
@@ -60,9 +61,9 @@ describe('jobs of workers that are lost', () => {
         if (jobId === 'gone') await redis.del(entry, `${entry}:lock`) // another worker ended it
         return 0
       },
-      onBug: (jobId) => void bugs.push(jobId),
+      observer: { bug: (jobId) => void bugs.push(jobId), trouble: () => {} },
     })
-    await queue.enqueue('transcribe', 'next', { priority: 0 })
+    await queue.enqueue('transcribe', 'next', { priority: 0, ...OPEN })
     await until(() => ran.includes('next'))
     await close()
     expect({ ran, bugs, ends }).toEqual({ ran: ['next'], bugs: [], ends: [] })

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CapacityError, UpstreamError } from '../../src/kernel/errors.js'
+import { OPEN } from '../fakes/open-signal.js'
 import { openTestQueue } from '../fakes/test-queue.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
@@ -28,7 +29,7 @@ describe('a job that waits for room', () => {
   it('comes back by itself, costs no try however often, and is told with its place', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue(1)
     const numbers: number[] = []
-    await queue.enqueue('transcribe', 'job', { priority: 0 })
+    await queue.enqueue('transcribe', 'job', { priority: 0, ...OPEN })
     await startWorker(async ({ failuresSinceProgress }) => {
       numbers.push(failuresSinceProgress + 1)
       if (numbers.length <= 5) throw noRoom(1)
@@ -45,9 +46,9 @@ describe('a job that waits for room', () => {
 
   it('is promoted to whichever worker is there, and only while it is delayed', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
-    await queue.enqueue('transcribe', 'job', { priority: 0 })
-    expect(await queue.promote('transcribe', 'job')).toBe(false) // stands before the workers
-    expect(await queue.promote('transcribe', 'nobody')).toBe(false)
+    await queue.enqueue('transcribe', 'job', { priority: 0, ...OPEN })
+    expect(await queue.promote('transcribe', 'job', OPEN)).toBe(false) // stands before the workers
+    expect(await queue.promote('transcribe', 'nobody', OPEN)).toBe(false)
     const first = await startWorker(async () => {
       throw noRoom(HOUR_MS)
     })
@@ -56,11 +57,11 @@ describe('a job that waits for room', () => {
     const ran: string[] = []
     let atRun: boolean | null = null
     await startWorker(async ({ jobId }) => {
-      atRun = await queue.promote('transcribe', jobId)
+      atRun = await queue.promote('transcribe', jobId, OPEN)
       ran.push(jobId)
     })
-    expect(await queue.has('job')).toBe(true)
-    expect(await queue.promote('transcribe', 'job')).toBe(true)
+    expect(await queue.has('job', OPEN)).toBe(true)
+    expect(await queue.promote('transcribe', 'job', OPEN)).toBe(true)
     await until(() => ran.length === 1)
     await close()
     expect([ran, atRun]).toEqual([['job'], false])
@@ -70,14 +71,14 @@ describe('a job that waits for room', () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
     const ids = ['low', 'high', 'mid']
     for (const [index, id] of ids.entries()) {
-      await queue.enqueue('transcribe', id, { priority: [0, 900, 5][index] ?? 0 })
+      await queue.enqueue('transcribe', id, { priority: [0, 900, 5][index] ?? 0, ...OPEN })
     }
     const first = await startWorker(async () => {
       throw noRoom(HOUR_MS)
     })
     await until(() => ends.length === 3)
     await first.drain()
-    for (const id of ids) expect(await queue.promote('transcribe', id)).toBe(true)
+    for (const id of ids) expect(await queue.promote('transcribe', id, OPEN)).toBe(true)
     const runs: string[] = []
     await startWorker(async ({ jobId }) => void runs.push(jobId), { concurrency: 1 })
     await until(() => runs.length === 3)
@@ -87,7 +88,8 @@ describe('a job that waits for room', () => {
 
   it('is taken out when it is canceled, and cancels an attempt that finds no room', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
-    for (const id of ['waits', 'canceled']) await queue.enqueue('transcribe', id, { priority: 0 })
+    for (const id of ['waits', 'canceled'])
+      await queue.enqueue('transcribe', id, { priority: 0, ...OPEN })
     const worker = await startWorker(async ({ jobId, signal }) => {
       if (jobId === 'canceled') worker.cancel(jobId)
       expect(signal.aborted).toBe(jobId === 'canceled')
@@ -96,14 +98,14 @@ describe('a job that waits for room', () => {
     await until(() => ends.length === 2)
     await worker.drain()
     expect(ends.find(({ jobId }) => jobId === 'canceled')?.end).toEqual({ kind: 'canceled' })
-    expect(await queue.remove('waits')).toBe(true)
-    expect(await queue.has('waits')).toBe(false)
+    expect(await queue.remove('waits', OPEN)).toBe(true)
+    expect(await queue.has('waits', OPEN)).toBe(false)
     await close()
   })
 
   it('comes back at once when it is canceled while it is put aside', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
-    await queue.enqueue('transcribe', 'job', { priority: 0 })
+    await queue.enqueue('transcribe', 'job', { priority: 0, ...OPEN })
     let runs = 0
     const worker = await startWorker(
       async () => {
@@ -111,7 +113,7 @@ describe('a job that waits for room', () => {
         if (runs === 1) throw noRoom(HOUR_MS)
       },
       {
-        onEnded: async (jobId, end) => {
+        writeEnd: async (jobId, end) => {
           worker.cancel(jobId)
           ends.push({ jobId, end })
         },
@@ -124,7 +126,7 @@ describe('a job that waits for room', () => {
 
   it('leaves a job alone that it has lost to another worker', async () => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
-    await queue.enqueue('transcribe', 'stolen', { priority: 0 })
+    await queue.enqueue('transcribe', 'stolen', { priority: 0, ...OPEN })
     let thrown = false
     await startWorker(async () => {
       await redis.set(`${prefix}:transcribe:stolen:lock`, 'somebody else')
@@ -140,7 +142,7 @@ describe('a job that waits for room', () => {
   it('is put aside even where that could not be written down', async () => {
     const errors: Error[] = []
     const { queue, startWorker, until, close, redis, prefix } = await newQueue()
-    await queue.enqueue('transcribe', 'job', { priority: 0 })
+    await queue.enqueue('transcribe', 'job', { priority: 0, ...OPEN })
     let ran = false
     const worker = await startWorker(
       async () => {
@@ -148,10 +150,10 @@ describe('a job that waits for room', () => {
         throw noRoom(HOUR_MS)
       },
       {
-        onEnded: async () => {
+        writeEnd: async () => {
           throw new UpstreamError('queue_unavailable', 'The board is away.')
         },
-        onError: (error) => void errors.push(error),
+        observer: { bug: () => {}, trouble: (error) => void errors.push(error) },
       },
     )
     await until(() => ran)
@@ -166,7 +168,7 @@ describe('a worker that holds a thousand jobs', () => {
   it('has all of them at once, keeps their locks, and takes a promoted one beside them', async () => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
     const ids = Array.from({ length: 1_000 }, (_, index) => `job${index}`)
-    await Promise.all(ids.map((id) => queue.enqueue('transcribe', id, { priority: 0 })))
+    await Promise.all(ids.map((id) => queue.enqueue('transcribe', id, { priority: 0, ...OPEN })))
     const running = new Set<string>()
     const done = new Set<string>()
     let letThemGo = () => {}
@@ -178,7 +180,8 @@ describe('a worker that holds a thousand jobs', () => {
       async ({ jobId, assertOwned }) => {
         if (jobId === 'more' && !promoted) throw noRoom(HOUR_MS)
         running.add(jobId)
-        if (running.size === 1_000) await queue.enqueue('transcribe', 'more', { priority: 0 })
+        if (running.size === 1_000)
+          await queue.enqueue('transcribe', 'more', { priority: 0, ...OPEN })
         if (jobId === 'more') letThemGo()
         await gone
         await assertOwned()
@@ -191,7 +194,7 @@ describe('a worker that holds a thousand jobs', () => {
     await renewed(redis, `${prefix}:transcribe:job999:lock`)
     expect(done.size).toBe(0)
     promoted = true
-    while (!(await queue.promote('transcribe', 'more'))); // its move follows what was told
+    while (!(await queue.promote('transcribe', 'more', OPEN))); // its move follows what was told
     await until(() => done.size === 1_001)
     await close()
     expect([...running].sort()).toEqual([...ids, 'more'].sort())

@@ -26,7 +26,8 @@ describe('the queue on a real Redis', () => {
       runs.push(jobId)
     }
     const ids = Array.from({ length: 50 }, (_, index) => `job${index}`)
-    for (const id of [...ids, ...ids]) await queue.enqueue('transcribe', id, { priority: 0 })
+    for (const id of [...ids, ...ids])
+      await queue.enqueue('transcribe', id, { priority: 0, signal: open })
     await startWorker(run)
     await startWorker(run)
     await until(() => runs.length >= 50)
@@ -44,7 +45,7 @@ describe('the queue on a real Redis', () => {
       ['mid', 5],
       ['mid2', 5],
     ] as const) {
-      await queue.enqueue('transcribe', id, { priority })
+      await queue.enqueue('transcribe', id, { priority, signal: open })
     }
     await startWorker(async ({ jobId }) => void runs.push(jobId), { concurrency: 1 })
     await until(() => runs.length === 4)
@@ -62,7 +63,7 @@ describe('the queue on a real Redis', () => {
         throw new UpstreamError('engine_crashed', 'Gone.')
     })
     for (const id of ['flaky', 'bad', 'hopeless']) {
-      await queue.enqueue('transcribe', id, { priority: 0 })
+      await queue.enqueue('transcribe', id, { priority: 0, signal: open })
     }
     await until(
       () =>
@@ -83,8 +84,9 @@ describe('the queue on a real Redis', () => {
         failuresSinceProgress: 1,
       },
     })
-    while (await queue.has('bad')) await new Promise((resolve) => setImmediate(resolve))
-    await queue.enqueue('transcribe', 'bad', { priority: 0 })
+    while (await queue.has('bad', { signal: open }))
+      await new Promise((resolve) => setImmediate(resolve))
+    await queue.enqueue('transcribe', 'bad', { priority: 0, signal: open })
     await until(() => numbers.bad?.length === 2)
     await close()
   })
@@ -100,7 +102,7 @@ describe('the queue on a real Redis', () => {
       },
       { checkpointedAudioMs: async () => safe[numbers.length - 1] ?? 0 },
     )
-    await queue.enqueue('transcribe', 'long', { priority: 0 })
+    await queue.enqueue('transcribe', 'long', { priority: 0, signal: open })
     await until(() => ends.some(({ end }) => end.kind === 'failed'))
     await close()
     expect(numbers).toEqual([1, 2, 3, 2, 3])
@@ -117,7 +119,7 @@ describe('the queue on a real Redis', () => {
     ['as often as may be', 5, 0, null],
   ])('a job that lost its worker %s', async (_, stalls, checkpointedAudioMs, code) => {
     const { queue, ends, startWorker, until, close, redis, prefix } = await newQueue()
-    await queue.enqueue('transcribe', 'killer', { priority: 0 })
+    await queue.enqueue('transcribe', 'killer', { priority: 0, signal: open })
     const entry = `${prefix}:transcribe:killer`
     const progress = {
       failuresSinceProgress: 2,
@@ -133,7 +135,7 @@ describe('the queue on a real Redis', () => {
       async ({ failuresSinceProgress }) => void numbers.push(failuresSinceProgress + 1),
       {
         checkpointedAudioMs: async () => checkpointedAudioMs,
-        onTakenOver: async (_jobId, { takeovers }) => void taken.push(takeovers),
+        takenOver: (_jobId, takeovers) => void taken.push(takeovers),
       },
     )
     await until(() => numbers.length + ends.length > 0)
@@ -153,9 +155,10 @@ describe('the queue on a real Redis', () => {
         if (jobId === 'odd') throw new TypeError('x is not a function')
         done.push(jobId)
       },
-      { onBug: (jobId) => void bugs.push(jobId) },
+      { observer: { bug: (jobId) => void bugs.push(jobId), trouble: () => {} } },
     )
-    for (const id of ['odd', 'even']) await queue.enqueue('transcribe', id, { priority: 0 })
+    for (const id of ['odd', 'even'])
+      await queue.enqueue('transcribe', id, { priority: 0, signal: open })
     await until(() => done.length + ends.length === 2)
     await close()
     expect([bugs, done]).toEqual([['odd'], ['even']])
@@ -169,8 +172,8 @@ describe('the queue on a real Redis', () => {
 
   it('cancels what runs through its signal, and what waits by taking it out', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue()
-    await queue.enqueue('transcribe', 'runs', { priority: 1 })
-    await queue.enqueue('transcribe', 'waits', { priority: 0 })
+    await queue.enqueue('transcribe', 'runs', { priority: 1, signal: open })
+    await queue.enqueue('transcribe', 'waits', { priority: 0, signal: open })
     const started = new Condition()
     let running = false
     const worker = await startWorker(
@@ -183,8 +186,8 @@ describe('the queue on a real Redis', () => {
       { concurrency: 1 },
     )
     if (!running) await started.wait(open)
-    expect(await queue.remove('waits')).toBe(true)
-    expect(await queue.remove('runs')).toBe(false)
+    expect(await queue.remove('waits', { signal: open })).toBe(true)
+    expect(await queue.remove('runs', { signal: open })).toBe(false)
     expect(worker.cancel('runs')).toBe(true)
     expect(worker.cancel('waits')).toBe(false)
     await until(() => ends.length === 1)
@@ -194,7 +197,7 @@ describe('the queue on a real Redis', () => {
 
   it('hands back what runs on abort; another worker runs it, and it costs no try', async () => {
     const { queue, ends, startWorker, until, close } = await newQueue(1)
-    await queue.enqueue('transcribe', 'long', { priority: 0 })
+    await queue.enqueue('transcribe', 'long', { priority: 0, signal: open })
     const started = new Condition()
     let running = false
     const first = await startWorker(
@@ -219,7 +222,7 @@ describe('the queue on a real Redis', () => {
 
   it('tells an attempt that it lost its job', async () => {
     const { queue, startWorker, until, close, redis, prefix } = await newQueue()
-    await queue.enqueue('transcribe', 'stolen', { priority: 0 })
+    await queue.enqueue('transcribe', 'stolen', { priority: 0, signal: open })
     let thrown: unknown
     let runs = 0
     await startWorker(async ({ assertOwned }) => {

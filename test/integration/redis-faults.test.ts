@@ -101,7 +101,7 @@ describe('jobs that run while Redis', () => {
   it('has no memory left go on when there is some, every word once', async () => {
     const running = await threeRunning()
     await admin.config('SET', 'maxmemory', 1)
-    await expect(stack.ports.jobStore.nextFence('of-no-job', 0)).rejects.toMatchObject({
+    await expect(stack.ports.jobStore.nextFence('of-no-job', 0, { signal })).rejects.toMatchObject({
       ...{ code: 'queue_unavailable', effect: 'none', retryable: true },
       message: expect.stringMatching(/memory is full: raise its maxmemory.*\(OOM\)/),
     })

@@ -166,7 +166,7 @@ describe('a job whose S3', () => {
     const { jobId, recording } = await submitted('revoked.wav')
     await expectComplete(jobId, recording)
     expect([analysis.strikes, audio.strikes]).toEqual([1, 1])
-    const notes = (await stack.ports.jobStore.history(jobId)).map(({ entry }) => entry)
+    const notes = (await stack.ports.jobStore.history(jobId, { signal })).map(({ entry }) => entry)
     expect(notes.filter(({ kind }) => kind === 'attempt-failed')).toMatchObject([
       { error: { code: 'storage_unavailable', retryable: true } },
       { error: { code: 'storage_unavailable', retryable: true } },
@@ -192,7 +192,7 @@ describe('a job whose S3', () => {
       expect([first.strikes, failuresSinceProgress]).toEqual([1, stack.settings.queue.attemptsMax])
       for (const fault of standing) fault.lift()
       // What still stands in the queue isn't looked at.
-      while (await stack.ports.queue.has(jobId)) await turn()
+      while (await stack.ports.queue.has(jobId, { signal })) await turn()
       await reconcileJobs(stack.ports, { signal })
       expect(await readFailure(stack.ports.store, jobId, { signal })).toMatchObject({ code: ours })
       await retryJob(stack.ports, jobId, { signal })

@@ -122,7 +122,7 @@ describe.concurrent('a worker that is gone', () => {
     const done = await stack.until(jobId, (record) => record.audioMsDone > 60_000)
     first.drain()
     await first.exited
-    const back = await stack.ports.jobStore.get(jobId)
+    const back = await stack.ports.jobStore.get(jobId, { signal })
     expect(back?.status).toBe('queued')
     await stack.startWorkerProcess()
     await expectDone(stack, jobId, wanted, 2)

@@ -81,8 +81,8 @@ function laneOf(random: Random, chainId: string): CandidateLane {
 
 async function storeTimes(ledger: Ledger, clock: Clock) {
   await using redis = await startTestRedis()
-  const writer = new RedisLedgerStore({ redis: await redis.connect(), prefix: 'sim' })
-  const reader = new RedisLedgerStore({ redis: await redis.connect(), prefix: 'sim' })
+  const writer = new RedisLedgerStore(await redis.commands('sim'))
+  const reader = new RedisLedgerStore(await redis.commands('sim'))
   const readTimes: number[] = []
   const writeTimes: number[] = []
   for (let round = 0; round < ROUNDS + WARM_UP; round += 1) {

@@ -1,4 +1,4 @@
-import { eitherSignal } from '../../kernel/abort.js'
+import { eitherSignal, unstopped } from '../../kernel/abort.js'
 import { isStop, StopRequested } from '../../kernel/errors.js'
 import type { PlannedSegment } from '../legs/planned-segment.js'
 import type { LaneChain } from './lane-chain.js'
@@ -82,7 +82,7 @@ export async function runLane<T>(chain: LaneChain, options: LaneOptions<T>): Pro
   } finally {
     // Also when stopped, for others wait for what it holds; the store bounds the time. Where this
     // fails the leases stay until this worker's sign of life expires.
-    await chain.end({ signal: new AbortController().signal }).catch(() => {})
+    await chain.end(unstopped()).catch(() => {})
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/clock.js'
 import { sleepFor } from '../../kernel/clock.js'
 import { UpstreamError } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
+import { StoreTime } from '../../kernel/store-time.js'
 import type { LedgerReading, LedgerStore } from '../index.js'
 import { type EnginePlan, RELEASE_GRACE_MS } from '../load/engine-plan.js'
 import { hasLateLeases } from '../load/lease-times.js'
@@ -11,7 +12,6 @@ import { learnedPlan } from './engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { lanesHolding } from './ledger-changes.js'
 import { type BlockRequest, isSafeToTake } from './safe-state.js'
-import { StoreTime } from './store-time.js'
 
 /** How often a change is tried again that somebody else's came before. */
 const TRIES_MAX = 50

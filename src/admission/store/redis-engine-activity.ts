@@ -1,5 +1,8 @@
-import type { Redis } from 'ioredis'
-import { answerOf, freshEntries, repliesOf } from '../../redis/redis-command.js'
+import type { CallOptions } from '../../kernel/abort.js'
+import { freshEntries } from '../../redis/fresh-entries.js'
+import type { RedisCommands } from '../../redis/redis-commands.js'
+import { tryLock } from '../../redis/redis-lock.js'
+import { redisScript } from '../../redis/redis-script.js'
 import {
   ACTIVITY_TTL_MS,
   type EngineActivity,
@@ -7,74 +10,71 @@ import {
   EVICTION_REQUEST_TTL_MS,
 } from '../index.js'
 
+const PUBLISH = redisScript(`
+  redis.call('HSET', KEYS[1], args[1], args[2])
+  redis.call('PEXPIRE', KEYS[1], args[3])`)
+const REQUEST_EVICTION = redisScript(`
+  redis.call('SADD', KEYS[1], args[1])
+  redis.call('PEXPIRE', KEYS[1], args[2])`)
+const TAKE_ALL = redisScript(`
+  local members = redis.call('SMEMBERS', KEYS[1])
+  redis.call('DEL', KEYS[1])
+  return members`)
+
 /**
- * Pulses in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a worker), key
- * `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them expire by
- * themselves.
+ * Activity of engines in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a
+ * worker), key `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them
+ * expire by themselves.
  */
 export class RedisEngineActivity implements EngineActivityStore {
-  private readonly redis: Redis
-  private readonly prefix: string
+  private readonly commands: RedisCommands
 
-  constructor(options: { redis: Redis; prefix: string }) {
-    this.redis = options.redis
-    this.prefix = options.prefix
+  constructor(commands: RedisCommands) {
+    this.commands = commands
   }
 
-  async publish(
-    engine: string,
-    activity: EngineActivity,
-    options: { signal: AbortSignal },
-  ): Promise<void> {
-    const key = this.activityKey(engine)
-    const write = this.redis.pipeline().hset(key, activity.worker, JSON.stringify(activity))
-    await answerOf(() => repliesOf(write.pexpire(key, ACTIVITY_TTL_MS)), options)
+  async publish(engine: string, activity: EngineActivity, options: CallOptions): Promise<void> {
+    const args = [activity.worker, JSON.stringify(activity), ACTIVITY_TTL_MS]
+    await this.commands.write(PUBLISH, { keys: [this.activityKey(engine)], args }, options)
   }
 
-  async list(engine: string, options: { signal: AbortSignal }): Promise<EngineActivity[]> {
+  async list(engine: string, options: CallOptions): Promise<EngineActivity[]> {
     const isFresh = ({ atMs }: EngineActivity, nowMs: number) => nowMs - atMs < ACTIVITY_TTL_MS
-    return await answerOf(
-      () => freshEntries<EngineActivity>(this.redis, this.activityKey(engine), isFresh),
-      options,
-    )
+    return await freshEntries(this.commands, this.activityKey(engine), isFresh, options)
   }
 
   async tryLock(
     engine: string,
     purpose: string,
-    { holdMs, signal }: { holdMs: number; signal: AbortSignal },
+    options: { holdMs: number; signal: AbortSignal },
   ): Promise<boolean> {
-    const key = `${this.prefix}:lock:${purpose}:${engine}`
-    const answer = await answerOf(() => this.redis.set(key, '', 'PX', holdMs, 'NX'), { signal })
-    return answer === 'OK'
+    return await tryLock(this.commands, [purpose, engine], options)
   }
 
   async requestEviction(
     engine: string,
     chain: { worker: string; chainId: string },
-    options: { signal: AbortSignal },
+    options: CallOptions,
   ): Promise<void> {
-    const key = this.freeKey(engine, chain.worker)
-    const write = this.redis.multi().sadd(key, chain.chainId).pexpire(key, EVICTION_REQUEST_TTL_MS)
-    await answerOf(() => repliesOf(write), options)
+    const keys = [this.evictionKey(engine, chain.worker)]
+    const args = [chain.chainId, EVICTION_REQUEST_TTL_MS]
+    await this.commands.write(REQUEST_EVICTION, { keys, args }, options)
   }
 
   async takeEvictionRequests(
     engine: string,
     worker: string,
-    options: { signal: AbortSignal },
+    options: CallOptions,
   ): Promise<string[]> {
-    const key = this.freeKey(engine, worker)
-    const take = this.redis.multi().smembers(key).del(key)
-    const [chainIds] = await answerOf(() => repliesOf(take), options)
-    return chainIds as string[]
+    const keys = [this.evictionKey(engine, worker)]
+    return (await this.commands.write(TAKE_ALL, { keys, args: [] }, options)) as string[]
   }
 
   private activityKey(engine: string): string {
-    return `${this.prefix}:pulses:${engine}`
+    return this.commands.key('pulses', engine)
   }
 
-  private freeKey(engine: string, worker: string): string {
-    return `${this.prefix}:free:${worker}:${engine}`
+  private evictionKey(engine: string, worker: string): string {
+    return this.commands.key('free', worker, engine)
   }
 }

@@ -1,6 +1,7 @@
-import type { Redis } from 'ioredis'
+import type { CallOptions } from '../../kernel/abort.js'
 import { ConfigError } from '../../kernel/errors.js'
-import { answerOf, repliesOf, timeMs, timeUs } from '../../redis/redis-command.js'
+import { type RedisCommands, timeMs, timeUs } from '../../redis/redis-commands.js'
+import { redisScript } from '../../redis/redis-script.js'
 import type { LedgerReading, LedgerStore } from '../index.js'
 import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
 
@@ -9,10 +10,10 @@ const LEDGER_SCHEMA = 'nightscribe.ledger/1'
 /** Keys that Redis looks at for one answer. */
 const SCAN_COUNT = 500
 
-const WRITE_IF_UNCHANGED = `
-if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'revision', ARGV[2], 'value', ARGV[3])
-return 1`
+const WRITE_IF_UNCHANGED = redisScript(`
+  if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= args[1] then return 0 end
+  redis.call('HSET', KEYS[1], 'revision', args[2], 'value', args[3])
+  return 1`)
 
 /** What this worker has last seen of one ledger. */
 interface Seen {
@@ -31,20 +32,20 @@ interface Seen {
  * second, and a worker would take another's ledger for the one that it has in mind.
  */
 export class RedisLedgerStore implements LedgerStore {
-  private readonly redis: Redis
-  private readonly prefix: string
+  private readonly commands: RedisCommands
   private readonly seen = new Map<string, Seen>()
 
-  constructor(options: { redis: Redis; prefix: string }) {
-    this.redis = options.redis
-    this.prefix = options.prefix
+  constructor(commands: RedisCommands) {
+    this.commands = commands
   }
 
   /** @throws ConfigError where a worker of another version has written it */
-  async read(engine: string, options: { signal: AbortSignal }): Promise<LedgerReading> {
+  async read(engine: string, options: CallOptions): Promise<LedgerReading> {
     const key = this.key(engine)
-    const ask = () => repliesOf(this.redis.pipeline().hmget(key, 'revision', 'value').time())
-    const [fields, time] = await answerOf(ask, options)
+    const [fields, time] = await this.commands.readAll(
+      (read) => read.hmget(key, 'revision', 'value').time(),
+      options,
+    )
     const [revisionText, json] = fields as [string | null, string | null]
     const revision = Number(revisionText ?? 0)
     const seen = this.seen.get(engine)
@@ -62,20 +63,21 @@ export class RedisLedgerStore implements LedgerStore {
     const readUs = this.seen.get(engine)?.timeUs ?? 0
     const next = Math.max(revision + 1, readUs)
     const json = JSON.stringify({ schema: LEDGER_SCHEMA, ...ledger })
-    const key = this.key(engine)
-    const ask = () => this.redis.eval(WRITE_IF_UNCHANGED, 1, key, revision, next, json)
-    if ((await answerOf(ask, { signal })) !== 1) return null
+    const call = { keys: [this.key(engine)], args: [revision, next, json] }
+    if ((await this.commands.write(WRITE_IF_UNCHANGED, call, { signal })) !== 1) return null
     this.seen.set(engine, { revision: next, ledger, timeUs: readUs })
     return next
   }
 
   /** Engines that have a ledger, also those that no worker names any more; in no order. */
-  async engines(options: { signal: AbortSignal }): Promise<string[]> {
+  async engines(options: CallOptions): Promise<string[]> {
     const found = new Set<string>()
     const start = this.key('')
     for (let cursor = '0'; ; ) {
-      const ask = () => this.redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', SCAN_COUNT)
-      const [next, keys] = await answerOf(ask, options)
+      const [next, keys] = await this.commands.read(
+        (redis) => redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', SCAN_COUNT),
+        options,
+      )
       for (const key of keys) found.add(key.slice(start.length))
       if (next === '0') return [...found]
       cursor = next
@@ -83,7 +85,7 @@ export class RedisLedgerStore implements LedgerStore {
   }
 
   private key(engine: string): string {
-    return `${this.prefix}:ledger:${engine}`
+    return this.commands.key('ledger', engine)
   }
 }
 

@@ -1,6 +1,13 @@
-import type { Redis } from 'ioredis'
-import { answerOf, freshEntries, repliesOf, timeMs } from '../../redis/redis-command.js'
+import type { CallOptions } from '../../kernel/abort.js'
+import { freshEntries } from '../../redis/fresh-entries.js'
+import { type RedisCommands, timeMs } from '../../redis/redis-commands.js'
+import { redisScript } from '../../redis/redis-script.js'
 import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../index.js'
+
+const PUT = redisScript(`
+  redis.call('HSET', KEYS[1], args[1], args[2])
+  redis.call('PEXPIRE', KEYS[1], args[3])`)
+const REMOVE = redisScript("redis.call('HDEL', KEYS[1], args[1])")
 
 interface StoredWaiter extends Waiter {
   /** By Redis' clock. */
@@ -12,34 +19,32 @@ interface StoredWaiter extends Waiter {
  * weren't renewed for `WAITER_KEPT_MS` count as gone and are removed by whoever lists them.
  */
 export class RedisWaitingList implements WaitingList {
-  private readonly redis: Redis
+  private readonly commands: RedisCommands
   private readonly key: string
 
-  constructor(options: { redis: Redis; prefix: string }) {
-    this.redis = options.redis
-    this.key = `${options.prefix}:waiters`
+  constructor(commands: RedisCommands) {
+    this.commands = commands
+    this.key = commands.key('waiters')
   }
 
-  async put(waiter: Waiter, options: { signal: AbortSignal }): Promise<void> {
-    await answerOf(async () => {
-      const { key, redis } = this
-      const [json, time] = await repliesOf(redis.pipeline().hget(key, waiter.jobId).time())
-      const renewedMs = timeMs(time)
-      const standing = json === null ? null : (JSON.parse(json as string) as StoredWaiter)
-      const kept = standing && isFresh(standing, renewedMs) ? standing : waiter
-      const entry: StoredWaiter = { ...waiter, sinceMs: kept.sinceMs, renewedMs }
-      const write = redis.pipeline().hset(key, waiter.jobId, JSON.stringify(entry))
-      await repliesOf(write.pexpire(key, WAITER_KEPT_MS))
-    }, options)
+  async put(waiter: Waiter, options: CallOptions): Promise<void> {
+    const { commands, key } = this
+    const { jobId } = waiter
+    const [json, time] = await commands.readAll((read) => read.hget(key, jobId).time(), options)
+    const renewedMs = timeMs(time)
+    const standing = json === null ? null : (JSON.parse(json as string) as StoredWaiter)
+    const kept = standing && isFresh(standing, renewedMs) ? standing : waiter
+    const entry: StoredWaiter = { ...waiter, sinceMs: kept.sinceMs, renewedMs }
+    const args = [jobId, JSON.stringify(entry), WAITER_KEPT_MS]
+    await commands.write(PUT, { keys: [key], args }, options)
   }
 
-  async remove(jobId: string, options: { signal: AbortSignal }): Promise<void> {
-    await answerOf(() => this.redis.hdel(this.key, jobId), options)
+  async remove(jobId: string, options: CallOptions): Promise<void> {
+    await this.commands.write(REMOVE, { keys: [this.key], args: [jobId] }, options)
   }
 
-  async list(options: { signal: AbortSignal }): Promise<Waiter[]> {
-    const ask = () => freshEntries<StoredWaiter>(this.redis, this.key, isFresh)
-    const entries = await answerOf(ask, options)
+  async list(options: CallOptions): Promise<Waiter[]> {
+    const entries = await freshEntries<StoredWaiter>(this.commands, this.key, isFresh, options)
     return entries.map(({ renewedMs: _, ...waiter }) => waiter)
   }
 }

@@ -40,7 +40,7 @@ async function clean(context: CommandContext, flags: CleanFlags): Promise<number
   const itemsMax = limitOf(flags.limit) ?? settings.housekeeping.removalsMax
   const dryRun = flags.dryRun === true
   await using ports = await openRunning(context, signal)
-  const sources = [...sharedLeftovers(settings, ports), spoolLeftovers(settings, ports)]
+  const sources = [...sharedLeftovers(ports), spoolLeftovers(settings, ports)]
   const shown: CleanedLeftover[] = []
   const onLeftover = (leftover: CleanedLeftover) => {
     if (shown.length < SHOWN_MAX) shown.push(leftover)

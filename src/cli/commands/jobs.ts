@@ -64,7 +64,10 @@ async function list(
     throw new InputError('input_unsupported', `--limit takes 1 to 10000, not "${options.limit}".`)
   }
   await using ports = await openRunning(context, context.stop.drain)
-  const records = await ports.jobStore.list({ tenant: DEFAULT_TENANT, limit })
+  const records = await ports.jobStore.list(
+    { tenant: DEFAULT_TENANT, limit },
+    { signal: context.stop.drain },
+  )
   if (options.json) {
     context.terminal.out(JSON.stringify({ jobs: records.map(jobObject) }, null, 2))
     return EXIT.done
@@ -98,7 +101,7 @@ async function show(context: CommandContext, jobId: string, json: boolean): Prom
   const found = await recordOfJob(ports, jobId, { signal })
   if (!found) throw notFound(jobId)
   const { record, manifest } = found
-  const history = await ports.jobStore.history(jobId)
+  const history = await ports.jobStore.history(jobId, { signal })
   if (json) {
     const outputs = manifest?.outputs ?? []
     const document = { ...jobObject(record), outputs, history: historyObjects(history, jobId) }
@@ -151,8 +154,12 @@ async function retry(
 
 async function logs(context: CommandContext, jobId: string, json: boolean): Promise<number> {
   await using ports = await openRunning(context, context.stop.drain)
-  if (!(await ports.jobStore.get(jobId))) throw notFound(jobId)
-  const entries = await ports.jobStore.events(jobId, { afterId: '0', limit: LOG_ENTRIES_MAX })
+  if (!(await ports.jobStore.get(jobId, { signal: context.stop.drain }))) throw notFound(jobId)
+  const entries = await ports.jobStore.events(
+    jobId,
+    { afterId: '0', limit: LOG_ENTRIES_MAX },
+    { signal: context.stop.drain },
+  )
   if (json) {
     const events = entries.map(({ atMs, event }) => ({ at: isoTime(atMs), ...event }))
     context.terminal.out(JSON.stringify({ job_id: jobId, events }, null, 2))

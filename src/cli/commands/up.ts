@@ -55,7 +55,10 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
 /** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
 async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
-  const records = await ports.jobStore.list({ tenant: DEFAULT_TENANT, limit: CARDS_MAX })
+  const records = await ports.jobStore.list(
+    { tenant: DEFAULT_TENANT, limit: CARDS_MAX },
+    { signal: context.stop.drain },
+  )
   const open = records.filter(({ status }) => !isFinal(status))
   const running = open.filter(({ status }) => RUNNING.has(status))
   const which = open.length === 1 ? 'one recording goes' : `${open.length} recordings go`

@@ -1,14 +1,15 @@
 import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { NightscribeError } from '../../kernel/errors.js'
 import { isFinal } from '../../queue/contract/job-status.js'
 import type { JobRecord, JobStore } from '../../queue/index.js'
 import type { ProgressView } from './progress-view.js'
 
-/** How often the board is looked at. */
+/** How often the records are looked at. */
 const POLL_INTERVAL_MS = 250
 
 /**
- * Shows jobs until all of them have ended.
- * @returns their last cards by id; a card that Redis has dropped meanwhile is missing
+ * Shows jobs until all of them have ended, also while Redis is away for a time.
+ * @returns their last records by id; one that Redis has dropped meanwhile is missing
  * @throws the signal's reason; the jobs go on without us
  */
 export async function watchJobs(
@@ -20,16 +21,26 @@ export async function watchJobs(
   const last = new Map<string, JobRecord>()
   let open = [...new Set(jobIds)]
   for (;;) {
-    const still: string[] = []
-    for (const jobId of open) {
-      const record = await ports.jobStore.get(jobId)
-      if (!record) continue
-      last.set(jobId, record)
-      view.show(record)
-      if (!isFinal(record.status)) still.push(jobId)
-    }
-    open = still
+    open = await stillOpen(open)
     if (open.length === 0) return last
     await sleepFor(ports.clock, POLL_INTERVAL_MS, { signal })
+  }
+
+  async function stillOpen(jobIds: readonly string[]): Promise<string[]> {
+    const still: string[] = []
+    for (const [at, jobId] of jobIds.entries()) {
+      try {
+        const record = await ports.jobStore.get(jobId, { signal })
+        if (!record) continue
+        last.set(jobId, record)
+        view.show(record)
+        if (!isFinal(record.status)) still.push(jobId)
+      } catch (error) {
+        const isAway = error instanceof NightscribeError && error.code === 'queue_unavailable'
+        if (signal.aborted || !isAway) throw error
+        return [...still, ...jobIds.slice(at)]
+      }
+    }
+    return still
   }
 }

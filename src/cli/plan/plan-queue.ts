@@ -47,7 +47,10 @@ export async function openJobsOf(
   const { settings, clock, random } = context
   try {
     await using ports = await openRunning(context, signal)
-    return await readJobs(ports, { signal, record: (jobId) => ports.jobStore.get(jobId) })
+    return await readJobs(ports, {
+      signal,
+      record: (jobId) => ports.jobStore.get(jobId, { signal }),
+    })
   } catch (error) {
     if (!(error instanceof UpstreamError) || error.code !== 'queue_unavailable') throw error
     // One that was named and doesn't answer knows what has begun, and others may be at work.

@@ -33,7 +33,8 @@ export async function collectResults(
   const results: RecordingResult[] = []
   for (const { name, outcome, error } of submitted) {
     const jobId = outcome?.jobId ?? null
-    const record = jobId === null ? null : (records.get(jobId) ?? (await ports.jobStore.get(jobId)))
+    const record =
+      jobId === null ? null : (records.get(jobId) ?? (await ports.jobStore.get(jobId, options)))
     const manifest = jobId === null ? null : await readManifest(ports.store, jobId, options)
     const own = error && {
       code: error.code,

@@ -1,11 +1,11 @@
 import { LedgerClient } from '../../admission/ledger/ledger-client.js'
 import { SessionPool } from '../../admission/pool/session-pool.js'
 import { RedisLedgerStore } from '../../admission/store/redis-ledger-store.js'
-import { RedisWaitingList } from '../../admission/store/redis-waiting-list.js'
 import { RedisWorkerHeartbeats } from '../../admission/store/redis-worker-heartbeats.js'
 import type { OpenPorts } from '../../app/open-ports.js'
 import { planOf } from '../../engines/engine-plan-of.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
+import { unstopped } from '../../kernel/abort.js'
 import { sleepFor } from '../../kernel/clock.js'
 import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import { STEP_MS } from '../../model/pcm.js'
@@ -18,14 +18,12 @@ const ASK_AGAIN_MS = 1_000
 /** Sessions through the limiter that the workers share: each waits until the ledger has room. */
 export function letInByLedger(
   { settings, clock, random }: CommandContext,
-  { redis }: OpenPorts,
+  { commands, waiting }: OpenPorts,
   facts: EngineFacts,
 ): LetIn {
-  const { prefix } = settings.queue
   const engine = facts.address.url
-  const store = new RedisLedgerStore({ redis, prefix })
-  const heartbeats = new RedisWorkerHeartbeats({ redis, prefix })
-  const waiting = new RedisWaitingList({ redis, prefix })
+  const store = new RedisLedgerStore(commands)
+  const heartbeats = new RedisWorkerHeartbeats(commands)
   const worker = `sweep-${random.hexId(4)}`
   const client = new LedgerClient({ engine, store, clock, random, ...planOf(settings, facts) })
   const { agingMs } = settings.admission
@@ -47,7 +45,7 @@ export function letInByLedger(
         await sleepFor(clock, ASK_AGAIN_MS, { signal })
         continue
       }
-      const ended = { signal: new AbortController().signal }
+      const ended = unstopped()
       return {
         async [Symbol.asyncDispose]() {
           await Promise.all(admission.lanes.map((chain) => chain.end(ended)))

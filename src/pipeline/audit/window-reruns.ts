@@ -1,6 +1,7 @@
 import type { LaneChain } from '../../admission/lane/lane-chain.js'
 import type { CutOption } from '../../admission/legs/cut-option.js'
 import type { SessionDemand, SessionPool } from '../../admission/pool/session-pool.js'
+import { unstopped } from '../../kernel/abort.js'
 import { type Clock, sleepFor } from '../../kernel/clock.js'
 import { CapacityError, isStop, NightscribeError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../model/pcm.js'
@@ -105,7 +106,7 @@ export class WindowReruns {
     } finally {
       // Nothing stops the giving back of what others wait for; where it fails the leases stay until
       // this worker's sign of life expires.
-      await chain.end({ signal: new AbortController().signal }).catch(() => {})
+      await chain.end(unstopped()).catch(() => {})
     }
   }
 

@@ -38,7 +38,8 @@ export function jobLeftovers(ports: StoragePorts): LeftoverSource<JobLeftover> {
           manifest: isDone ? await manifestOf(ports.store, jobId, options) : null,
         }
         if (leftoversOfJob(known).length === 0) continue
-        yield* leftoversOfJob({ ...known, isQueued: await ports.queue.has(jobId) })
+        const isQueued = await ports.queue.has(jobId, options)
+        yield* leftoversOfJob({ ...known, isQueued })
       }
     },
     remove: (leftover, options) => removeKeys(ports, leftover, options),

@@ -25,16 +25,19 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   const { jobId, signal } = attempt
   const { jobStore, store, queue } = ports
   const done = await readManifest(store, jobId, { signal })
-  if (done) return await jobStore.update(jobId, completedBy(done, await jobStore.get(jobId)))
+  if (done)
+    return await jobStore.update(jobId, completedBy(done, await jobStore.get(jobId, { signal })), {
+      signal,
+    })
   const job = await readJob(ports.store, jobId, { signal })
-  await jobStore.update(jobId, { status: 'probing', error: null })
+  await jobStore.update(jobId, { status: 'probing', error: null }, { signal })
   const analysis =
     (await standingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
   await attempt.assertOwned()
   const { warnings, duration_ms: audioMsTotal } = analysis
   // Before the queue: a worker may take the job in the same moment, and what it says must stand.
-  await jobStore.update(jobId, { status: 'queued', audioMsTotal, warnings })
-  await queue.enqueue('transcribe', jobId, { priority: job.options.priority })
+  await jobStore.update(jobId, { status: 'queued', audioMsTotal, warnings }, { signal })
+  await queue.enqueue('transcribe', jobId, { priority: job.options.priority, signal })
 }
 
 /** The analysis of an earlier run, if it is complete. */
@@ -106,6 +109,6 @@ async function analyse(
     warnings: analysis.warnings,
   }
   await writeJson(store, analysisKey(jobId), document, { signal })
-  await jobStore.update(jobId, { audioMsTotal: analysis.durationMs })
+  await jobStore.update(jobId, { audioMsTotal: analysis.durationMs }, { signal })
   return document
 }

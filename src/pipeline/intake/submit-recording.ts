@@ -1,3 +1,4 @@
+import type { CallOptions } from '../../kernel/abort.js'
 import { isoTime, sleepFor } from '../../kernel/clock.js'
 import { InputError } from '../../kernel/errors.js'
 import { isFinal } from '../../queue/contract/job-status.js'
@@ -46,46 +47,55 @@ export async function submitRecording(
   const { channels, bucket, tenant } = submission
   const { key, etag, versionId } = head
   const jobId = jobIdOf({ tenant, bucket, key, versionId, etag, channels })
-  const standing = await ports.jobStore.get(jobId)
-  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId))) {
+  const standing = await ports.jobStore.get(jobId, options)
+  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId, options))) {
     return { kind: 'running', jobId, record: standing }
   }
   // Only then: what was done has its manifest before it leaves the queue.
   await untilGone(ports, jobId, options)
   const manifest = await readManifest(ports.store, jobId, options)
   if (manifest) {
-    await completedCard(ports, submission, jobId, manifest)
+    await completedRecord(ports, { submission, jobId, manifest }, options)
     return { kind: 'done', jobId, manifest }
   }
   const attempt = await clearFailures(ports, jobId, options)
   // Before the queue: what Redis forgets is found again in storage.
   const document = jobDocument(ports, submission, jobId, head)
   await writeJson(ports.store, jobKey(jobId), document, options)
-  await startJob(ports, document, { why: 'submitted', attempt })
+  await startJob(ports, document, { why: 'submitted', attempt, ...options })
   return { kind: 'queued', jobId }
+}
+
+/** How a job starts. */
+export interface StartOptions extends CallOptions {
+  /** For its history. */
+  why: 'submitted' | 'retried' | 'found'
+  /** That storage knows to have been its last one; 0 for none. */
+  attempt: number
 }
 
 /**
  * Puts a job that has its document before the workers, with a fresh record. What is in storage of
  * it stands.
  *
- * @param options `why` it starts, for its history; `attempt` that storage knows to have been the
- *   last one
  */
 export async function startJob(
   ports: IntakePorts,
   document: JobDocument,
-  { why, attempt }: { why: 'submitted' | 'retried' | 'found'; attempt: number },
+  { why, attempt, signal }: StartOptions,
 ): Promise<void> {
   const { job_id: jobId, options } = document
-  const ended = await ports.jobStore.get(jobId)
-  await ports.jobStore.create({
-    ...newRecord(document, ports.clock.wallMs()),
-    checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
-    attempt: Math.max(attempt, ended?.attempt ?? 0),
-  })
-  await ports.jobStore.appendHistory(jobId, { kind: why })
-  await ports.queue.enqueue('analyse', jobId, { priority: options.priority })
+  const ended = await ports.jobStore.get(jobId, { signal })
+  await ports.jobStore.create(
+    {
+      ...newRecord(document, ports.clock.wallMs()),
+      checkpointedAudioMs: ended?.checkpointedAudioMs ?? 0,
+      attempt: Math.max(attempt, ended?.attempt ?? 0),
+    },
+    { signal },
+  )
+  await ports.jobStore.appendHistory(jobId, { kind: why }, { signal })
+  await ports.queue.enqueue('analyse', jobId, { priority: options.priority, signal })
 }
 
 /** A job that has ended leaves the queue within this, or its worker died at that very moment. */
@@ -102,7 +112,7 @@ export async function untilGone(
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
   const dueMs = ports.clock.monotonicMs() + LEAVE_TIMEOUT_MS
-  while ((await ports.queue.has(jobId)) && ports.clock.monotonicMs() < dueMs) {
+  while ((await ports.queue.has(jobId, { signal })) && ports.clock.monotonicMs() < dueMs) {
     await sleepFor(ports.clock, LEAVE_POLL_MS, { signal })
   }
 }
@@ -150,19 +160,20 @@ function jobDocument(
 }
 
 /** A job that was done long ago may have lost its card; people shall see it all the same. */
-async function completedCard(
+async function completedRecord(
   ports: IntakePorts,
-  submission: Submission,
-  jobId: string,
-  manifest: ManifestDocument,
+  done: { submission: Submission; jobId: string; manifest: ManifestDocument },
+  options: CallOptions,
 ): Promise<void> {
-  if (await ports.jobStore.get(jobId)) return
+  const { submission, jobId, manifest } = done
+  if (await ports.jobStore.get(jobId, options)) return
   const { name: sourceName = submission.key, tenant, priority, deadlineAt } = submission
   const completedAtMs = Date.parse(manifest.completed_at)
-  const origin = { jobId, tenant, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
-  await ports.jobStore.create({
-    ...blankRecord(origin, ports.clock.wallMs()),
+  const standing = { priority, deadlineAt, createdAtMs: completedAtMs }
+  const record = {
+    ...blankRecord({ jobId, tenant, sourceName, ...standing }, ports.clock.wallMs()),
     ...completedBy(manifest, null),
     reachedAtMs: { completed: completedAtMs },
-  })
+  }
+  await ports.jobStore.create(record, options)
 }

@@ -15,5 +15,5 @@ export async function nextFence(
   for await (const { key } of ports.store.list(jobPrefix(jobId), options)) {
     highest = Math.max(highest, fenceOfKey(key) ?? 0)
   }
-  return await ports.jobStore.nextFence(jobId, highest)
+  return await ports.jobStore.nextFence(jobId, highest, options)
 }

@@ -1,15 +1,22 @@
 import type { KnownEngine } from '../../engines/index.js'
+import type { CallOptions } from '../../kernel/abort.js'
 import type { JobStore } from '../../queue/index.js'
+import type { JobView } from '../index.js'
 
 /** Writes into a job's history that an attempt has its sessions, and what of it is safe already. */
 export async function recordAdmission(
   jobStore: JobStore,
   jobId: string,
   admitted: { attempt: number; engines: readonly KnownEngine[]; checkpointedAudioMs: number },
+  options: CallOptions,
 ): Promise<void> {
   const { attempt, checkpointedAudioMs } = admitted
   const engines = [...new Set(admitted.engines.map(hostOf))]
-  await jobStore.appendHistory(jobId, { kind: 'admitted', attempt, engines, checkpointedAudioMs })
+  await jobStore.appendHistory(
+    jobId,
+    { kind: 'admitted', attempt, engines, checkpointedAudioMs },
+    options,
+  )
 }
 
 /**
@@ -17,19 +24,25 @@ export async function recordAdmission(
  * and must not fail with it.
  */
 export function recordBrokenSession(
-  jobStore: JobStore,
+  view: JobView,
   jobId: string,
   broke: { engine: KnownEngine; code: string },
+  options: CallOptions,
 ): void {
   const engine = hostOf(broke.engine)
   const entry = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
-  jobStore.appendHistory(jobId, entry).catch(() => {}) // a view
+  view.appendHistory(jobId, entry, options).catch(() => {}) // a view
 }
 
 /** The same of a session that was closed so that the others of its engine go on. */
-export function recordEviction(jobStore: JobStore, jobId: string, engine: KnownEngine): void {
+export function recordEviction(
+  view: JobView,
+  jobId: string,
+  engine: KnownEngine,
+  options: CallOptions,
+): void {
   const entry = { kind: 'session-evicted', engine: hostOf(engine), times: 1 } as const
-  jobStore.appendHistory(jobId, entry).catch(() => {}) // a view
+  view.appendHistory(jobId, entry, options).catch(() => {}) // a view
 }
 
 /** Without credentials and path. */

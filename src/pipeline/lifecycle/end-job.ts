@@ -1,4 +1,4 @@
-import { abortedWithin } from '../../kernel/abort.js'
+import { abortedWithin, type CallOptions } from '../../kernel/abort.js'
 import { InputError, NightscribeError } from '../../kernel/errors.js'
 import { isFinal } from '../../queue/contract/job-status.js'
 import type { AttemptEnd, JobRecord, RecordChanges } from '../../queue/index.js'
@@ -30,11 +30,12 @@ export async function cancelJob(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<CancelOutcome> {
-  const record = await cardOf(ports, jobId)
+  const record = await recordOf(ports, jobId, options)
   if (isFinal(record.status)) return 'ended'
-  await ports.jobStore.requestCancel(jobId)
+  await ports.jobStore.requestCancel(jobId, options)
   // One that the queue has lost has nobody to tell.
-  const isTaken = !(await ports.queue.remove(jobId)) && (await ports.queue.has(jobId))
+  const isTaken =
+    !(await ports.queue.remove(jobId, options)) && (await ports.queue.has(jobId, options))
   if (isTaken) return 'requested'
   // Only then: what was done has its manifest before it leaves the queue.
   const isCanceled = await endJob(ports, { jobId, record, end: { kind: 'canceled' } }, options)
@@ -54,8 +55,8 @@ export async function retryJob(
 ): Promise<void> {
   const document = await readJobDocument(ports.store, jobId, options)
   if (!document) throw notFound(jobId)
-  const record = await ports.jobStore.get(jobId)
-  if (record && !isFinal(record.status) && (await ports.queue.has(jobId))) {
+  const record = await ports.jobStore.get(jobId, options)
+  if (record && !isFinal(record.status) && (await ports.queue.has(jobId, options))) {
     throw new InputError(
       'input_unsupported',
       `Job ${jobId} is ${record.status}; it needs no retry.`,
@@ -67,7 +68,7 @@ export async function retryJob(
     throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
   }
   const attempt = await clearFailures(ports, jobId, options)
-  await startJob(ports, document, { why: 'retried', attempt })
+  await startJob(ports, document, { why: 'retried', attempt, ...options })
 }
 
 /**
@@ -112,24 +113,28 @@ export async function writeEnd(
   const { jobStore } = ports
   switch (end.kind) {
     case 'handed-back':
-      await jobStore.appendHistory(jobId, { kind: 'handed-back' })
-      await jobStore.update(jobId, { status: 'queued' })
+      await jobStore.appendHistory(jobId, { kind: 'handed-back' }, options)
+      await jobStore.update(jobId, { status: 'queued' }, options)
       return
     case 'waiting': {
       const { waiting } = end
       // It asks again and again while it waits; that is one wait.
       if (!record?.waiting)
-        await jobStore.appendHistory(jobId, { kind: 'waiting', reason: waiting.reason })
-      await jobStore.update(jobId, { status: 'queued', waiting })
+        await jobStore.appendHistory(jobId, { kind: 'waiting', reason: waiting.reason }, options)
+      await jobStore.update(jobId, { status: 'queued', waiting }, options)
       return
     }
     case 'retrying': {
       const { error, failuresSinceProgress, backoffMs, checkpointedAudioMs } = end
-      await jobStore.appendHistory(jobId, {
-        kind: 'attempt-failed',
-        ...{ error, failuresSinceProgress, backoffMs, checkpointedAudioMs },
-      })
-      await jobStore.update(jobId, { status: 'queued', error, failuresSinceProgress })
+      await jobStore.appendHistory(
+        jobId,
+        {
+          kind: 'attempt-failed',
+          ...{ error, failuresSinceProgress, backoffMs, checkpointedAudioMs },
+        },
+        options,
+      )
+      await jobStore.update(jobId, { status: 'queued', error, failuresSinceProgress }, options)
       return
     }
     case 'failed':
@@ -152,17 +157,17 @@ async function endJob(
   const { jobId, record, end } = job
   const manifest = await recordEnd(ports, job, options)
   if (manifest) {
-    await jobStore.update(jobId, completedBy(manifest, record))
+    await jobStore.update(jobId, completedBy(manifest, record), options)
   } else {
-    await jobStore.appendHistory(jobId, end)
-    await jobStore.update(jobId, cardEnd(end))
+    await jobStore.appendHistory(jobId, end, options)
+    await jobStore.update(jobId, recordEndOf(end), options)
   }
   // Nobody behind it shall wait for one that never comes.
   await ports.waiting.remove(jobId, options)
   return manifest === null
 }
 
-function cardEnd(end: FinalEnd): RecordChanges {
+function recordEndOf(end: FinalEnd): RecordChanges {
   if (end.kind === 'canceled') return { status: 'canceled', error: null }
   const { error, failuresSinceProgress } = end
   return { status: 'failed', error, failuresSinceProgress }
@@ -195,8 +200,12 @@ async function recordEnd(
   return null
 }
 
-async function cardOf(ports: IntakePorts, jobId: string): Promise<JobRecord> {
-  const record = await ports.jobStore.get(jobId)
+async function recordOf(
+  ports: IntakePorts,
+  jobId: string,
+  options: CallOptions,
+): Promise<JobRecord> {
+  const record = await ports.jobStore.get(jobId, options)
   if (!record) throw notFound(jobId)
   return record
 }

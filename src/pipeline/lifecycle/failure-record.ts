@@ -92,7 +92,7 @@ export async function clearFailures(
   if (keys.length === 0) return 0
   const last = await readFailure(store, jobId, options)
   const highest = Math.max(...keys.map((key) => fenceOfKey(key) ?? 0))
-  if (!(await jobStore.get(jobId))) await jobStore.nextFence(jobId, highest - 1)
+  if (!(await jobStore.get(jobId, options))) await jobStore.nextFence(jobId, highest - 1, options)
   for (const key of keys) await store.delete(key, options)
   return last?.attempt ?? last?.fence ?? 0
 }

@@ -50,16 +50,16 @@ async function endCard(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const record = await jobStore.get(jobId)
-  if (!record || (await queue.has(jobId))) return
+  const record = await jobStore.get(jobId, options)
+  if (!record || (await queue.has(jobId, options))) return
   const manifest = await readManifest(store, jobId, options)
-  if (manifest) return await jobStore.update(jobId, completedBy(manifest, record))
+  if (manifest) return await jobStore.update(jobId, completedBy(manifest, record), options)
   const failed = await readFailure(store, jobId, options)
   if (!failed) return
   // Started again meanwhile, it has a new card.
   const { updatedAtMs: ifUpdatedAtMs } = record
   const { status } = failed
-  await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs })
+  await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs, ...options })
 }
 
 async function queueAgain(
@@ -67,14 +67,14 @@ async function queueAgain(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<boolean> {
-  if (await ports.queue.has(jobId)) return false
+  if (await ports.queue.has(jobId, options)) return false
   // What left the queue since the keys were listed has its manifest by now.
   if (await readManifest(ports.store, jobId, options)) return false
   if (await recordLateEnd(ports, jobId, options)) return false
   const document = await readJobDocument(ports.store, jobId, options)
   // Another worker that looks at the same time may have been first.
-  if (!document || (await ports.queue.has(jobId))) return false
-  await startJob(ports, document, { why: 'found', attempt: 0 })
+  if (!document || (await ports.queue.has(jobId, options))) return false
+  await startJob(ports, document, { why: 'found', attempt: 0, ...options })
   return true
 }
 
@@ -84,7 +84,7 @@ async function recordLateEnd(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<boolean> {
-  const record = await ports.jobStore.get(jobId)
+  const record = await ports.jobStore.get(jobId, options)
   const end = record && endOf(record)
   if (!end) return false
   const fence = record.fence ?? (await nextFence(ports, jobId, options))

@@ -53,7 +53,7 @@ export async function recordOfJob(
   jobId: string,
   options: { signal: AbortSignal },
 ): Promise<{ record: JobRecord; manifest: ManifestDocument | null } | null> {
-  const record = await ports.jobStore.get(jobId)
+  const record = await ports.jobStore.get(jobId, options)
   const manifest = await readManifest(ports.store, jobId, options)
   if (record) return { record, manifest }
   const document = await readJobDocument(ports.store, jobId, options)

@@ -1,30 +1,32 @@
+import type { CallOptions } from '../../kernel/abort.js'
 import { type Clock, sleepFor } from '../../kernel/clock.js'
-import type { JobEvent, JobStore } from '../../queue/index.js'
+import type { JobEvent } from '../../queue/index.js'
 import type { WordGroup } from '../../transcript/words/align.js'
+import type { JobView } from '../index.js'
 
-/** How often what has gathered is sent to the board. */
+/** How often what has gathered is sent. */
 const FLUSH_INTERVAL_MS = 500
-/** Groups that wait for a board that doesn't answer; beyond it the oldest are dropped. */
+/** Groups that wait while Redis doesn't answer; beyond it the oldest are dropped. */
 const PENDING_GROUPS_MAX = 1_000
 
 /**
  * Shows a running job: progress in audio time and text as it comes. Gathers without waiting; `run`
- * sends. It is a view: when the board is away, the transcription goes on and old text is dropped.
+ * sends. It is a view: while Redis is away the transcription goes on, and old text is dropped.
  */
 export class LiveReport {
   private readonly doneMs: number[]
   private readonly pending: JobEvent[] = []
   private shownMs = 0
-  private readonly jobStore: JobStore
+  private readonly view: JobView
   private readonly clock: Clock
   private readonly job: { jobId: string; audioMs: number }
 
   /** @param job.doneMs of each lane, as it is found */
   constructor(
-    ports: { jobStore: JobStore; clock: Clock },
+    ports: { jobView: JobView; clock: Clock },
     job: { jobId: string; audioMs: number; doneMs: readonly number[] },
   ) {
-    this.jobStore = ports.jobStore
+    this.view = ports.jobView
     this.clock = ports.clock
     this.job = job
     this.doneMs = [...job.doneMs]
@@ -44,18 +46,22 @@ export class LiveReport {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // A view must not fail the work; the next round tries again.
-      await this.flush().catch(() => {})
+      await this.flush({ signal }).catch(() => {})
       await sleepFor(this.clock, FLUSH_INTERVAL_MS, { signal }).catch(() => {}) // stopping is fine
     }
   }
 
-  private async flush(): Promise<void> {
+  private async flush(options: CallOptions): Promise<void> {
     const { jobId, audioMs: audioMsTotal } = this.job
-    for (const event of this.pending.splice(0)) await this.jobStore.publish(jobId, event)
+    for (let event = this.pending[0]; event !== undefined; event = this.pending[0]) {
+      await this.view.publish(jobId, event, options)
+      // While it was sent it may have been dropped for newer ones.
+      if (this.pending[0] === event) this.pending.shift()
+    }
     const audioMsDone = Math.min(...this.doneMs)
     if (audioMsDone === this.shownMs) return
+    await this.view.update(jobId, { audioMsDone }, options)
+    await this.view.publish(jobId, { type: 'progress', audioMsDone, audioMsTotal }, options)
     this.shownMs = audioMsDone
-    await this.jobStore.update(jobId, { audioMsDone })
-    await this.jobStore.publish(jobId, { type: 'progress', audioMsDone, audioMsTotal })
   }
 }

@@ -226,10 +226,11 @@ class LaneReplay implements AsyncDisposable {
     const { ports, request } = this
     const fromFrame = this.keepPart(lease, error)
     request.work.meter.redone(Math.max(0, this.readFrame - fromFrame) * STEP_MS)
-    const { jobId } = request.work.attempt
+    const { attempt } = request.work
+    const { jobId } = attempt
     const engine = ports.engines.engine(lease.client.engine)
     if (error === SESSION_EVICTED) {
-      recordEviction(ports.jobStore, jobId, engine)
+      recordEviction(ports.jobView, jobId, engine, attempt)
       return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
     }
     if (!(error instanceof NightscribeError)) throw error
@@ -238,7 +239,7 @@ class LaneReplay implements AsyncDisposable {
     const delayMs = legRetryMs(error, lost, ports.limits, () => ports.random.uniform())
     request.work.meter.reconnected()
     if (error instanceof TextLeftOut) this.acceptBlanksFrame = fromFrame
-    recordBrokenSession(ports.jobStore, jobId, { engine, code: error.code })
+    recordBrokenSession(ports.jobView, jobId, { engine, code: error.code }, attempt)
     return { fromFrame, delayMs, orFewerLeases: false }
   }
 
@@ -313,7 +314,7 @@ class LaneReplay implements AsyncDisposable {
         marks.connected(durationMs)
         activity.connected(ports.clock.monotonicMs())
         // A view: the transcription doesn't wait for it, and must not fail with it.
-        ports.jobStore.update(attempt.jobId, { status: 'running' }).catch(() => {})
+        ports.jobView.update(attempt.jobId, { status: 'running' }, attempt).catch(() => {})
       },
       frameSent: (nowMs, slipMs) => {
         marks.frameSent(nowMs, slipMs)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { STEP_MS } from '../../../src/model/pcm.js'
 import { isFinal } from '../../../src/queue/contract/job-status.js'
+import { OPEN } from '../../fakes/open-signal.js'
 import { outputOf } from '../../job-results.js'
 import { requireEngineKit } from './engine-kit.js'
 import { type EngineDeath, OwnEngine } from './own-engine.js'
@@ -55,7 +56,7 @@ describe('a real engine with six recordings on it', () => {
       reportJob(recording, transcript, sent)
       expectWhole(transcript, sent)
       // An outage is nobody's failure: no try was lost by it.
-      const history = await stack.ports.jobStore.history(jobId)
+      const history = await stack.ports.jobStore.history(jobId, OPEN)
       expect(history.filter(({ entry }) => entry.kind === 'attempt-failed')).toEqual([])
     }
     const redoneMs = deaths.flatMap((death) => returnsAfter(death, stretches))

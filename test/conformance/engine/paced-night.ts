@@ -10,6 +10,7 @@ import { isFinal } from '../../../src/queue/contract/job-status.js'
 import type { JobRecord } from '../../../src/queue/index.js'
 import { wsTransportOpener } from '../../../src/realtime/ws-transport.js'
 import { type DevStack, startDevStack } from '../../dev-stack.js'
+import { OPEN } from '../../fakes/open-signal.js'
 import { submitTo } from '../../job-results.js'
 import type { OwnEngine } from './own-engine.js'
 import { pausedRecording, pcmOf } from './paused-recording.js'
@@ -82,7 +83,7 @@ export async function startPacedNight(
 
 /** All jobs as they stand. */
 export async function cardsOf({ stack, jobIds }: PacedNight): Promise<(JobRecord | null)[]> {
-  return await Promise.all(jobIds.map((jobId) => stack.ports.jobStore.get(jobId)))
+  return await Promise.all(jobIds.map((jobId) => stack.ports.jobStore.get(jobId, OPEN)))
 }
 
 /**

@@ -102,13 +102,13 @@ export async function smallCacheNight(
 
 /** Until nothing is left. */
 async function lookEachSecond(
-  { ports, settings }: DevStack,
+  { ports }: DevStack,
   engine: EngineAddress,
   unfinishedNow: () => number,
   signal: AbortSignal,
 ): Promise<NightLook[]> {
-  const { clock, redis } = ports
-  const ledgers = new RedisLedgerStore({ redis, prefix: settings.queue.prefix })
+  const { clock, commands } = ports
+  const ledgers = new RedisLedgerStore(commands)
   const looks: NightLook[] = []
   for (let unfinished = unfinishedNow(); unfinished > 0; unfinished = unfinishedNow()) {
     const askedMs = clock.monotonicMs()

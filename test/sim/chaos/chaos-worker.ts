@@ -15,7 +15,7 @@ import type { WorkObserver, WorkPorts } from '../../../src/pipeline/index.js'
 import { writeEnd } from '../../../src/pipeline/lifecycle/end-job.js'
 import { reconcileJobs } from '../../../src/pipeline/lifecycle/reconcile-jobs.js'
 import { transcribeRecording } from '../../../src/pipeline/transcribe-recording.js'
-import type { Attempt, JobQueue } from '../../../src/queue/index.js'
+import type { Attempt, JobQueue, JobRecord } from '../../../src/queue/index.js'
 import { LOCK_LOST } from '../../../src/queue/job-disposition.js'
 import type { JobWorkerOptions } from '../../../src/queue/job-worker-options.js'
 import { runAttempt } from '../../../src/queue/run-attempt.js'
@@ -224,27 +224,26 @@ export class ChaosWorker {
     const options: Partial<JobWorkerOptions> = {
       ...{ stage: 'transcribe', lockDurationMs: LOCK_MS, attemptsMax: ATTEMPTS_MAX, ...BACKOFF },
       ...{ clock, random },
-      run: (attempt) => this.transcribe(attempt),
-      checkpointedAudioMs: async (jobId) => (await jobStore.get(jobId))?.checkpointedAudioMs ?? 0,
-      onTakenOver: (jobId, seen) => jobStore.appendHistory(jobId, { kind: 'taken-over', ...seen }),
-      async onEnded(jobId, end) {
+      jobStore,
+      run: (attempt, record) => this.transcribe(attempt, record),
+      async writeEnd(jobId, end, record, options) {
         const error = 'error' in end ? ` ${end.error.code}: ${end.error.detail}` : ''
         world.log(`${process.name} ${jobId} ${end.kind}${error}`)
-        const { signal } = new AbortController()
-        await writeEnd(ports, jobId, end, await jobStore.get(jobId), { signal })
+        await writeEnd(ports, jobId, end, record, options)
       },
-      onBug: (jobId, thrown) => {
-        const sentence = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown)
-        world.onViolated(`a bug with ${jobId} on ${process.name}: ${sentence}`)
+      observer: {
+        bug(jobId, thrown) {
+          const sentence = thrown instanceof Error ? (thrown.stack ?? '') : String(thrown)
+          world.onViolated(`a bug with ${jobId} on ${process.name}: ${sentence}`)
+        },
+        trouble() {},
       },
-      onError: () => {},
     }
     // The rest is for BullMQ itself, which `JobLine` stands for.
     return options as JobWorkerOptions
   }
 
-  private async transcribe(attempt: Attempt): Promise<void> {
-    const record = await this.ports.jobStore.get(attempt.jobId)
+  private async transcribe(attempt: Attempt, record: JobRecord | null): Promise<void> {
     if (record?.status === 'failed' || record?.status === 'canceled') return
     await transcribeRecording(this.ports, {
       ...attempt,
@@ -274,7 +273,7 @@ export class ChaosWorker {
     }
     return {
       ...{ store, clock, random, limits, observer: notes, engines },
-      ...{ sessions: pool, waiting: view.waiting, jobStore: view.jobStore },
+      ...{ sessions: pool, waiting: view.waiting, jobStore: view.jobStore, jobView: view.jobStore },
       queue: queueOf(view),
       runSession: engines.runSession,
       sourceStore: nobody,

@@ -26,10 +26,10 @@ export class MemoryJobStore implements JobStore {
   async update(
     jobId: string,
     changes: RecordChanges,
-    condition?: { ifUpdatedAtMs: number },
+    { ifUpdatedAtMs }: { ifUpdatedAtMs?: number },
   ): Promise<void> {
     const record = this.records.get(jobId)
-    if (condition && record?.updatedAtMs !== condition.ifUpdatedAtMs) return
+    if (ifUpdatedAtMs !== undefined && record?.updatedAtMs !== ifUpdatedAtMs) return
     if (!record || (changes.status && !mayFollow(record.status, changes.status))) return
     const waiting = changes.waiting ?? (changes.status === undefined ? record.waiting : null)
     this.records.set(jobId, { ...record, ...changes, waiting, updatedAtMs: this.clock.wallMs() })
@@ -47,7 +47,7 @@ export class MemoryJobStore implements JobStore {
     return [...this.records.values()]
   }
 
-  async appendHistory(_jobId: string, _note: JobHistoryEntry): Promise<void> {}
+  async appendHistory(_jobId: string, _entry: JobHistoryEntry): Promise<void> {}
 
   async history(): Promise<DatedHistoryEntry[]> {
     return []

@@ -191,11 +191,12 @@ export class SharedStore {
   private boardOf(ask: Ask): JobStore {
     return {
       create: (record) => ask(() => this.jobStore.create(record)),
-      update: (jobId, changes) => ask(() => this.jobStore.update(jobId, changes)),
+      update: (jobId, changes, options) =>
+        ask(() => this.jobStore.update(jobId, changes, options), options.signal),
       get: (jobId) => ask(() => this.jobStore.get(jobId)),
       openIds: () => this.jobStore.openIds(),
       list: () => ask(() => this.jobStore.list()),
-      appendHistory: (jobId, note) => ask(() => this.jobStore.appendHistory(jobId, note)),
+      appendHistory: (jobId, entry) => ask(() => this.jobStore.appendHistory(jobId, entry)),
       history: () => ask(() => this.jobStore.history()),
       publish: () => ask(() => this.jobStore.publish()),
       events: () => ask(() => this.jobStore.events()),

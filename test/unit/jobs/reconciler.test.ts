@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
-import type { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { workerEvents } from '../../../jobs/events.js'
 import { runReconciler } from '../../../jobs/reconciler.js'
+import { type CallOptions, orAbort } from '../../../src/kernel/abort.js'
+import type { RedisCommands } from '../../../src/redis/redis-commands.js'
 import { StepClock, settle } from '../../fakes/step-clock.js'
 
 const SOON_MS_MAX = 30_000
@@ -19,15 +20,18 @@ function started({
 }) {
   const clock = new StepClock()
   const seen = { looks: 0, asked: 0, failures: 0 }
-  const redis = Object.assign(new EventEmitter(), {
-    set: async () => {
+  const redis = new EventEmitter()
+  const commands = {
+    redis,
+    key: () => 'key',
+    write: async () => {
       seen.asked += 1
-      return isOurTurn() ? 'OK' : null
+      return isOurTurn() ? 1 : 0
     },
-  })
-  const openIds = async function* () {
+  }
+  const openIds = async function* ({ signal }: CallOptions) {
     seen.looks += 1
-    await look()
+    await orAbort(look(), signal) // as every method of a port ends
     yield* [] as string[]
   }
   const list = async function* () {
@@ -42,7 +46,10 @@ function started({
   const stop = new AbortController()
   const random = { uniform: () => 0.5 }
   const work = { clock, random, jobStore: { openIds }, store: { list } }
-  const options = { redis: redis as unknown as Redis, prefix: 'p', events, signal: stop.signal }
+  const options = {
+    ...{ events, signal: stop.signal },
+    commands: commands as unknown as RedisCommands,
+  }
   type Ports = Parameters<typeof runReconciler>[0]
   const ended = runReconciler(work as unknown as Ports, options)
   return { clock, seen, redis, stop, ended }

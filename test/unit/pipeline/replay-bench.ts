@@ -109,18 +109,20 @@ export class CarryBench {
     const { clock } = this
     const away = () => Promise.reject(new UpstreamError('queue_unavailable', 'Away.'))
     const description = { model: 'm', version: '1', isStandin: true, deltaDelayMs: 100 }
+    const jobStore = {
+      update: async () => (this.isJobStoreAway ? await away() : undefined),
+      publish: async () => (this.isJobStoreAway ? await away() : undefined),
+      appendHistory: async (_: string, entry: object) => {
+        if (this.isJobStoreAway) await away()
+        this.notes.push(entry)
+      },
+    }
     return {
       clock,
       store: { head: async (key: string) => ({ key, bytes: 1, etag: 'e' }) },
       media: { openLeg: async (_: unknown, range: LegRange) => this.decode(range) },
-      jobStore: {
-        update: async () => (this.isJobStoreAway ? await away() : undefined),
-        publish: async () => (this.isJobStoreAway ? await away() : undefined),
-        appendHistory: async (_: string, note: object) => {
-          if (this.isJobStoreAway) await away()
-          this.notes.push(note)
-        },
-      },
+      jobStore,
+      jobView: jobStore,
       engines: {
         engine: () => ({ address: { url: 'ws://gpu:1/v1/realtime', key: null }, description }),
         session: ({ chainId }: LegLease) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { StoreTime } from '../../../../src/admission/ledger/store-time.js'
+import { StoreTime } from '../../../src/kernel/store-time.js'
 
 describe('StoreTime', () => {
   it('is our own until it was heard, and in between is the middle of the way', () => {

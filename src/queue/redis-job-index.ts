@@ -1,21 +1,16 @@
-import type { Redis } from 'ioredis'
-import { reasonOf, UpstreamError } from '../kernel/errors.js'
+import type { CallOptions } from '../kernel/abort.js'
 import { DEFAULT_TENANT } from '../kernel/tenant.js'
+import type { RedisCommands } from '../redis/redis-commands.js'
+import { redisScript } from '../redis/redis-script.js'
 import { isFinal, type JobStatus } from './contract/job-status.js'
 import { jsonValue } from './contract/json-value.js'
 
 /** Entries that Redis looks at for one answer. */
 const SCAN_COUNT = 500
 
-const REMOVE_WITHOUT_RECORD = `
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-return redis.call('ZREM', KEYS[1], ARGV[1])`
-
-/** Where a job store keeps its entries; the same as of `RedisJobStore`. */
-export interface JobStorePlace {
-  redis: Redis
-  prefix: string
-}
+const REMOVE_WITHOUT_RECORD = redisScript(`
+  if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+  return redis.call('ZREM', KEYS[1], args[1])`)
 
 /** A job in the list of its tenant. */
 export interface ListedJob {
@@ -40,10 +35,10 @@ export function tenantsKey(prefix: string): string {
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(
-  place: JobStorePlace,
-  options: { signal: AbortSignal },
+  commands: RedisCommands,
+  options: CallOptions,
 ): AsyncGenerator<ListedJob, void, void> {
-  for await (const { status, ...job } of listedJobs(place, options)) {
+  for await (const { status, ...job } of listedJobs(commands, options)) {
     if (status === null) yield job
   }
 }
@@ -53,40 +48,42 @@ export async function* forgottenJobs(
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* openIds(
-  place: JobStorePlace,
-  options: { signal: AbortSignal },
+  commands: RedisCommands,
+  options: CallOptions,
 ): AsyncGenerator<string, void, void> {
-  for await (const { jobId, status } of listedJobs(place, options)) {
+  for await (const { jobId, status } of listedJobs(commands, options)) {
     if (status !== null && !isFinal(status)) yield jobId
   }
 }
 
 /** All that stand in the lists of all tenants; `status` is null where there is no record. */
 async function* listedJobs(
-  place: JobStorePlace,
-  options: { signal: AbortSignal },
+  commands: RedisCommands,
+  options: CallOptions,
 ): AsyncGenerator<ListedJob & { status: JobStatus | null }, void, void> {
-  const others = await guarded(() => place.redis.smembers(tenantsKey(place.prefix)))
-  for (const tenant of [DEFAULT_TENANT, ...others]) yield* jobsOf(tenant, place, options)
+  const key = tenantsKey(commands.prefix)
+  const others = await commands.read((redis) => redis.smembers(key), options)
+  for (const tenant of [DEFAULT_TENANT, ...others]) yield* jobsOf(tenant, commands, options)
 }
 
 async function* jobsOf(
   tenant: string,
-  { redis, prefix }: JobStorePlace,
-  { signal }: { signal: AbortSignal },
+  commands: RedisCommands,
+  options: CallOptions,
 ): AsyncGenerator<ListedJob & { status: JobStatus | null }, void, void> {
   for (let cursor = '0'; ; ) {
-    signal.throwIfAborted()
-    const [next, pairs] = await guarded(() =>
-      redis.zscan(indexKey(prefix, tenant), cursor, 'COUNT', SCAN_COUNT),
+    const [next, pairs] = await commands.read(
+      (redis) => redis.zscan(indexKey(commands.prefix, tenant), cursor, 'COUNT', SCAN_COUNT),
+      options,
     )
-    const read = redis.pipeline()
-    for (let index = 0; index < pairs.length; index += 2)
-      read.hget(`${prefix}:job:${pairs[index]}`, 'status')
-    const answers = (await guarded(() => read.exec())) ?? []
-    for (const [index, [error, status]] of answers.entries()) {
+    const statuses = await commands.readAll((read) => {
+      for (let at = 0; at < pairs.length; at += 2) {
+        read.hget(commands.key('job', pairs[at] as string), 'status')
+      }
+      return read
+    }, options)
+    for (const [index, status] of statuses.entries()) {
       const [jobId = '', createdMs] = pairs.slice(index * 2)
-      if (error) continue
       yield {
         ...{ jobId, tenant, createdMs: Number(createdMs) },
         status: typeof status === 'string' ? (jsonValue(status) as JobStatus) : null,
@@ -99,17 +96,10 @@ async function* jobsOf(
 
 /** Takes one out of its list, unless it has a record again. @throws UpstreamError */
 export async function removeForgotten(
-  { redis, prefix }: JobStorePlace,
+  commands: RedisCommands,
   { jobId, tenant }: Pick<ListedJob, 'jobId' | 'tenant'>,
+  options: CallOptions,
 ): Promise<void> {
-  const keys = [indexKey(prefix, tenant), `${prefix}:job:${jobId}`] as const
-  await guarded(() => redis.eval(REMOVE_WITHOUT_RECORD, 2, ...keys, jobId))
-}
-
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw new UpstreamError('queue_unavailable', `Redis failed: ${reasonOf(cause)}.`, { cause })
-  }
+  const keys = [indexKey(commands.prefix, tenant), commands.key('job', jobId)]
+  await commands.write(REMOVE_WITHOUT_RECORD, { keys, args: [jobId] }, options)
 }

@@ -1,0 +1,71 @@
+import type { CallOptions } from '../../kernel/abort.js'
+import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { NightscribeError } from '../../kernel/errors.js'
+import type { JobQueue, JobStore } from '../../queue/index.js'
+import type { WorkPorts } from '../index.js'
+
+/** How often a Redis that is away is asked again. */
+const ASK_AGAIN_MS = 1_000
+
+/**
+ * The ports of an attempt, which waits while Redis is away: its sessions run on meanwhile, and
+ * failing it would send their audio once more. Each call to store and queue is tried again until it
+ * is answered or the attempt is stopped. That is safe because a call that failed has changed
+ * nothing. What is only shown (`jobView`) is not waited for.
+ */
+export function patientPorts(ports: WorkPorts): WorkPorts {
+  const { jobStore, queue, clock } = ports
+  return {
+    ...ports,
+    jobStore: patientStore(jobStore, clock),
+    queue: patientQueue(queue, clock),
+  }
+}
+
+function patientStore(store: JobStore, clock: Clock): JobStore {
+  const wait = <T>(options: CallOptions, ask: () => Promise<T>) => answered(clock, options, ask)
+  return {
+    create: (record, options) => wait(options, () => store.create(record, options)),
+    update: (id, changes, options) => wait(options, () => store.update(id, changes, options)),
+    get: (id, options) => wait(options, () => store.get(id, options)),
+    openIds: (options) => store.openIds(options),
+    list: (page, options) => wait(options, () => store.list(page, options)),
+    appendHistory: (id, entry, options) =>
+      wait(options, () => store.appendHistory(id, entry, options)),
+    history: (id, options) => wait(options, () => store.history(id, options)),
+    publish: (id, event, options) => wait(options, () => store.publish(id, event, options)),
+    events: (id, page, options) => wait(options, () => store.events(id, page, options)),
+    requestCancel: (id, options) => wait(options, () => store.requestCancel(id, options)),
+    onCancel: (listener, options) => wait(options, () => store.onCancel(listener, options)),
+    nextFence: (id, floor, options) => wait(options, () => store.nextFence(id, floor, options)),
+  }
+}
+
+function patientQueue(queue: JobQueue, clock: Clock): JobQueue {
+  const wait = <T>(options: CallOptions, ask: () => Promise<T>) => answered(clock, options, ask)
+  return {
+    enqueue: (stage, id, options) => wait(options, () => queue.enqueue(stage, id, options)),
+    promote: (stage, id, options) => wait(options, () => queue.promote(stage, id, options)),
+    remove: (id, options) => wait(options, () => queue.remove(id, options)),
+    has: (id, options) => wait(options, () => queue.has(id, options)),
+    depth: (options) => wait(options, () => queue.depth(options)),
+    close: () => queue.close(),
+  }
+}
+
+/** What `ask` answers once Redis is there. @throws what isn't an outage; the signal's reason */
+async function answered<T>(
+  clock: Clock,
+  { signal }: CallOptions,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isAway = error instanceof NightscribeError && error.code === 'queue_unavailable'
+      if (signal.aborted || !isAway) throw error
+    }
+    await sleepFor(clock, ASK_AGAIN_MS, { signal })
+  }
+}
