@@ -18,7 +18,7 @@ interface OffsetSample {
  */
 export class StoreTime {
   private samples: OffsetSample[] = []
-  private offsetMs = 0
+  private truest: OffsetSample = { offsetMs: 0, roundTripMs: 0 }
 
   /** The store said `storeMs` somewhere between two moments of the monotonic clock. */
   note(storeMs: number, beforeMs: number, afterMs: number): void {
@@ -31,17 +31,22 @@ export class StoreTime {
     for (const known of this.samples) {
       if (known.roundTripMs < truest.roundTripMs) truest = known
     }
-    this.offsetMs = truest.offsetMs
+    this.truest = truest
   }
 
   /** The store's time at a moment of the monotonic clock. */
   toStore(monotonicMs: number): number {
-    return monotonicMs + this.offsetMs
+    return monotonicMs + this.truest.offsetMs
+  }
+
+  /** What the store's clock shows at that moment at the least: the answer may have come at once. */
+  toStoreAtLeast(monotonicMs: number): number {
+    return this.toStore(monotonicMs) - this.truest.roundTripMs / 2
   }
 
   /** The other way round. */
   toMonotonic(storeMs: number): number {
-    return storeMs - this.offsetMs
+    return storeMs - this.truest.offsetMs
   }
 }
 

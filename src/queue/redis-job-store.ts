@@ -49,17 +49,22 @@ const UPDATE_RECORD = redisScript(`
  * created; the tenant, or '' for the default one; fields and values.
  */
 const CREATE_RECORD = redisScript(`
+  redis.call('ZADD', KEYS[5], args[2], args[1]) -- first, for a full Redis refuses this, and no DEL
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], unpack(args, 4))
   redis.call('PERSIST', KEYS[3])
   redis.call('PERSIST', KEYS[4])
-  redis.call('ZADD', KEYS[5], args[2], args[1])
   if args[3] ~= '' then redis.call('SADD', KEYS[6], args[3]) end`)
 
+// A client that loses its connection sends again what was not answered: the same once more, right
+// after itself, is the same.
 const PUBLISH_EVENT = redisScript(`
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  if last and last[2][2] == args[1] then return end
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ${STREAM_ENTRIES_MAX}, '*', 'event', args[1])`)
 const PUBLISH_CANCEL = redisScript("redis.call('PUBLISH', KEYS[1], args[1])")
 const APPEND_ENTRY = redisScript(`
+  if redis.call('LINDEX', KEYS[1], -1) == args[1] then return end
   redis.call('RPUSH', KEYS[1], args[1])
   redis.call('LTRIM', KEYS[1], -${HISTORY_ENTRIES_MAX}, -1)`)
 /** The counter may be lost with Redis: then what lies in storage is the floor. */
@@ -71,7 +76,9 @@ const NEXT_FENCE = redisScript(`
 
 /** Only the entry that was read: another one may have come since. */
 const REPLACE_LAST = redisScript(`
-  if redis.call('LINDEX', KEYS[1], -1) ~= args[1] then return 0 end
+  local last = redis.call('LINDEX', KEYS[1], -1)
+  if last == args[2] then return 1 end
+  if last ~= args[1] then return 0 end
   redis.call('LSET', KEYS[1], -1, args[2])
   return 1`)
 
@@ -158,8 +165,17 @@ export class RedisJobStore implements JobStore {
     }, options)) as Record<string, string>[]
     // Of another release a record may be one that we can't read: that one stays.
     const gone = ids.filter((_, at) => Object.keys(hashes[at] ?? {}).length === 0)
-    for (const jobId of gone) await removeForgotten(commands, { jobId, tenant }, options)
+    for (const jobId of gone) await this.forget(jobId, tenant, options)
     return hashes.map((hash) => decodeRecord(hash)).filter((record) => record !== null)
+  }
+
+  /** Housekeeping removes it where Redis takes no writes just now. */
+  private async forget(jobId: string, tenant: string, options: CallOptions): Promise<void> {
+    try {
+      await removeForgotten(this.commands, { jobId, tenant }, options)
+    } catch {
+      options.signal.throwIfAborted() // else the list is as good with it
+    }
   }
 
   async appendHistory(jobId: string, entry: JobHistoryEntry, options: CallOptions): Promise<void> {
@@ -220,7 +236,12 @@ export class RedisJobStore implements JobStore {
     subscriber.on('message', (_channel, jobId: string) => listener(jobId))
     signal.addEventListener('abort', () => subscriber.disconnect(), { once: true })
     const subscribe = () => subscriber.subscribe(this.commands.key('cancel'))
-    await this.commands.inTime(subscribe, { signal })
+    try {
+      await this.commands.inTime(subscribe, { signal })
+    } catch (error) {
+      subscriber.disconnect() // or it would call back later, and so would the caller's next one
+      throw error
+    }
   }
 
   async nextFence(jobId: string, floor: number, options: CallOptions): Promise<number> {

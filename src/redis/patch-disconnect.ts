@@ -9,6 +9,8 @@ import type { Redis } from 'ioredis'
 export function patchDisconnect(client: Redis): Redis {
   const { disconnect, duplicate } = client
   client.disconnect = (reconnect = false) => {
+    // Each of the commands that a replica refuses asks for another connection: one is enough.
+    if (reconnect && client.stream?.writableEnded) return
     // One that waits for its first connection ends at once, and what was asked ends with it.
     if (!reconnect && client.status === 'reconnecting') client.status = 'wait'
     disconnect.call(client, reconnect)

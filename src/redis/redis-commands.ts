@@ -43,6 +43,7 @@ export class RedisCommands {
     this.prefix = options.prefix
     this.clock = options.clock
     this.timeoutMs = options.timeoutMs ?? ANSWER_TIMEOUT_MS
+    this.redis.on('ready', () => this.forgetTime())
   }
 
   /** A key below the prefix. */
@@ -83,11 +84,16 @@ export class RedisCommands {
     effectiveUntilMs: number,
   ): Promise<{ isExecuted: boolean; answer: unknown }> {
     const beforeMs = this.clock.monotonicMs()
-    const untilMs = Math.floor(this.time.toStore(effectiveUntilMs))
+    const untilMs = Math.floor(this.time.toStoreAtLeast(effectiveUntilMs))
     const reply = await this.redis.eval(source, keys.length, ...keys, untilMs, ...args)
     const [nowMs, isExecuted, answer] = reply as [number, number, unknown]
     this.time.note(nowMs, beforeMs, this.clock.monotonicMs())
     return { isExecuted: isExecuted === 1, answer }
+  }
+
+  /** After a failover it is another server, with a clock of its own. */
+  private forgetTime(): void {
+    this.isTimeKnown = false
   }
 
   private async learnTime(): Promise<void> {

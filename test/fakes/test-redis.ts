@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Redis } from 'ioredis'
@@ -18,8 +18,8 @@ export interface TestRedis extends AsyncDisposable {
   commands(prefix: string): Promise<RedisCommands>
   /** Ends it as a crash does: at once, with nothing said to anybody. */
   kill(): Promise<void>
-  /** Starts it again on what it has on disk. */
-  start(): Promise<void>
+  /** Starts it again on what it has on disk; resolves when it has read that. */
+  start(options?: readonly string[]): Promise<void>
   /** Stops its process where it is (SIGSTOP), until `thaw`: connections stay, nothing answers. */
   freeze(): Promise<void>
   thaw(): Promise<void>
@@ -31,7 +31,10 @@ export async function startTestRedis(): Promise<TestRedis> {
   const { signal } = new AbortController()
   const stateDir = await mkdtemp(join(tmpdir(), 'nightscribe-redis-'))
   cleanup.defer(() => rm(stateDir, { recursive: true, force: true }))
-  const start = () => startEmbeddedRedis(stateDir, { path: readEnvironment().PATH ?? '', signal })
+  const start = async (options: readonly string[] = []) => {
+    const path = await serverPath(join(stateDir, 'bin'), options)
+    return await startEmbeddedRedis(stateDir, { path, signal })
+  }
   let server = await start()
   const tell = async (what: NodeJS.Signals) => {
     process.kill(Number(await readFile(join(stateDir, 'redis.pid'), 'utf8')), what)
@@ -49,8 +52,8 @@ export async function startTestRedis(): Promise<TestRedis> {
       await tell('SIGKILL')
       await server[Symbol.asyncDispose]()
     },
-    async start() {
-      server = await start()
+    async start(options) {
+      server = await start(options)
     },
     freeze: () => tell('SIGSTOP'),
     thaw: () => tell('SIGCONT'),
@@ -60,4 +63,19 @@ export async function startTestRedis(): Promise<TestRedis> {
     },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   }
+}
+
+/** Where the server is found: in `folder`, as a program that adds options of the test's own. */
+async function serverPath(folder: string, options: readonly string[]): Promise<string> {
+  const path = readEnvironment().PATH ?? ''
+  if (options.length === 0) return path
+  await mkdir(folder, { recursive: true })
+  const script = `#!/bin/bash
+for name in redis-server valkey-server redis-check-rdb valkey-check-rdb; do
+  real=$(PATH='${path}' command -v $name) && break
+done
+exec -a "\${name/check-rdb/server}" "$real" "$@" ${options.join(' ')}
+`
+  await writeFile(join(folder, 'redis-server'), script, { mode: 0o700 })
+  return folder
 }

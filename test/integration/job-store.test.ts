@@ -2,20 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/kernel/clock.js'
 import { HISTORY_ENTRIES_MAX } from '../../src/queue/contract/job-history.js'
-import type { JobRecord } from '../../src/queue/index.js'
 import { forgottenJobs, removeForgotten } from '../../src/queue/redis-job-index.js'
 import { RedisJobStore } from '../../src/queue/redis-job-store.js'
+import { allOf } from '../fakes/all-of.js'
+import { recordOf } from '../fakes/job-record.js'
 import { startTestRedis, type TestRedis } from '../fakes/test-redis.js'
 
 let server: TestRedis
 const open = new AbortController().signal
 const waiting = { place: 3, expectedStartAtMs: 9_000, reason: 'No KV blocks are free.' }
-
-async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = []
-  for await (const item of items) all.push(item)
-  return all
-}
 
 beforeAll(async () => {
   server = await startTestRedis()
@@ -25,28 +20,6 @@ afterAll(async () => {
 })
 
 describe('the board on a real Redis', () => {
-  const record = (jobId: string): JobRecord => ({
-    jobId,
-    status: 'created',
-    sourceName: 'a\nb.wav',
-    priority: 3,
-    deadlineAt: null,
-    tenant: 'default',
-    audioMsTotal: null,
-    audioMsDone: 0,
-    checkpointedAudioMs: 0,
-    failuresSinceProgress: 0,
-    fence: null,
-    attempt: 0,
-    error: null,
-    waiting: null,
-    warnings: [],
-    engineIsStandin: null,
-    cancelRequested: false,
-    createdAtMs: 1_000,
-    updatedAtMs: 1_000,
-    reachedAtMs: { created: 1_000 },
-  })
   async function newJobStore() {
     const commands = await server.commands(`b${randomBytes(6).toString('hex')}`)
     const { redis, prefix } = commands
@@ -56,8 +29,8 @@ describe('the board on a real Redis', () => {
 
   it('keeps cards, notes when each status was first reached, and lists the newest first', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
-    await jobStore.create({ ...record('two'), createdAtMs: 2_000 }, { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
+    await jobStore.create({ ...recordOf('two'), createdAtMs: 2_000 }, { signal: open })
     await jobStore.update('one', { status: 'running', audioMsDone: 80 }, { signal: open })
     await jobStore.update('gone', { status: 'running' }, { signal: open })
     const one = await jobStore.get('one', { signal: open })
@@ -74,8 +47,8 @@ describe('the board on a real Redis', () => {
 
   it('lists the jobs of each tenant by themselves, and looks through those of all', async () => {
     const { commands, jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
-    await jobStore.create({ ...record('two'), tenant: 'other' }, { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
+    await jobStore.create({ ...recordOf('two'), tenant: 'other' }, { signal: open })
     const listed = async (tenant: string) =>
       (await jobStore.list({ tenant, limit: 10 }, { signal: open })).map(({ jobId }) => jobId)
     expect(await listed('default')).toEqual(['one'])
@@ -92,7 +65,7 @@ describe('the board on a real Redis', () => {
 
   it('says what a job waits for until its status changes, and reads cards that lack it', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     await jobStore.update('one', { status: 'queued', waiting }, { signal: open })
     await jobStore.update('one', { audioMsDone: 80 }, { signal: open })
     expect(await jobStore.get('one', { signal: open })).toMatchObject({ status: 'queued', waiting })
@@ -107,7 +80,7 @@ describe('the board on a real Redis', () => {
 
   it('keeps the newest notes of a job, also when it starts again, as long as its card', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     for (let times = 1; times <= HISTORY_ENTRIES_MAX + 5; times += 1) {
       await jobStore.appendHistory(
         'one',
@@ -119,7 +92,7 @@ describe('the board on a real Redis', () => {
         { signal: open },
       )
     }
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     const notes = (await jobStore.history('one', { signal: open })).map(({ entry }) => entry)
     expect(notes).toHaveLength(HISTORY_ENTRIES_MAX)
     expect(notes.at(-1)).toMatchObject({ takeovers: HISTORY_ENTRIES_MAX + 5 })
@@ -133,7 +106,7 @@ describe('the board on a real Redis', () => {
 
   it('notes the same trouble of a session many times in a row as one', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     for (const engine of ['a:1', 'a:1', 'a:1', 'b:1', 'a:1']) {
       await jobStore.appendHistory(
         'one',
@@ -158,7 +131,7 @@ describe('the board on a real Redis', () => {
 
   it('begins again with a new card alone', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     await jobStore.update('one', { status: 'failed' }, { signal: open })
     // By a worker that slept too long.
     await jobStore.update('one', { status: 'admitted', fence: 2 }, { signal: open })
@@ -176,7 +149,7 @@ describe('the board on a real Redis', () => {
 
   it('loses no note of two that come at once', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     const broke = {
       kind: 'session-broke',
       engine: 'a:1',
@@ -194,7 +167,7 @@ describe('the board on a real Redis', () => {
 
   it('streams events in order, from where a reader was', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     await jobStore.publish(
       'one',
       { type: 'text', channel: null, endMs: 240, text: ' had' },
@@ -213,11 +186,11 @@ describe('the board on a real Redis', () => {
 
   it('lets ended jobs expire and running ones not', async () => {
     const { jobStore, redis, prefix } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
     await jobStore.update('one', { status: 'failed' }, { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBeGreaterThan(0)
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     expect(await redis.pttl(`${prefix}:job:one`)).toBe(-1)
   })
 
@@ -234,7 +207,7 @@ describe('the board on a real Redis', () => {
 
   it('passes cancel requests on', async () => {
     const { jobStore } = await newJobStore()
-    await jobStore.create(record('one'), { signal: open })
+    await jobStore.create(recordOf('one'), { signal: open })
     const stop = new AbortController()
     const heard = new Promise((resolve) => {
       void jobStore

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Transport, TransportEvent } from '../../src/realtime/index.js'
+import type { Transport } from '../../src/realtime/index.js'
 import { wsTransportOpener } from '../../src/realtime/ws-transport.js'
+import { allOf } from '../fakes/all-of.js'
 
 const signal = new AbortController().signal
 const opener = wsTransportOpener({ connectTimeoutMs: 5_000 })
@@ -36,12 +37,6 @@ async function untilStill(figure: () => number): Promise<void> {
   }
 }
 
-async function allOf(transport: Transport): Promise<TransportEvent[]> {
-  const events: TransportEvent[] = []
-  for await (const event of transport.events()) events.push(event)
-  return events
-}
-
 describe('a socket to an engine', () => {
   it('tells every frame in order, binary ones as what they are, and the close last', async () => {
     const { transport, engine } = await connected()
@@ -49,7 +44,7 @@ describe('a socket to an engine', () => {
     engine.send(Buffer.from([1, 2, 3]))
     engine.send('two')
     engine.close(1012, 'restart')
-    expect(await allOf(transport)).toEqual([
+    expect(await allOf(transport.events())).toEqual([
       { kind: 'message', text: 'one' },
       { kind: 'binary', bytes: 3 },
       { kind: 'message', text: 'two' },
@@ -66,7 +61,7 @@ describe('a socket to an engine', () => {
     await untilStill(() => engine.bufferedAmount)
     expect(engine.bufferedAmount).toBeGreaterThan(count * text.length * 0.3)
     engine.close(1000)
-    const events = await allOf(transport)
+    const events = await allOf(transport.events())
     expect(events.filter(({ kind }) => kind === 'message')).toHaveLength(count)
     expect(events.at(-1)).toMatchObject({ kind: 'closed', code: 1000 })
   })

@@ -18,6 +18,12 @@ describe('StoreTime', () => {
     expect(time.toMonotonic(1_000_500)).toBe(500)
   })
 
+  it('shows at least what it would if the answer had come at once', () => {
+    const time = new StoreTime()
+    time.note(1_000_020, 0, 40)
+    expect([time.toStore(40), time.toStoreAtLeast(40)]).toEqual([1_000_040, 1_000_020])
+  })
+
   it('forgets a sample once there are enough newer ones', () => {
     const time = new StoreTime()
     time.note(1_000_000, 0, 2)
