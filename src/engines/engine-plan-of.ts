@@ -17,7 +17,7 @@ const FIXED_LANES = 8
 export function planOf(
   settings: Settings,
   facts: EngineFacts,
-): { plan: EnginePlan; liveBlocks: number } {
+): { plan: EnginePlan; liveShare: number } {
   const { admission, legs, engine } = settings
   const { description, kvModel, gpu, address } = facts
   const { policy } = admission
@@ -25,8 +25,9 @@ export function planOf(
   const isFixed = policy === 'fixed'
   requireContext(address.url, { maxModelLen, floorMs: legs.floorMs })
   const capacity = isFixed ? null : requireUsable(settings, facts)
-  const kvBlocksLive = capacity?.kvBlocksLive ?? 0
-  const kvBlocks = capacity ? capacity.kvBlocksBatch + kvBlocksLive : Number.POSITIVE_INFINITY
+  const kvBlocks = capacity
+    ? capacity.kvBlocksBatch + capacity.kvBlocksLive
+    : Number.POSITIVE_INFINITY
   const stepModel = gpu?.stepModel ?? null
   const stepMs = stepModel
     ? STEP_BUDGET_MS * admission.stepShare - stepModel.baseMs
@@ -43,5 +44,5 @@ export function planOf(
     openAheadMs: legs.openAheadMs,
     tailMs: tailSteps() * STEP_MS + engine.deltaDelayMs + description.deltaDelayMs,
   }
-  return { plan, liveBlocks: kvBlocksLive }
+  return { plan, liveShare: admission.liveShare }
 }

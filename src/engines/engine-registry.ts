@@ -167,7 +167,7 @@ export class EngineRegistry implements EngineDirectory {
   readings(): EngineReading[] {
     const known = this.engines.map(({ url, client, controller, monitor }) => {
       const { ledger } = client
-      const { limits } = client.planOf(ledger, client.nowMs())
+      const { limits } = client.wholePlan(ledger, client.nowMs())
       return {
         ...{ url, isUp: monitor.isUp, lanes: lanesRunning(ledger), lanesMax: limits.lanes },
         kvBlocks: {
@@ -250,8 +250,8 @@ function registeredEngine(options: EngineRegistryOptions, facts: EngineFacts): R
   const { settings, root, clock, random, store, activities, heartbeats, worker, events } = options
   const { address, description, kvModel } = facts
   const { url } = address
-  const { plan, liveBlocks } = planOf(settings, facts)
-  const client = new LedgerClient({ engine: url, store, clock, random, plan, liveBlocks })
+  const { plan, liveShare } = planOf(settings, facts)
+  const client = new LedgerClient({ engine: url, store, clock, random, plan, liveShare })
   const sessions = new SessionTracker(kvModel)
   const deltaDelayMs = settings.engine.deltaDelayMs + description.deltaDelayMs
   const controller = new EngineController({

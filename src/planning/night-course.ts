@@ -29,8 +29,8 @@ const KNOWN_POLICIES: readonly Policy[] = ['reserve', 'profile']
 export interface ForecastEngine {
   readonly id: string
   readonly plan: EnginePlan
-  /** Kept for live sessions, out of the plan's blocks. */
-  readonly liveBlocks: number
+  /** Kept for live sessions, 0 to 1. */
+  readonly liveShare: number
 }
 
 /** The night that is to be told in advance. */
@@ -137,8 +137,8 @@ class Course {
     const plans = new Map(engines.map(({ id, plan }) => [id, plan]))
     const store = new NightLedgers({ clock, plans })
     const random = seededRandom(1) // of waits between tries to write, which nobody else does
-    this.clients = engines.map(({ id: engine, plan, liveBlocks }) => {
-      return new LedgerClient({ engine, store, clock, random, plan, liveBlocks })
+    this.clients = engines.map(({ id: engine, plan, liveShare }) => {
+      return new LedgerClient({ engine, store, clock, random, plan, liveShare })
     })
     this.lanesMax = engines.map(() => 0)
     const isKnown = engines.some(({ plan: { policy } }) => KNOWN_POLICIES.includes(policy))

@@ -1,4 +1,5 @@
 import { FILL_SHARE } from '../admission/legs/cut-search.js'
+import { cutsOf } from '../admission/legs/lane-cuts.js'
 import { type EnginePlan, legFramesFor } from '../admission/load/engine-plan.js'
 import type { SessionDemand } from '../admission/pool/session-pool.js'
 import { MemoryLedgerStore } from '../admission/store/memory-ledger-store.js'
@@ -142,7 +143,7 @@ function midnightJobs(
 
 function underWay(job: SessionDemand, share: number): SessionDemand {
   const lanes = job.lanes.map((lane) => {
-    const endFrame = lane.cuts.at(-1)?.endFrame ?? lane.fromFrame
+    const endFrame = cutsOf(lane.cuts).at(-1)?.endFrame ?? lane.fromFrame
     const doneFrames = Math.floor((endFrame - lane.fromFrame) * share)
     const fromFrame = lane.fromFrame + doneFrames
     return { ...lane, fromFrame, remainingMs: lane.remainingMs * (1 - share) }

@@ -57,7 +57,8 @@ export interface LegRunner {
 
 /** What a simulated night is made of. */
 export interface NightOptions {
-  engines: readonly { id: string; plan: EnginePlan }[]
+  /** `liveShare`: kept for live sessions, 0 to 1; left out: none. */
+  engines: readonly { id: string; plan: EnginePlan; liveShare?: number }[]
   jobs: readonly NightJob[]
   clock: Clock
   random: Random
@@ -115,8 +116,8 @@ class Worker {
     this.clock = clock
     this.killed = killed
     setMaxListeners(0, killed)
-    const clients = engines.map(({ id: engine, plan }) => {
-      return new LedgerClient({ engine, store, clock, random, plan, liveBlocks: 0 })
+    const clients = engines.map(({ id: engine, plan, liveShare = 0 }) => {
+      return new LedgerClient({ engine, store, clock, random, plan, liveShare })
     })
     const isUp = () => true
     this.pool = new SessionPool({ clients, waiting, clock, random, agingMs, worker: name, isUp })

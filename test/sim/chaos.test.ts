@@ -10,7 +10,8 @@ const TWICE_SEEDS = 2
 async function nights(count: number, depth: SeedWish['depth']): Promise<Record<string, number>> {
   const totals: Record<string, number> = {}
   for (let seed = 1; seed <= count; seed += 1) {
-    const wish = { depth, policy: null, isChaos: true, isTwice: seed <= TWICE_SEEDS } as const
+    const isTwice = seed <= TWICE_SEEDS
+    const wish = { depth, policy: null, isChaos: true, isLive: false, isTwice } as const
     const { faults, counts, jobs } = await runSeed(seed, wish)
     expect({ seed, faults }).toEqual({ seed, faults: [] })
     for (const [name, times] of Object.entries({ ...counts, jobs })) {

@@ -11,6 +11,7 @@ import { runSeed, type SeedOutcome, type SeedWish } from './seed-run.js'
  *
  *     npm run sim -- --seeds 2000 [--from N] [--depth 1|2] [--policy elastic] [--twice]
  *     npm run sim -- --chaos ...                  nights in which all that can break does
+ *     npm run sim -- --live ...                   live sessions beside recordings that fill it all
  *     npm run sim -- --seed N [--depth 1|2]       one night again, with its log
  *     npm run sim -- --scenario NAME              a night with figures to reach
  */
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     policy: { type: 'string' },
     twice: { type: 'boolean', default: false },
     chaos: { type: 'boolean', default: false },
+    live: { type: 'boolean', default: false },
     scenario: { type: 'string' },
   },
 })
@@ -38,6 +40,7 @@ async function main(): Promise<void> {
     policy: policyOf(values.policy),
     isTwice: values.twice,
     isChaos: values.chaos,
+    isLive: values.live,
   }
   if (values.scenario !== undefined) await scenario(values.scenario)
   else if (values.seed !== undefined) await replay(Number(values.seed), wish)
@@ -113,8 +116,8 @@ async function runThread(
 function show({ seed, faults, log }: SeedOutcome): void {
   console.log(`\nseed ${seed}: ${faults.slice(0, FAULTS_SHOWN).join('; ')}`)
   for (const line of log.slice(-LOG_LINES_SHOWN)) console.log(`  ${line}`)
-  const chaos = values.chaos ? '--chaos ' : ''
-  console.log(`  again: npm run sim -- ${chaos}--seed ${seed} --depth ${values.depth}`)
+  const kind = values.chaos ? '--chaos ' : values.live ? '--live ' : ''
+  console.log(`  again: npm run sim -- ${kind}--seed ${seed} --depth ${values.depth}`)
 }
 
 function report(outcomes: readonly SeedOutcome[]): void {
@@ -125,7 +128,7 @@ function report(outcomes: readonly SeedOutcome[]): void {
   console.log(
     `${outcomes.length} nights of ${hours.toFixed(0)} hours: ${jobs} jobs in ${legs} legs, ${bad.length} with a fault`,
   )
-  if (values.chaos) console.log(countsOf(outcomes))
+  if (values.chaos || values.live) console.log(countsOf(outcomes))
   const seeds = bad.map(({ seed }) => seed).sort((one, other) => one - other)
   if (seeds.length > 0) console.log(`seeds: ${seeds.join(' ')}`)
   if (bad.length > 0) process.exitCode = 1

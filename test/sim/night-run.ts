@@ -1,5 +1,6 @@
 import { HEARTBEAT_TTL_MS, type LedgerStore } from '../../src/admission/index.js'
 import type { LegLease } from '../../src/admission/lane/leg-lease.js'
+import { partOf } from '../../src/admission/ledger/engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { withoutWorkers } from '../../src/admission/ledger/ledger-changes.js'
 import { type EnginePlan, frameMsOf } from '../../src/admission/load/engine-plan.js'
@@ -48,6 +49,8 @@ export interface NightEngine {
   /** Blocks that its sessions may hold at a time. */
   capacity: number
   baseMs: number
+  /** Kept for live sessions, 0 to 1; left out: none. */
+  liveShare?: number
 }
 
 /** What befalls a worker. */
@@ -69,6 +72,8 @@ export interface NightRun {
   agingMs?: number
   /** Ends the night then, whatever still runs; for what never ends by itself. */
   untilMs?: number
+  /** Goes on beside the night on its clock, until it is over; such as people who speak. */
+  beside?(clock: SimulatedClock, options: { signal: AbortSignal }): Promise<void>
   /** Carries legs by other means, on the clock of the night. */
   carrier?(clock: SimulatedClock, random: Random): LegCarrier
 }
@@ -108,6 +113,7 @@ class Night {
   private readonly store: LedgerStore
   private readonly stop = new AbortController()
   private readonly result: NightResult
+  private readonly parts = new Map<string, EngineTruth>()
 
   constructor(run: NightRun) {
     this.options = run
@@ -117,6 +123,7 @@ class Night {
       const engine = { plan, blocksMax: Math.min(capacity, plan.limits.kvBlocks), baseMs }
       return new EngineTruth(engine, (sentence) => this.violated(`${id}: ${sentence}`))
     })
+    for (const engine of run.engines) this.addParts(engine)
     this.result = {
       legs: [],
       startedMs: new Map(),
@@ -130,12 +137,28 @@ class Night {
     }
   }
 
+  /** What recordings and live sessions hold of an engine, each against its own part. */
+  private addParts({ id, plan, baseMs, liveShare = 0 }: NightEngine): void {
+    if (liveShare === 0) return
+    for (const live of [true, false]) {
+      const { limits } = partOf(plan, plan, { liveShare, live })
+      const engine = { plan: { ...plan, limits }, blocksMax: limits.kvBlocks, baseMs }
+      const name = `${id}, ${live ? 'live sessions' : 'recordings'}`
+      this.parts.set(
+        `${id} ${live}`,
+        new EngineTruth(engine, (sentence) => this.violated(`${name}: ${sentence}`)),
+      )
+    }
+  }
+
   async run(): Promise<NightResult> {
     const { clock, stop, options } = this
     const fates = options.fates ?? [{ killedMs: null, hangs: [] }]
     const working = new AbortController()
     const workers = fates.map((fate, at) => this.worker(`worker-${at}`, fate, working.signal))
+    const beside = options.beside?.(clock, { signal: working.signal })
     const night = this.simulate(workers).finally(() => working.abort())
+    beside?.catch((error) => this.violated(`what goes on beside the night has failed: ${error}`))
     const { untilMs } = options
     if (untilMs === undefined) {
       await clock.run(night)
@@ -240,9 +263,18 @@ class Night {
     const [jobId, lane] = lease.chainId.split('/')
     const job = jobs.find((each) => each.jobId === jobId)
     const frameMs = frameMsOf(job?.lanes[Number(lane)]?.pace ?? 1)
+    const part = this.parts.get(`${lease.client.engine} ${job?.live ?? false}`)?.open()
     return {
-      ...session,
+      finished: (frames) => {
+        part?.finished(frames)
+        session.finished(frames)
+      },
+      closed: () => {
+        part?.closed()
+        session.closed()
+      },
       heard: (frames) => {
+        part?.heard(frames)
         const dueMs = lease.startMs + (frames - 1) * frameMs
         if (this.clock.monotonicMs() < dueMs - 1e-6) this.violated(`${lease.chainId} is early`)
         session.heard(frames)

@@ -5,7 +5,7 @@ import { runSeed } from './seed-run.js'
 const PLAN_SEEDS = 120
 const SESSION_SEEDS = 5
 const TWICE_SEEDS = 10
-const PLAIN = { policy: null, isChaos: false } as const
+const PLAIN = { policy: null, isChaos: false, isLive: false } as const
 
 function seeds(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at + 1)

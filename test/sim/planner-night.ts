@@ -38,7 +38,7 @@ export async function runPlanner(wish: PlannerWish): Promise<PlannerFigures> {
   const { signal } = new AbortController()
   const forecast = await forecastNight(
     {
-      engines: engines.map(({ id, plan }) => ({ id, plan, liveBlocks: 0 })),
+      engines: engines.map(({ id, plan }) => ({ id, plan, liveShare: 0 })),
       jobs: demandsOf(lengthsS, seed + 1),
       startMs: 0,
       agingMs: 1_800_000,

@@ -2,6 +2,7 @@ import type { Policy } from '../../src/admission/load/engine-plan.js'
 import { runChaosNight } from './chaos/chaos-night.js'
 import { randomChaos } from './chaos/random-chaos.js'
 import { checkNight } from './check-night.js'
+import { runLiveNight } from './live-night.js'
 import { type NightResult, runNight } from './night-run.js'
 import { randomNight } from './random-night.js'
 import { runSessionNight } from './session-night.js'
@@ -16,6 +17,8 @@ export interface SeedWish {
   isTwice: boolean
   /** Nights in which workers, engines and the store die, freeze and forget. */
   isChaos: boolean
+  /** Nights with live sessions beside recordings that fill the engine; elastic, at depth 1. */
+  isLive: boolean
 }
 
 /** What became of one night. */
@@ -50,6 +53,11 @@ export async function runSeed(seed: number, wish: SeedWish): Promise<SeedOutcome
 async function runOnce(seed: number, wish: SeedWish): Promise<SeedOutcome> {
   if (wish.isChaos) {
     return { seed, ...(await runChaosNight(randomChaos(seed, wish), wish.depth)) }
+  }
+  if (wish.isLive) {
+    const { result, faults, sessions, waitsMs } = await runLiveNight(seed)
+    const counts = { liveSessions: sessions, liveWaitMsMax: Math.max(0, ...waitsMs) }
+    return { ...outcomeOf(seed, result, faults), counts }
   }
   if (wish.depth === 2) {
     const { result, faults } = await runSessionNight(seed, wish)

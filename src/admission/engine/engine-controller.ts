@@ -306,7 +306,7 @@ export class EngineController {
 /** Chains that hold a session, with what they would lose and what they hold by their plans. */
 function evictable(ledger: Ledger, client: LedgerClient): EvictableChain[] {
   const nowMs = client.nowMs()
-  const { curve } = client.planOf(ledger, nowMs)
+  const { curve } = client.wholePlan(ledger, nowMs)
   return leasesOf(ledger).map(({ chain: { id, worker, live, pace }, leg }) => {
     const frameMs = pace === 0 ? STEP_MS : STEP_MS / pace
     const heardMs = nowMs - leg.startMs - leg.behindMs

@@ -17,6 +17,8 @@ export interface ChangeOverWait {
   changeMs(): number
   /** Somebody waits for room. */
   isPressed(): boolean
+  /** Aborted once the end of a growing lane is known: then the leg's end is moved at once. */
+  completed: AbortSignal | null
   /** Looks for better cuts, and moves the leg's end. */
   replan(): Promise<void>
 }
@@ -30,36 +32,41 @@ export async function untilChangeOver(
   wait: ChangeOverWait,
   { signal }: { signal: AbortSignal },
 ): Promise<void> {
-  const { clock, random } = wait
+  const { clock, random, completed } = wait
   let plannedMs = clock.monotonicMs()
   let share = 0.5 + random.uniform()
+  let isToComplete = completed !== null && !completed.aborted
   for (;;) {
     const changeMs = wait.changeMs()
     const nowMs = clock.monotonicMs()
     if (nowMs >= changeMs || running.ended.aborted) return
     // Asked anew at every look: who needs room may come at any moment.
     const replanMs = plannedMs + (wait.isPressed() ? REPLAN_PRESSED_MS : REPLAN_MS) * share
-    if (changeMs - nowMs <= FIX_AHEAD_MS) {
-      await sleepWhileRunning(running, clock, changeMs, signal)
+    const isCompleted = isToComplete && completed?.aborted === true
+    const wakes = isToComplete && completed ? [running.ended, completed] : [running.ended]
+    if (isCompleted) {
+      isToComplete = false
+      await wait.replan()
+    } else if (changeMs - nowMs <= FIX_AHEAD_MS) {
+      await sleepUnlessWoken(clock, changeMs, { signal, wakes })
     } else if (nowMs >= replanMs) {
       await wait.replan()
       plannedMs = clock.monotonicMs()
       share = 0.5 + random.uniform()
     } else {
       const lookMs = Math.min(replanMs, nowMs + REPLAN_PRESSED_MS)
-      await sleepWhileRunning(running, clock, Math.min(changeMs - FIX_AHEAD_MS, lookMs), signal)
+      await sleepUnlessWoken(clock, Math.min(changeMs - FIX_AHEAD_MS, lookMs), { signal, wakes })
     }
   }
 }
 
-/** Wakes early when the session has ended. */
-async function sleepWhileRunning(
-  running: LegLease,
+/** Wakes early when one of `wakes` is aborted. @throws the signal's reason */
+async function sleepUnlessWoken(
   clock: Clock,
   dueMs: number,
-  signal: AbortSignal,
+  { signal, wakes }: { signal: AbortSignal; wakes: readonly AbortSignal[] },
 ): Promise<void> {
-  using either = eitherSignal(signal, running.ended)
+  using either = eitherSignal(signal, ...wakes)
   try {
     await clock.sleepUntil(dueMs, either)
   } catch (error) {

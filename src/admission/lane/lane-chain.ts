@@ -6,8 +6,7 @@ import type { Ledger, PlannedLeg } from '../ledger/ledger.js'
 import { leasesOf, withChain, withLegClosed } from '../ledger/ledger-changes.js'
 import { type LedgerClient, type LedgerStep, NO_CHANGE } from '../ledger/ledger-client.js'
 import { changePatiently } from '../ledger/patient-change.js'
-import type { CutOption } from '../legs/cut-option.js'
-import { LaneCuts } from '../legs/lane-cuts.js'
+import { type CutSource, LaneCuts } from '../legs/lane-cuts.js'
 import { type LaneRequest, type LegPlan, legsOf, planLegs } from '../legs/plan-legs.js'
 import type { PlannedSegment } from '../legs/planned-segment.js'
 import { askForBlock } from './ask-for-block.js'
@@ -31,8 +30,7 @@ export interface LaneChainOptions {
   /** Multiple of real time; 0 for as fast as it goes. */
   pace: number
   live: boolean
-  /** All cuts of the lane in order, the end last. */
-  cuts: readonly CutOption[]
+  cuts: CutSource
   clock: Clock
   random: Random
   /** Lanes of jobs that wait and would be let in on an engine if the others made room. */
@@ -113,13 +111,13 @@ export class LaneChain implements LeaseOwner, LocalChain {
     if (!running) return await this.openAnew(options)
     for (;;) {
       await this.untilChangeOver(running, options)
-      if (running.planned.cut === 'end') return null
+      if (this.laneCuts.isLast(running.planned)) return null
       const changed = await this.changeOver(running, options)
       if (changed) return changed
       const { endFrame } = running.planned
       const isStaying = this.options.chooseEngine(this.client, false) === this.client
       // One lane too many makes room by ending its leg, not by a longer one.
-      if (isStaying && !this.client.isFullFor(this.chainId)) await this.replan(running, options)
+      if (isStaying && !this.client.isFullFor(this.options)) await this.replan(running, options)
       // No later cut is to be had either: this leg ends, and the lane waits for room.
       if (running.planned.endFrame <= endFrame) break
     }
@@ -228,7 +226,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
   /** Takes the first of the legs ahead, which is open. */
   private lease(): LegLease {
     const { client, chainId, options } = this
-    const plan = client.planOf(client.ledger, client.nowMs())
+    const plan = client.planOf(client.ledger, client.nowMs(), options)
     const granted = this.ahead.shift() as { leg: PlannedLeg; segment: PlannedSegment }
     const lease = new LegLease({
       ...granted,
@@ -239,6 +237,8 @@ export class LaneChain implements LeaseOwner, LocalChain {
       pace: options.pace,
     })
     this.leases.push(lease)
+    // An older leg that runs still may fail, and be replayed from its first frame.
+    this.laneCuts.forgetBefore(this.leases[0]?.fromFrame ?? lease.fromFrame)
     this.nextIndex = lease.index + 1
     return lease
   }
@@ -252,7 +252,9 @@ export class LaneChain implements LeaseOwner, LocalChain {
     const wait = {
       ...{ clock, random },
       changeMs: () => this.overMs(running) - this.client.openAheadMs,
-      isPressed: () => this.options.waitingLanes(this.client) > 0,
+      // Of a lane that is being spoken better cuts come with every pause.
+      isPressed: () => this.laneCuts.isGrowing || this.options.waitingLanes(this.client) > 0,
+      completed: this.laneCuts.completed,
       replan: () => this.replan(running, options),
     }
     if (pace > 0) return await untilChangeOver(running, wait, options)
@@ -271,18 +273,20 @@ export class LaneChain implements LeaseOwner, LocalChain {
 
   private async replan(running: LegLease, options: { signal: AbortSignal }): Promise<void> {
     const step = (ledger: Ledger, nowMs: number): LedgerStep<LegPlan | null> => {
-      const plan = this.client.planOf(ledger, nowMs)
-      if (plan.policy !== 'elastic' || !this.entry.isOurs(ledger)) return NO_CHANGE
+      const { options, client } = this
+      const plan = client.planOf(ledger, nowMs, options)
+      const isMovable = plan.policy === 'elastic' || this.laneCuts.completed !== null
+      if (!isMovable || !this.entry.isOurs(ledger)) return NO_CHANGE
       if (running.isSpent) return NO_CHANGE
-      const context = { nowMs, waitingLanes: this.options.waitingLanes(this.client) }
+      const context = { nowMs, waitingLanes: options.waitingLanes(client) }
       const lane = { ...this.request(), held: this.olderLegs(running) }
-      const clockMs = this.options.clock.monotonicMs()
+      const clockMs = options.clock.monotonicMs()
       const request = runningRequest(lane, running, { plan, nowMs, clockMs })
       // A frame that may come to lie behind the end waits until the ledger has decided.
       running.holdAt(request.earliestEndFrame - running.fromFrame - 1)
-      const legPlan = planLegs(plan, ledger, request, context)
+      const legPlan = planLegs(plan, client.partOf(ledger, options), request, context)
       const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
-      return this.client.leasesFit(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+      return client.leasesFit(next, nowMs, options) ? { ledger: next, value: legPlan } : NO_CHANGE
     }
     try {
       await this.change(this.client, options, step, (moved) => {
@@ -333,22 +337,25 @@ export class LaneChain implements LeaseOwner, LocalChain {
     first: LaneRequest['first'],
     mustFit = false,
   ): LedgerStep<LegPlan | null> {
-    const plan = this.client.planOf(ledger, nowMs)
+    const { options, client } = this
+    const plan = client.planOf(ledger, nowMs, options)
     const held = this.openLegs()
-    if (this.client.isFullFor(this.chainId, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
+    if (client.isFullFor(options, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
-    const context = { nowMs, waitingLanes: this.options.waitingLanes(this.client) }
-    const legPlan = planLegs(plan, ledger, request, context)
+    const context = { nowMs, waitingLanes: options.waitingLanes(client) }
+    const legPlan = planLegs(plan, client.partOf(ledger, options), request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
     const next = withChain(ledger, this.entry.chain(held, legPlan))
-    return this.client.leasesFit(next, nowMs) ? { ledger: next, value: legPlan } : NO_CHANGE
+    return client.leasesFit(next, nowMs, options) ? { ledger: next, value: legPlan } : NO_CHANGE
   }
 
   /** Leases a leg with none running: waits until there is room. */
-  private async openAnew(options: { signal: AbortSignal }): Promise<LegLease> {
+  private async openAnew(options: { signal: AbortSignal }): Promise<LegLease | null> {
     const { clock } = this.options
     let sinceMs = clock.monotonicMs()
     for (;;) {
+      // A growing lane may come to its end while it waits.
+      if (!this.laneCuts.isGrowing && this.laneCuts.framesLeft(this.fromFrame) === 0) return null
       const waitedMs = clock.monotonicMs() - Math.max(sinceMs, this.notBeforeMs)
       const chosen = this.options.chooseEngine(this.client, waitedMs > STUCK_AFTER_MS)
       if (chosen !== this.client) {
@@ -426,7 +433,8 @@ export class LaneChain implements LeaseOwner, LocalChain {
   }
 
   private request(): Omit<LaneRequest, 'first' | 'held'> {
-    const { chainId, pace, cuts } = this.options
+    const { chainId, pace } = this.options
+    const { cuts } = this.laneCuts
     return { chainId, pace, cuts, earliestEndFrame: 0, firstIndex: this.nextIndex, running: null }
   }
 }

@@ -10,6 +10,14 @@ export function withChain(ledger: Ledger, chain: Chain): Ledger {
   return { ...ledger, chains }
 }
 
+/** Puts each of some chains in the place of the one with its id, or at the end. */
+export function withChains(ledger: Ledger, chains: readonly Chain[]): Ledger {
+  const changed = new Map(chains.map((chain) => [chain.id, chain]))
+  const stay = ledger.chains.map((chain) => changed.get(chain.id) ?? chain)
+  const known = new Set(ledger.chains.map(({ id }) => id))
+  return { ...ledger, chains: [...stay, ...chains.filter(({ id }) => !known.has(id))] }
+}
+
 /** Takes a chain out, with all its leases. */
 export function withoutChain(ledger: Ledger, chainId: string): Ledger {
   return { ...ledger, chains: ledger.chains.filter(({ id }) => id !== chainId) }

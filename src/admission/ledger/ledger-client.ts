@@ -8,7 +8,7 @@ import type { LedgerReading, LedgerStore } from '../index.js'
 import { type EnginePlan, RELEASE_GRACE_MS } from '../load/engine-plan.js'
 import { hasLateLeases } from '../load/lease-times.js'
 import { leasesFit } from '../load/leases-fit.js'
-import { learnedPlan } from './engine-limits.js'
+import { chainsOfPart, learnedPlan, partOf } from './engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { lanesHolding } from './ledger-changes.js'
 import { type BlockRequest, isSafeToTake } from './safe-state.js'
@@ -31,8 +31,8 @@ export interface LedgerClientOptions {
   clock: Clock
   random: Random
   plan: EnginePlan
-  /** Kept for live sessions, out of the plan's blocks. */
-  liveBlocks: number
+  /** Share of the engine that is kept for live sessions, 0 to 1: see `partOf`. */
+  liveShare: number
 }
 
 /** A change of a ledger: what shall stand there (null: as it is), and what it was good for. */
@@ -55,7 +55,7 @@ export class LedgerClient {
   private readonly random: Random
   private readonly time = new StoreTime()
   private readonly turn = pLimit(1)
-  private readonly liveBlocks: number
+  private readonly liveShare: number
   private basePlan: EnginePlan
   private reading: LedgerReading = { ledger: EMPTY_LEDGER, revision: 0, nowMs: 0 }
   private readAtMs = Number.NEGATIVE_INFINITY
@@ -66,7 +66,7 @@ export class LedgerClient {
     this.clock = options.clock
     this.random = options.random
     this.basePlan = options.plan
-    this.liveBlocks = options.liveBlocks
+    this.liveShare = options.liveShare
   }
 
   /** What the engine can carry, as its own figures say. */
@@ -84,9 +84,15 @@ export class LedgerClient {
     this.basePlan = { ...this.basePlan, ceilingFrames: frames }
   }
 
-  /** Lanes that it may ever carry at a time, whatever was learned about it. */
-  get lanesMax(): number {
-    return this.basePlan.limits.lanes
+  /** Lanes that may ever run at a time in a part of it, whatever was learned about it. */
+  lanesMax({ live }: { live: boolean }): number {
+    const { basePlan, liveShare } = this
+    return partOf(basePlan, basePlan, { liveShare, live }).limits.lanes
+  }
+
+  /** Whether a part of it is for live sessions alone. */
+  get keepsLiveShare(): boolean {
+    return this.liveShare > 0
   }
 
   /** So long before its audio a session is opened. */
@@ -114,9 +120,23 @@ export class LedgerClient {
     return this.time.toStore(monotonicMs)
   }
 
-  /** The plan with what the ledger has learned about the engine. */
-  planOf(ledger: Ledger, nowMs: number): EnginePlan {
-    return learnedPlan(this.basePlan, ledger, { nowMs, liveBlocks: this.liveBlocks })
+  /**
+   * What a lane may plan with: the engine's plan with what the ledger has learned about it, and of
+   * that the part for recordings or for live sessions. Goes with the chains of `partOf`.
+   */
+  planOf(ledger: Ledger, nowMs: number, { live }: { live: boolean }): EnginePlan {
+    const { basePlan, liveShare } = this
+    return partOf(basePlan, this.wholePlan(ledger, nowMs), { liveShare, live })
+  }
+
+  /** The plan of the engine for lanes of both kinds together. */
+  wholePlan(ledger: Ledger, nowMs: number): EnginePlan {
+    return learnedPlan(this.basePlan, ledger, { nowMs })
+  }
+
+  /** The chains that share a part of the engine: recordings, or live sessions. */
+  partOf(ledger: Ledger, { live }: { live: boolean }): Ledger {
+    return chainsOfPart(ledger, { liveShare: this.liveShare, live })
   }
 
   /** Reads the ledger anew. @throws UpstreamError `queue_unavailable`; the signal's reason */
@@ -185,18 +205,20 @@ export class LedgerClient {
 
   /** Whether a lease may take its next block: by what all have planned, or by what all hold. */
   mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
-    if (this.leasesFit(ledger, nowMs)) return true
-    return isSafeToTake(this.planOf(ledger, nowMs), ledger, request, nowMs)
+    const live = ledger.chains.some((chain) => chain.id === request.chainId && chain.live)
+    if (this.leasesFit(ledger, nowMs, { live })) return true
+    const plan = this.planOf(ledger, nowMs, { live })
+    return isSafeToTake(plan, this.partOf(ledger, { live }), request, nowMs)
   }
 
-  /** Whether others have all its lanes. Where their limit has sunk, one pauses at a change-over. */
-  isFullFor(chainId: string, ledger = this.ledger): boolean {
-    const { limits } = this.planOf(ledger, this.nowMs())
-    return lanesHolding(ledger, chainId) >= limits.lanes
+  /** Whether other lanes have all that one may have; where the limit has sunk, one lane pauses. */
+  isFullFor(chain: { chainId: string; live: boolean }, ledger = this.ledger): boolean {
+    const { limits } = this.planOf(ledger, this.nowMs(), chain)
+    return lanesHolding(this.partOf(ledger, chain), chain.chainId) >= limits.lanes
   }
 
-  /** Whether everything that is held fits until it is released; see `heldFits`. */
-  leasesFit(ledger: Ledger, nowMs: number): boolean {
-    return leasesFit(this.planOf(ledger, nowMs), ledger, nowMs)
+  /** Whether everything that is held in a part fits there until it is released. */
+  leasesFit(ledger: Ledger, nowMs: number, part: { live: boolean }): boolean {
+    return leasesFit(this.planOf(ledger, nowMs, part), this.partOf(ledger, part), nowMs)
   }
 }

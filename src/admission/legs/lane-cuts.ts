@@ -1,13 +1,47 @@
 import type { CutOption } from './cut-option.js'
+import { GrowingCuts } from './growing-cuts.js'
 import type { PlannedSegment } from './planned-segment.js'
+
+/** All cuts of a lane in order, the end last; or those of one whose end isn't known yet. */
+export type CutSource = readonly CutOption[] | GrowingCuts
+
+/** The cuts that a source has now, the end last. */
+export function cutsOf(source: CutSource): readonly CutOption[] {
+  return source instanceof GrowingCuts ? source.cuts : source
+}
 
 /** Where a lane may be cut, from its first frame to its end; frames are those of the recording. */
 export class LaneCuts {
-  readonly cuts: readonly CutOption[]
+  private readonly source: CutSource
 
-  /** @param cuts in order, the end last */
-  constructor(cuts: readonly CutOption[]) {
-    this.cuts = cuts
+  constructor(source: CutSource) {
+    this.source = source
+  }
+
+  get cuts(): readonly CutOption[] {
+    return cutsOf(this.source)
+  }
+
+  /** Aborted once the end of a growing lane is known; null for a recording. */
+  get completed(): AbortSignal | null {
+    return this.source instanceof GrowingCuts ? this.source.completed : null
+  }
+
+  /** Whether more cuts may still come. */
+  get isGrowing(): boolean {
+    return this.completed !== null && !this.completed.aborted
+  }
+
+  /** Whether no audio is left after a leg. */
+  isLast(segment: PlannedSegment): boolean {
+    if (this.isGrowing) return false
+    const end = this.cuts.at(-1)?.endFrame ?? 0
+    return segment.cut === 'end' || segment.endFrame >= end
+  }
+
+  /** No leg begins before this frame any more. */
+  forgetBefore(frame: number): void {
+    if (this.source instanceof GrowingCuts) this.source.forgetBefore(frame)
   }
 
   /** The first frame of the leg after one. */

@@ -61,7 +61,14 @@ function stepMsAt(plan: EnginePlan, moment: LegMoment): number {
 /** Legs that aren't planned yet: one of the longest beside a young one. */
 function restPeak(plan: EnginePlan, { restFrames, pace }: Chain): ChainPeak {
   if (restFrames === 0) return { blocks: 0, stepMs: 0, sessions: 0 }
-  const frames = Math.min(plan.ceilingFrames, restFrames)
+  return changeOverPeak(plan, { frames: Math.min(plan.ceilingFrames, restFrames), pace })
+}
+
+/** The most that a lane asks for with legs of so many frames: two of them at a change-over. */
+export function changeOverPeak(
+  plan: EnginePlan,
+  { frames, pace }: { frames: number; pace: number },
+): ChainPeak {
   // Both run while the old one ends, and half as long again where they overlap.
   const changeMs = 1.5 * (plan.openAheadMs + heldMs(plan, 0, pace))
   const young = Math.min(frames, pace === 0 ? frames : Math.ceil(changeMs / frameMsOf(pace)))

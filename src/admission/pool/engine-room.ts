@@ -1,15 +1,15 @@
+import type { Ledger } from '../ledger/ledger.js'
 import { laneLoadWith, lanesRunning } from '../ledger/ledger-changes.js'
 import type { LedgerClient } from '../ledger/ledger-client.js'
 import { FILL_SHARE } from '../legs/cut-search.js'
-import { legFramesFor, withMore } from '../load/engine-plan.js'
+import { type EnginePlan, legFramesFor, withMore } from '../load/engine-plan.js'
 
 /** Most lanes that are counted as room: more are never let in in one round. */
 const ROOM_MAX = 1_024
 
 /** Lanes that an engine could take beside those that it runs, on average. */
-export function roomOf(client: LedgerClient): number {
-  const { ledger } = client
-  const plan = client.planOf(ledger, client.nowMs())
+export function roomOf(client: LedgerClient, part: { live: boolean }): number {
+  const { plan, ledger } = partNow(client, part)
   const laneLoad = laneLoadWith(ledger, [])
   const byLimit = Math.max(0, plan.limits.lanes - laneLoad.lanes)
   if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
@@ -26,18 +26,28 @@ export function roomOf(client: LedgerClient): number {
 }
 
 /** Whether an engine runs fewer lanes than it may. */
-export function hasLane(client: LedgerClient): boolean {
-  return lanesRunning(client.ledger) < client.planOf(client.ledger, client.nowMs()).limits.lanes
+export function hasLane(client: LedgerClient, part: { live: boolean }): boolean {
+  const { plan, ledger } = partNow(client, part)
+  return lanesRunning(ledger) < plan.limits.lanes
 }
 
 /** How long legs would be with so many lanes more, in frames; 0: they don't fit. */
-export function legFramesWith(client: LedgerClient, more: number): number {
-  const plan = client.planOf(client.ledger, client.nowMs())
-  return legFramesFor(plan, withMore(laneLoadWith(client.ledger, []), more), FILL_SHARE) ?? 0
+export function legFramesWith(client: LedgerClient, more: number, part: { live: boolean }): number {
+  const { plan, ledger } = partNow(client, part)
+  return legFramesFor(plan, withMore(laneLoadWith(ledger, []), more), FILL_SHARE) ?? 0
 }
 
 /** Lanes for each block of the cache: the smaller, the emptier the engine is. */
-export function shareUsed(client: LedgerClient): number {
-  const { kvBlocks } = client.planOf(client.ledger, client.nowMs()).limits
-  return lanesRunning(client.ledger) / Math.max(1, kvBlocks)
+export function shareUsed(client: LedgerClient, part: { live: boolean }): number {
+  const { plan, ledger } = partNow(client, part)
+  return lanesRunning(ledger) / Math.max(1, plan.limits.kvBlocks)
+}
+
+/** The part of an engine for recordings or for live sessions, as last read. */
+function partNow(
+  client: LedgerClient,
+  part: { live: boolean },
+): { plan: EnginePlan; ledger: Ledger } {
+  const plan = client.planOf(client.ledger, client.nowMs(), part)
+  return { plan, ledger: client.partOf(client.ledger, part) }
 }

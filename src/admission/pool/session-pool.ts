@@ -5,9 +5,9 @@ import type { Waiter, WaitingList, WaitReason } from '../index.js'
 import { LaneChain } from '../lane/lane-chain.js'
 import type { LocalChains } from '../lane/local-chains.js'
 import type { Ledger } from '../ledger/ledger.js'
-import { lanesRunning } from '../ledger/ledger-changes.js'
+import { lanesRunning, withChains } from '../ledger/ledger-changes.js'
 import type { LedgerClient } from '../ledger/ledger-client.js'
-import type { CutOption } from '../legs/cut-option.js'
+import { type CutSource, cutsOf } from '../legs/lane-cuts.js'
 import type { LegPlan } from '../legs/plan-legs.js'
 import { type CandidateLane, type Decision, decide, isParked } from './decide.js'
 import { hasLane, legFramesWith, roomOf, shareUsed } from './engine-room.js'
@@ -27,6 +27,8 @@ const ASK_AGAIN_MIN_MS = 1_000
 const HELD_BACK_MS = 8_000
 /** A running lane moves to another engine when its legs could be so many times as long there. */
 const MOVE_GAIN = 1.5
+/** The part of an engine that isn't kept for live sessions. */
+const RECORDINGS = { live: false }
 
 /** A job that asks for the sessions of all its lanes. */
 export interface SessionDemand {
@@ -36,13 +38,14 @@ export interface SessionDemand {
   /** 0 to 1000; higher goes first. */
   priority: number
   deadlineMs: number | null
+  /** Goes on now or not at all: it is asked for out of the share of live sessions. */
   live: boolean
-  /** In order; each with all its cuts. */
+  /** In order; each with its cuts. */
   lanes: readonly {
     /** Multiple of real time; 0 for as fast as it goes. */
     pace: number
     fromFrame: number
-    cuts: readonly CutOption[]
+    cuts: CutSource
     /** Audio that is left, in time at its pace. */
     remainingMs: number
   }[]
@@ -102,18 +105,21 @@ export class SessionPool {
   }
 
   /**
-   * Lets all lanes of a job in, or tells it to wait: then it stands in the line.
+   * Admits all lanes of a job, or tells it to wait: then it joins the queue. A live session never
+   * does: it waits for room in its own share alone, and asks again.
    * @throws InputError `media_too_long` when it can never fit; UpstreamError; the signal's reason
    */
   async admit(demand: SessionDemand, options: { signal: AbortSignal }): Promise<Admission> {
     const up = this.clientsUp()
     await this.readAll(options)
+    if (demand.live) return await this.admitLive(up, demand, options)
     const waiter = this.waiterOf(demand)
     const line = await this.lineWith(waiter, options)
     const place = line.findIndex(({ jobId }) => jobId === demand.jobId)
     const before = line.slice(0, place)
     const ahead = before.reduce((sum, { lanes }) => sum + lanes, 0)
-    const isItsTurn = ahead < this.room(up) && !before.some((each) => this.foundNoRoom(each))
+    const isItsTurn =
+      ahead < this.room(up, demand) && !before.some((each) => this.foundNoRoom(each))
     let outcome: Extract<Decision, { kind: 'wait' }> = {
       kind: 'wait',
       reason: up.length === 0 ? 'engines' : 'turn',
@@ -136,6 +142,16 @@ export class SessionPool {
     return this.waits(outcome, place)
   }
 
+  private async admitLive(
+    up: readonly LedgerClient[],
+    demand: SessionDemand,
+    options: { signal: AbortSignal },
+  ): Promise<Admission> {
+    const tried = await this.tryEngines(up, demand, options)
+    if (tried.kind === 'admitted') return tried
+    return { ...this.waits(tried, 0), retryAfterMs: ASK_AGAIN_MIN_MS }
+  }
+
   /**
    * Looks at line and ledgers anew. @returns the jobs that should ask now, for there may be room
    */
@@ -143,8 +159,10 @@ export class SessionPool {
     const up = this.clientsUp()
     await this.readAll(options)
     const line = await this.lineWith(null, options)
-    const calm = up.filter(({ ledger }) => !ledger.chains.some(isParked))
-    let room = this.room(calm)
+    const calm = up.filter((client) => {
+      return !client.partOf(client.ledger, RECORDINGS).chains.some(isParked)
+    })
+    let room = this.room(calm, RECORDINGS)
     const first: string[] = []
     for (const waiter of line) {
       // Who is first goes first: nobody passes a job that needs more lanes than there are.
@@ -168,7 +186,7 @@ export class SessionPool {
   private waits(
     outcome: { reason: WaitReason; earliestMs: number | null },
     place: number,
-  ): Admission {
+  ): Extract<Admission, { kind: 'waiting' }> {
     const nowMs = this.nowMs()
     const { reason, earliestMs } = outcome
     // What an outage has sent away in one instant doesn't come back in one.
@@ -191,7 +209,7 @@ export class SessionPool {
   ): Promise<Extract<Admission, { kind: 'admitted' }> | Extract<Decision, { kind: 'wait' }>> {
     const waits: Extract<Decision, { kind: 'wait' }>[] = []
     const refusals: string[] = []
-    for (const client of this.byFit(clients)) {
+    for (const client of this.byFit(clients, demand)) {
       const decision = await client.change({ signal }, (ledger, nowMs) => {
         const value = this.decideAt(client, demand, ledger, nowMs)
         return { ledger: value.kind === 'admit' ? value.ledger : null, value }
@@ -214,7 +232,7 @@ export class SessionPool {
     }
     throw new InputError(
       'media_too_long',
-      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy).`,
+      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy${demand.live ? ', admission.liveShare' : ''}).`,
       { facts: { lanes: demand.lanes.length } },
     )
   }
@@ -225,13 +243,13 @@ export class SessionPool {
     ledger: Ledger,
     nowMs: number,
   ): Decision {
-    const { lanesMax } = client
+    const lanesMax = client.lanesMax(demand)
     if (demand.lanes.length > lanesMax) {
       const sentence = `it needs ${demand.lanes.length} sessions at once, and ${lanesMax} may run`
       return { kind: 'refuse', sentence }
     }
     const lanes = demand.lanes.map(({ pace, fromFrame, cuts }, lane): CandidateLane => {
-      return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts }
+      return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts: cutsOf(cuts) }
     })
     // A job that was here before may stand there still. What another worker left may hold sessions
     // until it is reclaimed; what this one left doesn't.
@@ -242,12 +260,13 @@ export class SessionPool {
       return { kind: 'wait', reason: 'turn', earliestMs: null }
     }
     const clean = { ...ledger, chains: ledger.chains.filter(({ id }) => !ids.has(id)) }
-    return decide(client.planOf(clean, nowMs), clean, lanes, {
-      nowMs,
-      worker: this.options.worker,
-      live: demand.live,
-      waitingLanes: this.waitingLanesFor(client, demand.jobId),
-    })
+    const { live, jobId } = demand
+    const waitingLanes = this.waitingLanesFor(client, { live, exceptJobId: jobId })
+    const context = { nowMs, worker, live, waitingLanes }
+    const part = client.partOf(clean, demand)
+    const decided = decide(client.planOf(clean, nowMs, demand), part, lanes, context)
+    if (decided.kind !== 'admit') return decided
+    return { ...decided, ledger: withChains(clean, decided.ledger.chains) }
   }
 
   private chains(
@@ -258,10 +277,12 @@ export class SessionPool {
     const { worker, clock, random } = this.options
     return demand.lanes.map(({ pace, cuts, fromFrame }, lane) => {
       const common = { chainId: chainId(demand.jobId, lane), worker, pace, cuts, clock, random }
-      const live = demand.live
-      const waitingLanes = (at: LedgerClient) => this.waitingLanesFor(at, null)
+      const { live } = demand
+      const waitingLanes = (at: LedgerClient) => {
+        return this.waitingLanesFor(at, { live, exceptJobId: null })
+      }
       const chooseEngine = (current: LedgerClient, isStuck: boolean) => {
-        return this.chooseEngine(current, isStuck)
+        return this.chooseEngine(current, isStuck, demand)
       }
       const admitted = plans[lane] ?? null
       const chain = new LaneChain(
@@ -274,15 +295,21 @@ export class SessionPool {
   }
 
   /**
-   * Lanes in line that there is room for on average on an engine: who runs there should make it, by
-   * shorter legs. When they are fewer than all engines have room for, each gets its share.
+   * Lanes that the running ones should make room for on an engine, by shorter legs: those in the
+   * queue that it has room for on average. When they are fewer than all engines have room for, each
+   * gets its part. Live sessions in a share of their own make room for each other beforehand.
    */
-  private waitingLanesFor(client: LedgerClient, exceptJobId: string | null): number {
+  private waitingLanesFor(
+    client: LedgerClient,
+    { live, exceptJobId }: { live: boolean; exceptJobId: string | null },
+  ): number {
+    const part = { live }
+    if (live && client.keepsLiveShare) return 0
     const waiting = this.waiters.filter(({ jobId }) => jobId !== exceptJobId)
     const lanes = waiting.reduce((sum, waiter) => sum + waiter.lanes, 0)
     if (lanes === 0) return 0
-    const here = this.room([client])
-    const everywhere = this.room(this.clientsUp())
+    const here = roomOf(client, part)
+    const everywhere = this.room(this.clientsUp(), part)
     return lanes >= everywhere ? here : Math.ceil((lanes * here) / everywhere)
   }
 
@@ -309,29 +336,37 @@ export class SessionPool {
    * Stays where it is, unless that engine is out or another is much emptier; who is stuck goes
    * round.
    */
-  private chooseEngine(current: LedgerClient, isStuck: boolean): LedgerClient {
+  private chooseEngine(
+    current: LedgerClient,
+    isStuck: boolean,
+    part: { live: boolean },
+  ): LedgerClient {
     const up = this.clientsUp()
     if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
     // However empty its cache is, one with all its lanes has nothing for another.
-    const open = up.filter((client) => client === current || hasLane(client))
-    const best = this.byFit(open)[0] ?? this.byFit(up)[0]
+    const open = up.filter((client) => client === current || hasLane(client, part))
+    const best = this.byFit(open, part)[0] ?? this.byFit(up, part)[0]
     if (best === undefined || best === current) return current
     if (!this.options.isUp(current)) return best
     // The others know their legs, and planned them for this engine.
-    if (current.planOf(current.ledger, current.nowMs()).policy !== 'elastic') return current
-    return legFramesWith(best, 1) > legFramesWith(current, 0) * MOVE_GAIN ? best : current
+    if (current.wholePlan(current.ledger, current.nowMs()).policy !== 'elastic') return current
+    return legFramesWith(best, 1, part) > legFramesWith(current, 0, part) * MOVE_GAIN
+      ? best
+      : current
   }
 
-  private byFit(clients: readonly LedgerClient[]): LedgerClient[] {
+  private byFit(clients: readonly LedgerClient[], part: { live: boolean }): LedgerClient[] {
     return [...clients]
-      .map((client) => ({ client, frames: legFramesWith(client, 1), share: shareUsed(client) }))
+      .map((client) => {
+        return { client, frames: legFramesWith(client, 1, part), share: shareUsed(client, part) }
+      })
       .sort((one, other) => other.frames - one.frames || one.share - other.share)
       .map(({ client }) => client)
   }
 
   /** Lanes that the engines could take beside those that they carry, on average. */
-  private room(clients: readonly LedgerClient[]): number {
-    return clients.reduce((sum, client) => sum + roomOf(client), 0)
+  private room(clients: readonly LedgerClient[], part: { live: boolean }): number {
+    return clients.reduce((sum, client) => sum + roomOf(client, part), 0)
   }
 
   private waiterOf(demand: SessionDemand): Waiter {

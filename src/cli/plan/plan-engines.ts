@@ -78,8 +78,8 @@ export function forecastEngines(
     const id = each.address.url
     if (options.ceiling === 'on') return { id, ...planOf(settings, each) }
     const unlimited = { ...each, description: { ...each.description, maxModelLen: null } }
-    const { plan, liveBlocks } = planOf(settings, unlimited)
-    return { id, plan: { ...plan, ceilingFrames: Number.POSITIVE_INFINITY }, liveBlocks }
+    const { plan, liveShare } = planOf(settings, unlimited)
+    return { id, plan: { ...plan, ceilingFrames: Number.POSITIVE_INFINITY }, liveShare }
   })
 }
 

@@ -114,7 +114,7 @@ function workerEngine(
   const { clock, name: worker } = process
   const { id, plan } = engine
   const client = new LedgerClient({
-    ...{ engine: id, store: view.ledgers, clock, random, plan, liveBlocks: 0 },
+    ...{ engine: id, store: view.ledgers, clock, random, plan, liveShare: 0 },
   })
   const sessions = new SessionTracker(engine.kv)
   const controller = new EngineController({

@@ -52,8 +52,9 @@ export class AdmissionBench {
   beforeWrite: (engine: string) => Promise<void> = async () => {}
   private readonly store: MemoryLedgerStore
   private readonly plans: Readonly<Record<string, EnginePlan>>
+  private readonly liveShare: number
 
-  constructor(plans: Readonly<Record<string, EnginePlan>>) {
+  constructor(plans: Readonly<Record<string, EnginePlan>>, { liveShare = 0 } = {}) {
     const { clock } = this
     const storeClock: Clock = {
       monotonicMs: () => clock.monotonicMs(),
@@ -61,6 +62,7 @@ export class AdmissionBench {
       sleepUntil: (dueMs, options) => clock.sleepUntil(dueMs, options),
     }
     this.plans = plans
+    this.liveShare = liveShare
     this.store = new MemoryLedgerStore({ clock: storeClock })
     this.waiting = new MemoryWaitingList({ clock: storeClock })
   }
@@ -81,7 +83,14 @@ export class AdmissionBench {
       },
     }
     const all = Object.entries(this.plans).map(([engine, plan]) => {
-      return new LedgerClient({ engine, store: ledgers, clock, random, plan, liveBlocks: 0 })
+      return new LedgerClient({
+        engine,
+        store: ledgers,
+        clock,
+        random,
+        plan,
+        liveShare: this.liveShare,
+      })
     })
     const out = new Set<string>()
     const isUp = ({ engine }: LedgerClient) => !out.has(engine)

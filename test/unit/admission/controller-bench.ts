@@ -48,7 +48,7 @@ export class ControllerBench {
   controllerOf(worker: string) {
     const { clock, store, activities, heartbeats } = this
     const random = seededRandom(1)
-    const client = new LedgerClient({ engine: ENGINE, store, clock, random, plan, liveBlocks: 0 })
+    const client = new LedgerClient({ engine: ENGINE, store, clock, random, plan, liveShare: 0 })
     const sessions = new SessionTracker(kv)
     const events: ControllerEvent[] = []
     const controller = new EngineController({

@@ -16,7 +16,7 @@ async function forecast(
   jobs: readonly SessionDemand[],
   signal = new AbortController().signal,
 ): Promise<NightForecast> {
-  const engines = plans.map((plan, index) => ({ id: `e${index}`, plan, liveBlocks: 0 }))
+  const engines = plans.map((plan, index) => ({ id: `e${index}`, plan, liveShare: 0 }))
   const measured = new LaneMeasurements()
   const night = { engines, jobs, startMs: START_MS, agingMs: AGING_MS, measured }
   return await forecastNight(night, { signal })

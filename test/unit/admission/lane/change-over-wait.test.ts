@@ -23,7 +23,9 @@ function traces(signal: AbortSignal): number {
 }
 
 /** A lane with a leg that runs, and a wait for its change-over, 100 s from the start. */
-async function waiting(changes: Partial<Pick<ChangeOverWait, 'isPressed' | 'replan'>> = {}) {
+async function waiting(
+  changes: Partial<Pick<ChangeOverWait, 'isPressed' | 'replan' | 'completed'>> = {},
+) {
   const bench = new AdmissionBench({ gpu: enginePlan('elastic') })
   const { clock } = bench
   const client = bench.worker('one').clients.gpu as LedgerClient
@@ -37,6 +39,7 @@ async function waiting(changes: Partial<Pick<ChangeOverWait, 'isPressed' | 'repl
     ...{ clock, random },
     changeMs: () => changeMs,
     isPressed: changes.isPressed ?? (() => false),
+    completed: changes.completed ?? null,
     replan: async () => {
       replans.push(now())
       await changes.replan?.()

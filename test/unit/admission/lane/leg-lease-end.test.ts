@@ -38,7 +38,7 @@ function lease(): LegLease {
   const clock = new SimulatedClock()
   const store = new MemoryLedgerStore({ clock })
   const random = seededRandom(1)
-  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
+  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveShare: 0 })
   const owner = { ask: async () => {}, exists: () => true, closed: async () => {} }
   return new LegLease({ ...leg(FRAMES), chainId: 'j/0', client, plan, owner, pace: 1 })
 }

@@ -20,7 +20,7 @@ function running(pace: number, changes: Partial<PlannedLeg> = {}): LegLease {
   const clock = new StepClock()
   const store = new MemoryLedgerStore({ clock })
   const random = seededRandom(1)
-  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveBlocks: 0 })
+  const client = new LedgerClient({ engine: 'e', store, clock, random, plan, liveShare: 0 })
   const times = { openMs: START_MS - 1_000, startMs: START_MS }
   const endFrame = FROM_FRAME + FRAMES
   const owner = { ask: async () => {}, exists: () => true, closed: async () => {} }

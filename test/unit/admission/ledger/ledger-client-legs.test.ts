@@ -6,7 +6,7 @@ import { AdmissionBench } from '../admission-bench.js'
 describe('legs on an engine that takes only so much audio in a session', () => {
   const plan = enginePlan('elastic')
   const lengths = (client: LedgerClient) => {
-    const { floorFrames, ceilingFrames } = client.planOf(client.ledger, client.nowMs())
+    const { floorFrames, ceilingFrames } = client.wholePlan(client.ledger, client.nowMs())
     return [floorFrames, ceilingFrames]
   }
 

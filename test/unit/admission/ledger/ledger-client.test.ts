@@ -59,7 +59,7 @@ describe('a change of a ledger', () => {
       },
     }
     const clock = new SimulatedClock(0)
-    const common = { engine: 'gpu', store, clock, random: seededRandom(1), liveBlocks: 0 }
+    const common = { engine: 'gpu', store, clock, random: seededRandom(1), liveShare: 0 }
     const client = new LedgerClient({ ...common, plan: enginePlan('elastic') })
     const change = client.change({ signal }, counted)
     await Promise.resolve()
@@ -176,7 +176,7 @@ describe('what an engine can carry', () => {
       },
     }))
     const limits = async () => {
-      const { kvBlocks, lanes } = client.planOf(
+      const { kvBlocks, lanes } = client.wholePlan(
         await client.read({ signal }),
         client.nowMs(),
       ).limits
@@ -187,7 +187,7 @@ describe('what an engine can carry', () => {
     expect(await limits()).toEqual({ kvBlocks: 280, lanes: 7 })
     client.setPlan(enginePlan('elastic', { kvBlocks: 100, lanes: 6 }))
     expect(await limits()).toEqual({ kvBlocks: 92, lanes: 6 })
-    expect(client.lanesMax).toBe(6)
+    expect(client.lanesMax({ live: false })).toBe(6)
   })
 
   it('lets a lease take a block where all that is held fits, or all can still end', async () => {
@@ -200,7 +200,7 @@ describe('what an engine can carry', () => {
       client.setPlan(enginePlan('elastic', { kvBlocks }))
       const ledger = await client.read({ signal })
       const may = client.mayTake(ledger, bench.nowMs, { chainId: 'one/0', index: 0, frame })
-      return { holds: client.leasesFit(ledger, bench.nowMs), may }
+      return { holds: client.leasesFit(ledger, bench.nowMs, { live: false }), may }
     }
     const peak = curve.peakBlocks(frames)
     expect(await told(2 * peak)).toEqual({ holds: true, may: true })

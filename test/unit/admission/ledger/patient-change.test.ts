@@ -36,7 +36,7 @@ beforeEach(() => {
 /** A change that puts a chain in; how it ended, once it has. */
 function change() {
   const client = new LedgerClient({
-    ...{ engine: 'e', store, clock, random, plan: planOf(), liveBlocks: 0 },
+    ...{ engine: 'e', store, clock, random, plan: planOf(), liveShare: 0 },
   })
   const state = { tries: [] as number[], settled: [] as string[], outcome: 'waits' as unknown }
   const step = (_: Ledger, nowMs: number) => {

@@ -203,7 +203,7 @@ describe('a job is refused', () => {
   it('by what the engine has, not by what the law is short of for now', () => {
     const plan = planOf({ limits: { kvBlocks: 30 } })
     const short = { ...EMPTY_LEDGER, limit: { ...EMPTY_LEDGER.limit, correctionBlocks: 20 } }
-    const learned = learnedPlan(plan, short, { nowMs: NOW_MS, liveBlocks: 0 })
+    const learned = learnedPlan(plan, short, { nowMs: NOW_MS })
     expect(refused(learned, lanesOf(1, 9_000), short)).toMatchObject({ kind: 'wait', reason: 'kv' })
     expect(refused(learned, lanesOf(1, 50), short)).toMatchObject({ kind: 'admit' })
     expect(refused(learned, lanesOf(2, 9_000), short)).toMatch(/the engine gives out 30$/)
