@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { envExample } from '../src/config/env-example.js'
 import * as codeChecks from './tidy/code-checks.js'
 import type { Check, Finding } from './tidy/finding.js'
 import { importCircles, importTable, portsOnly, zodAtEdges } from './tidy/import-checks.js'
@@ -38,6 +39,21 @@ describe('the repository', () => {
     const findings = check.find(repository).filter((finding) => !isException(finding))
     const lines = findings.map(({ path, line, what }) => `${path}:${line}: ${what}`)
     expect(lines).toStrictEqual([])
+  })
+
+  it('has a .env.example with every setting of the schema', async () => {
+    // Written anew by `npx vitest run test/tidy.test.ts -u`.
+    await expect(envExample()).toMatchFileSnapshot('../.env.example')
+  })
+
+  it('has files of a length that can be read at once', () => {
+    const lengths = repository
+      .filter(({ path }) => /^(?:src|jobs|gpu)\/.*\.ts$/.test(path))
+      .map(({ text }) => text.split('\n').length - 1)
+      .sort((one, other) => one - other)
+    const median = lengths[Math.floor(lengths.length / 2)] ?? 0
+    console.info(`${lengths.length} files, median ${median} lines, longest ${lengths.at(-1)}`)
+    expect(median).toBeLessThanOrEqual(250)
   })
 
   it('needs every exception that is listed', () => {

@@ -112,7 +112,8 @@ describe.concurrent('the only engine', () => {
     await startWarm(stack)
     // In the third session of them all: the first recording isn't at its end yet.
     const dies = { kind: 'engine_death', afterDeltas: 30, sessions: [3] } as const
-    stack.standin.setFaults([{ ...dies, ...death, downMs: 6_000 }])
+    // Long enough for a loaded machine to see it before it is back.
+    stack.standin.setFaults([{ ...dies, ...death, downMs: 20_000 }])
     const all = await recordings(3, firstSeed)
     // Together, so that none waits for room before it waits for the engine.
     const { jobIds, letGo } = await submitHeld(stack, all, { pace: 2 })

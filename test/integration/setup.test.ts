@@ -194,7 +194,9 @@ describe('the Node that is needed', () => {
   it.each([
     ['18.20.4', false],
     ['20.18.9', false],
-    ['20.19.0', true],
+    ['20.20.1', false],
+    ['20.20.2', true],
+    ['20.21.0', true],
     ['22.0.0', true],
     ['24.21.0', true],
   ])('%s: %j', async (version, enough) => {

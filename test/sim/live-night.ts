@@ -14,6 +14,8 @@ import { type NightEngine, type NightResult, type NightRun, runNight } from './n
 import { between, randomJobs } from './random-night.js'
 
 const HOUR_MS = 3_600_000
+/** In which live sessions come. */
+const SPAN_MS = 0.5 * HOUR_MS
 /** How often a speaker is heard. */
 const HEARD_EVERY_MS = 500
 /** A pause is heard after it has begun, and a leg can end only after that. */
@@ -49,7 +51,7 @@ export interface LiveNight {
 }
 
 /**
- * Recordings for an hour at the engine's capacity, and live sessions that come and go: one in each
+ * Recordings at the engine's capacity, and live sessions that come and go: one in each
  * seat of their share at a time. All of it by the seed.
  */
 export async function runLiveNight(seed: number): Promise<LiveNight> {
@@ -107,11 +109,11 @@ function seatsIn(plan: EnginePlan): number {
   return seats
 }
 
-/** One after the other for an hour; the next one comes when the leg of the last one is over. */
+/** One after the other; the next one comes when the leg of the last one is over. */
 function inSeat(random: Random, seat: number): LiveSession[] {
   const sessions: LiveSession[] = []
   let arrivalMs = 60_000 + random.uniform() * 300_000
-  while (arrivalMs < HOUR_MS) {
+  while (arrivalMs < SPAN_MS) {
     const frames = between(random, 50, 12_000)
     const cuts = new GrowingCuts({
       quietEveryFrames: 50,

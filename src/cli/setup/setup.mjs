@@ -17,7 +17,7 @@ import { installPackages, namesOf, pathOf } from './setup-packages.mjs'
 import { needsOf, unmetNeeds } from './setup-programs.mjs'
 
 const PURPOSES = ['build', 'start', 'test', 'samples']
-const NODE_MIN = [20, 19]
+const NODE_MIN = [20, 20, 2]
 
 /** The checkout that this file belongs to, whatever the current folder is. */
 export const PROJECT_DIR = resolve(
@@ -33,9 +33,10 @@ process.stderr.on('error', () => {})
  * @param {string} version as in `process.versions.node`
  */
 export function nodeProblem(version = process.versions.node) {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const isEnough = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])
-  if (isEnough) return null
+  const found = version.split('.').map(Number)
+  // The first part that differs decides.
+  const at = NODE_MIN.findIndex((least, index) => found[index] !== least)
+  if (at < 0 || (found[at] ?? 0) > (NODE_MIN[at] ?? 0)) return null
   const platform = `node-${process.platform}-${process.arch}`
   return (
     `Node ${NODE_MIN.join('.')} or newer is needed, this is ${version}. Install Node 24, or put one ` +
