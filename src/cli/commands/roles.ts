@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { RunCommand } from '../command-context.js'
 import { runRole } from './role.js'
 
-/** `worker` and `standin`: one role each, for many machines. */
+/** `worker` and `standin`: start one program alone, for installations on several machines. */
 export function addRoles(program: Command, run: RunCommand): void {
   program
     .command('worker')

@@ -5,34 +5,34 @@ import type { ChannelMode } from '../../media/index.js'
 import type { Pace } from '../../media/replay-schedule.js'
 import { parseSubmitOptions } from '../submit/submit-options.js'
 
-/** In the order in which they are compared: from the simplest to our own. */
+/** Policies in the order of comparison, from the simplest to our own. */
 export const POLICIES: readonly Policy[] = ['fixed', 'reserve', 'profile', 'elastic']
 const ENGINES_MAX = 256
 
-/** What a plan shall be made of. */
+/** The options of `plan`, parsed. */
 export interface PlanOptions {
-  /** A file of lengths; null: queue or source. */
+  /** A file of durations; null: plan the queue, or the sources named. */
   csv: string | null
-  /** Of recordings that aren't jobs yet. */
+  /** Applies to recordings that aren't jobs yet, as `pace` does. */
   channels: ChannelMode
   pace: Pace
-  /** Unix epoch; null: no deadline for the whole night. */
+  /** Deadline of the whole night in ms of the Unix epoch; null: none. */
   byMs: number | null
-  /** Null: as the settings say. */
+  /** Null: the policy of the settings. */
   policy: Policy | null
   compare: boolean
   ceiling: 'on' | 'off'
   gpu: string | null
   engines: number | null
-  /** Of one engine and hour; null: setting or profile. */
+  /** Price of one engine for one hour; null: from the setting or the GPU profile. */
   pricePerHour: number | null
   seed: number
-  /** Print every job. */
+  /** Whether to print every job instead of the first ones. */
   all: boolean
   json: boolean
 }
 
-/** The same as the user writes them. */
+/** The options of `plan`, as text from the command line. */
 export interface RawPlanOptions {
   csv?: string
   channels: string
@@ -49,7 +49,7 @@ export interface RawPlanOptions {
   json?: boolean
 }
 
-/** Adds them to a command. */
+/** Adds the options of `plan` to a command. */
 export function addPlanOptions(command: Command): Command {
   return command
     .option('--by <time>', 'whether all is done by 06:00, or an ISO date and time; else what would')
