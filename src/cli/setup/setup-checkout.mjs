@@ -60,7 +60,9 @@ export function buildPending(projectDir) {
 /** Compiles the sources into `dist`. @throws SetupError with the compiler's output, exit code 70 */
 export async function build(projectDir, env) {
   const stampPath = join(projectDir, STAMP)
-  const stamp = sourceStamp(projectDir) // read first: a file saved during the build counts as changed
+  // Read before the build: a file saved during it counts as changed, and is compiled next time.
+  const stamp = sourceStamp(projectDir)
+
   // Without its stamp `dist` may be incomplete: the compiler's cache is removed, or it would skip
   // files whose output is missing.
   if (!existsSync(stampPath)) rmSync(join(projectDir, 'dist/.tsbuildinfo'), { force: true })

@@ -13,7 +13,7 @@ const LINES_SHOWN_MAX = 25
  * @param {{ cwd: string, env: Record<string, string | undefined> }} options
  * @returns {Promise<void>}
  * @throws SetupError with the last lines of its output: 75 when it failed, 2 when it isn't
- * installed, 130 when a signal stopped it
+ *   installed, 130 when a signal stopped it
  */
 export function runToEnd(program, args, { cwd, env }) {
   return new Promise((resolve, reject) => {

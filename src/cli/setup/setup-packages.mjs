@@ -21,7 +21,8 @@ export async function installPackages(needs, { cwd, env, isRoot }) {
   const apt = (...args) =>
     runToEnd('apt-get', args, { cwd, env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } })
   const install = async () => {
-    const waitForLock = ['-o', 'DPkg::Lock::Timeout=120'] // seconds, while a fresh machine runs its own updates
+    // In seconds: a fresh machine may hold apt's lock for its own updates.
+    const waitForLock = ['-o', 'DPkg::Lock::Timeout=120']
     await apt(...waitForLock, 'update')
     await apt(...waitForLock, 'install', '-y', '--no-install-recommends', ...packages)
   }

@@ -45,7 +45,7 @@ const VOICES = { name: 'the voices', packages: ['flite'], programs: [['flite']] 
  * The system programs that a purpose needs, without those that the settings name elsewhere.
  * @param {'build' | 'start' | 'test' | 'samples'} purpose
  * @param {{ redisUrl: string | null, engines: string[],
- * media: { ffmpegPath: string, ffprobePath: string } } | null} settings null: nothing is named
+ *   media: { ffmpegPath: string, ffprobePath: string } } | null} settings null: nothing is named
  * @returns {Need[]}
  */
 export function needsOf(purpose, settings) {

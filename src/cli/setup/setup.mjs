@@ -3,7 +3,7 @@
  * programs. Plain JavaScript with Node's own modules, as it runs before anything is installed. When
  * nothing is missing it does nothing, in less than 1 s.
  *
- * node src/cli/setup/setup.mjs [build|start|test|samples]
+ *   node src/cli/setup/setup.mjs [build|start|test|samples]
  *
  * All its messages go to stderr: stdout belongs to the command that follows.
  */
@@ -49,7 +49,7 @@ export function nodeProblem(version = process.versions.node) {
  * Sets up for a purpose: `build` is packages and the build, the others add their programs.
  * @param {'build' | 'start' | 'test' | 'samples'} purpose
  * @param {{ projectDir?: string, env?: Record<string, string | undefined>, isRoot?: boolean,
- * configName?: string, say?: (text: string) => void }} options
+ *   configName?: string, say?: (text: string) => void }} options
  * @throws SetupError
  */
 export async function setUp(purpose, options = {}) {
