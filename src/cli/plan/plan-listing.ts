@@ -61,7 +61,8 @@ async function listLocal(
 
 async function localRecording(file: LocalFile, bytesMax: number): Promise<Unprobed> {
   const { name, path } = file
-  const about = await stat(path).catch(() => null) // an unreadable file fails in open(), with the reason
+  // A file that can't be read has no size here: it fails in open(), with the reason.
+  const about = await stat(path).catch(() => null)
   return {
     name,
     bytes: about?.size ?? 0,

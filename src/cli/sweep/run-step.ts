@@ -89,7 +89,8 @@ class RunningStep {
   constructor(ports: StepPorts, plan: StepPlan) {
     this.ports = ports
     this.plan = plan
-    setMaxListeners(0, this.stop.signal) // Node warns of a leak at 10 listeners; here every session is one
+    // Every session listens: without this Node would warn of a leak above 10 listeners.
+    setMaxListeners(0, this.stop.signal)
   }
 
   async run(signal: AbortSignal): Promise<StepEnding> {

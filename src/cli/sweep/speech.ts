@@ -80,7 +80,8 @@ async function listen(
   let bytes = 0
   using ear = tools.vad.openLane()
   const sink = async (pcm: Uint8Array) => {
-    const kept = Buffer.from(pcm.subarray(0, PCM_BYTES_MAX - bytes)) // a copy: the decoder reuses its buffer
+    // A copy, since the decoder reuses its buffer for the next samples.
+    const kept = Buffer.from(pcm.subarray(0, PCM_BYTES_MAX - bytes))
     if (kept.length === 0) return
     chunks.push(kept)
     bytes += kept.length
