@@ -72,7 +72,7 @@ function contextFinding(
   if (maxModelLen === null) {
     return {
       state: 'warning',
-      detail: `The engine at ${url} doesn't tell its max_model_len; it has to hold legs of legs.ceilingMs (${ceilingMs}).`,
+      detail: `The engine at ${url} doesn't tell its max_model_len; it must be enough for legs of legs.ceilingMs (${ceilingMs} ms).`,
     }
   }
   return judged(() => {

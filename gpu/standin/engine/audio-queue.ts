@@ -33,10 +33,10 @@ export class AudioQueue {
    * queued.
    */
   drainInto(generation: Generation): void {
-    let heard = 0
-    while (!generation.isEnded && heard < this.items.length) {
-      const item = this.items[heard]
-      heard += 1
+    let taken = 0
+    while (!generation.isEnded && taken < this.items.length) {
+      const item = this.items[taken]
+      taken += 1
       if (item instanceof Int16Array) {
         this.pcmBytes -= item.length * SAMPLE_BYTES
         generation.feed(item)
@@ -44,7 +44,7 @@ export class AudioQueue {
         generation.end()
       }
     }
-    this.items.splice(0, heard)
+    this.items.splice(0, taken)
   }
 
   clear(): void {

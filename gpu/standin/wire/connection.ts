@@ -171,7 +171,7 @@ export class Connection implements EngineSession {
     const fault = this.faults.onAppend(samples.length * SAMPLE_BYTES)
     if (fault === 'invalid_audio') this.refuse('Invalid audio data', fault)
     else if (fault || !this.queue.push(samples)) this.refuse('Audio buffer is full', 'buffer_full')
-    else this.hear()
+    else this.takeQueued()
   }
 
   private commit(final: boolean): void {
@@ -189,10 +189,10 @@ export class Connection implements EngineSession {
         onProgress: () => this.wake(),
       })
     }
-    this.hear()
+    this.takeQueued()
   }
 
-  private hear(): void {
+  private takeQueued(): void {
     if (!this.current) return
     this.queue.drainInto(this.current)
     this.wake()

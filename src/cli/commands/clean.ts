@@ -27,9 +27,7 @@ interface CleanFlags {
 export function addClean(program: Command, run: RunCommand): void {
   program
     .command('clean')
-    .description(
-      'remove what jobs and workers that are gone have left; never a recording or result',
-    )
+    .description('remove what dead jobs and workers have left; never a recording or result')
     .option('--dry-run', 'only show what would be removed')
     .option('--limit <n>', 'objects to remove at most (setting housekeeping.removalsMax)')
     .option('--json', 'print one JSON document')

@@ -34,7 +34,7 @@ type Outcome = Omit<Finding, 'what'>
 export function addDoctor(program: Command, run: RunCommand): void {
   program
     .command('doctor')
-    .description('what is installed, reachable and wrong, each with the line that mends it')
+    .description('what is installed, reachable and wrong, and how to correct it')
     .option('--json', 'print one JSON document')
     .action((options: { json?: boolean }) =>
       run((context) => doctor(context, options.json === true)),

@@ -41,7 +41,7 @@ export function addJobs(program: Command, run: RunCommand): void {
     .action((id: string) => run((context) => cancel(context, id)))
   jobs
     .command('retry [id]')
-    .description('start a failed or canceled job again, from where it was')
+    .description('start a failed or canceled job again, from its last checkpoint')
     .option('--failed', 'every job that an engine, storage or a worker failed')
     .action((id: string | undefined, options: { failed?: boolean }) =>
       run((context) => retry(context, id, options.failed === true)),

@@ -6,7 +6,7 @@ import { runRole } from './role.js'
 export function addRoles(program: Command, run: RunCommand): void {
   program
     .command('worker')
-    .description('work off jobs: analyse recordings, replay them, write transcripts')
+    .description('process jobs: analyse recordings, replay them, write transcripts')
     .action(() => run((context) => runRole(context, 'jobs/worker', [])))
   program
     .command('standin')

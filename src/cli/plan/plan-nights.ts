@@ -86,9 +86,9 @@ export class PlanNights {
   }
 
   private audioMs({ jobs }: NightForecast): number {
-    const carried = new Set(jobs.map(({ jobId }) => jobId))
+    const planned = new Set(jobs.map(({ jobId }) => jobId))
     return this.basis.recordings
-      .filter(({ id }) => carried.has(id))
+      .filter(({ id }) => planned.has(id))
       .reduce((sum, { durationMs, doneMs }) => sum + Math.max(0, durationMs - doneMs), 0)
   }
 

@@ -52,17 +52,23 @@ export interface RawPlanOptions {
 /** Adds the options of `plan` to a command. */
 export function addPlanOptions(command: Command): Command {
   return command
-    .option('--by <time>', 'whether all is done by 06:00, or an ISO date and time; else what would')
-    .option('--csv <file>', 'lengths from a file: name,duration (seconds or h:mm:ss)[,priority,by]')
+    .option(
+      '--by <time>',
+      'whether all is done by 06:00, or an ISO date and time; else what would help',
+    )
+    .option(
+      '--csv <file>',
+      'durations from a file: name,duration (seconds or h:mm:ss)[,priority,by]',
+    )
     .option('--policy <name>', `${POLICIES.join(', ')}, instead of the setting`)
     .option('--compare-policies', 'all policies side by side')
-    .option('--gpu <profile>', 'plan for engines on such GPUs: l4, l40s, h100-80, h200')
-    .option('--engines <n>', 'for so many of them')
-    .option('--price <number>', 'of one engine for an hour, instead of the setting')
-    .option('--channels <mix|split>', 'of recordings that are no jobs yet', 'mix')
-    .option('--pace <number|max>', 'of recordings that are no jobs yet, times real time', '1')
+    .option('--gpu <profile>', 'plan for engines on this GPU: l4, l40s, h100-80, h200')
+    .option('--engines <n>', 'number of engines to plan for')
+    .option('--price <number>', 'price of one engine for an hour, instead of the setting')
+    .option('--channels <mix|split>', 'for recordings that are no jobs yet', 'mix')
+    .option('--pace <number|max>', 'for recordings that are no jobs yet, times real time', '1')
     .option('--ceiling <on|off>', 'off: no recording is ever cut, for comparison', 'on')
-    .option('--seed <number>', 'of pauses that are not known', '1')
+    .option('--seed <number>', 'seed for pauses that are not known', '1')
     .option('--all', 'every recording, not only the first ones')
     .option('--json', 'print one JSON document')
 }

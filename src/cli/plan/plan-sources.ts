@@ -89,7 +89,10 @@ async function fromQueue(
   )
   const lengths = new Map(unknown.map(({ recording }, index) => [recording.id, found[index]]))
   const recordings = jobs.flatMap((job) => {
-    return heard(job) ?? withLength(job.recording, lengths.get(job.recording.id), job.isSplit)
+    return (
+      analysedRecording(job) ??
+      withLength(job.recording, lengths.get(job.recording.id), job.isSplit)
+    )
   })
   const about = told(
     found,
@@ -99,7 +102,7 @@ async function fromQueue(
 }
 
 /** The recording of a job whose analysis is done; null before that. */
-function heard({ recording, analysis }: OpenJob): PlanRecording | null {
+function analysedRecording({ recording, analysis }: OpenJob): PlanRecording | null {
   if (analysis === null) return null
   const lanes = analysis.lanes.map(({ pauses_ms }) => ({ pausesMs: [...pauses_ms] }))
   return { ...recording, durationMs: analysis.duration_ms, lengthFrom: 'decoded', lanes }

@@ -47,13 +47,13 @@ export interface RawSweepOptions {
 export function addSweepOptions(command: Command): Command {
   return command
     .option('--sessions <list>', 'sessions at a time, a step each', '8,32,64,100')
-    .option('--seconds <number>', 'how long each step feeds its sessions', '60')
+    .option('--seconds <number>', 'how long each step sends audio to its sessions', '60')
     .option('--engine <url>', 'realtime address, instead of the setting engines')
     .option('--out <folder>', 'write the report there instead of into storage')
     .option('--pace <number>', 'times real time', '1')
     .option('--sla-ms <number>', 'p99 of delta lag that a step must keep', '2000')
     .option('--audio <source>', 'a file or s3://bucket/key, looped, instead of a sample’s speech')
-    .option('--seed <number>', 'of the times at which sessions start', '1')
+    .option('--seed <number>', 'seed for the times at which sessions start', '1')
     .option('--admit', 'admit sessions as the workers do (needs their Redis)')
     .option('--all', 'go on after a step that fails')
     .option('--yes', 'do not ask before the engine is overfilled')

@@ -109,7 +109,7 @@ class RunningStep {
         startMs: startMs + random.uniform() * STAGGER_MS,
         startFrame: Math.floor((random.uniform() * speech.durationMs) / STEP_MS),
       }))
-      await Promise.all(sessions.map((session) => this.carry(session)))
+      await Promise.all(sessions.map((session) => this.runSession(session)))
     } finally {
       signal.removeEventListener('abort', onAbort)
       besides.abort(new StopRequested('canceled', 'The step is over.'))
@@ -133,7 +133,7 @@ class RunningStep {
   }
 
   /** Runs one session and records how it ended. Never rejects. */
-  private async carry(session: PlannedSession): Promise<void> {
+  private async runSession(session: PlannedSession): Promise<void> {
     const { ports, watch } = this
     const { signal } = this.stop
     const { index } = session

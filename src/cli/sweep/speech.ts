@@ -78,18 +78,18 @@ async function listen(
   const lanes = new PcmLanes(1)
   const chunks: Uint8Array[] = []
   let bytes = 0
-  using ear = tools.vad.openLane()
+  using vadLane = tools.vad.openLane()
   const sink = async (pcm: Uint8Array) => {
     // A copy, since the decoder reuses its buffer for the next samples.
     const kept = Buffer.from(pcm.subarray(0, PCM_BYTES_MAX - bytes))
     if (kept.length === 0) return
     chunks.push(kept)
     bytes += kept.length
-    for (const samples of lanes.push(kept)) await ear.push(samples, { signal })
+    for (const samples of lanes.push(kept)) await vadLane.push(samples, { signal })
   }
   const request = { tools, channels: 'mix' as const, limits: settings.media, flacPath: null }
   await decodeRecording(source, { ...request, sinkFor: () => sink }, { signal })
-  return { pcm: Buffer.concat(chunks), mask: await ear.finish({ signal }) }
+  return { pcm: Buffer.concat(chunks), mask: await vadLane.finish({ signal }) }
 }
 
 function speechOf(name: string, pcm: Buffer, speechShare: number): Speech {

@@ -72,8 +72,8 @@ export function joinTexts(
   const { before, after } = texts
   const first = countWhile(before, (group) => lastMs(group, stepMs) < overlapMs[0] - TWIN_MS)
   const until = countWhile(after, (group) => group.endMs <= overlapMs[1] + TWIN_MS)
-  const ending = heard(before, [first, before.length], stepMs)
-  const beginning = heard(after, [0, until], stepMs)
+  const ending = overlapText(before, [first, before.length], stepMs)
+  const beginning = overlapText(after, [0, until], stepMs)
   const { atMs, earlierKept, laterDropped } = legBoundary(ending, beginning, overlapMs)
   return {
     atMs,
@@ -112,7 +112,7 @@ function countWhile(groups: readonly WordGroup[], holds: (group: WordGroup) => b
 }
 
 /** Units and times of the groups `[from, until)` of a leg. */
-function heard(
+function overlapText(
   groups: readonly WordGroup[],
   [from, until]: readonly [number, number],
   stepMs: number,

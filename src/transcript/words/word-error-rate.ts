@@ -28,11 +28,11 @@ export function comparableWords(text: string): string[] {
  */
 export function wordErrorRate(reference: string, transcript: string): WordErrorRate {
   const wanted = comparableWords(reference)
-  const heard = comparableWords(transcript)
-  const { edits, insertions } = fewestEdits(wanted, heard)
+  const transcribed = comparableWords(transcript)
+  const { edits, insertions } = fewestEdits(wanted, transcribed)
   // Insertions add a word, deletions remove one, substitutions do neither: so the two lengths and
   // the insertions give the deletions.
-  const deletions = insertions - (heard.length - wanted.length)
+  const deletions = insertions - (transcribed.length - wanted.length)
   const substitutions = edits - insertions - deletions
   const words = wanted.length
   const rate = words === 0 ? Math.min(edits, 1) : edits / words
@@ -46,12 +46,12 @@ export function wordErrorRate(reference: string, transcript: string): WordErrorR
  */
 function fewestEdits(
   wanted: readonly string[],
-  heard: readonly string[],
+  transcribed: readonly string[],
 ): { edits: number; insertions: number } {
   const numbers = new Map<string, number>()
   const wantedNumbers = wanted.map((word) => numberOf(word, numbers))
-  const heardNumbers = Int32Array.from(heard, (word) => numberOf(word, numbers))
-  const edits = Int32Array.from({ length: heard.length + 1 }, (_, column) => column)
+  const transcribedNumbers = Int32Array.from(transcribed, (word) => numberOf(word, numbers))
+  const edits = Int32Array.from({ length: transcribed.length + 1 }, (_, column) => column)
   const insertions = edits.slice()
   for (const [index, wantedNumber] of wantedNumbers.entries()) {
     let diagonalEdits = index
@@ -59,10 +59,10 @@ function fewestEdits(
     let leftEdits = index + 1
     let leftInsertions = 0
     edits[0] = leftEdits
-    for (let column = 1; column <= heard.length; column += 1) {
+    for (let column = 1; column <= transcribed.length; column += 1) {
       const aboveEdits = edits[column] as number
       const aboveInsertions = insertions[column] as number
-      const replaced = diagonalEdits + (heardNumbers[column - 1] === wantedNumber ? 0 : 1)
+      const replaced = diagonalEdits + (transcribedNumbers[column - 1] === wantedNumber ? 0 : 1)
       if (replaced <= aboveEdits + 1 && replaced <= leftEdits + 1) {
         leftEdits = replaced
         leftInsertions = diagonalInsertions
@@ -80,8 +80,8 @@ function fewestEdits(
     }
   }
   return {
-    edits: edits[heard.length] as number,
-    insertions: insertions[heard.length] as number,
+    edits: edits[transcribed.length] as number,
+    insertions: insertions[transcribed.length] as number,
   }
 }
 
