@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../kernel/clock.js'
 import { type Random, systemRandom } from '../kernel/random.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
-/** What every command receives. */
+/** Settings, clock, terminal and stop signals, which every command receives. */
 export interface CommandContext {
   settings: Settings
   /** By dotted path: the source of each setting's value. */

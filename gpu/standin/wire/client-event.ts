@@ -56,7 +56,7 @@ export function parseUnheard(frame: string): ClientEvent {
   const last = frame.length - APPEND_END.length - 1
   const padding = frame[last] !== '=' ? 0 : frame[last - 1] !== '=' ? 1 : 2
   const samples = ((letters / 4) * 3 - padding) / SAMPLE_BYTES
-  // A frame that isn't well-formed gets the usual answer.
+  // Any other frame goes to the full parser: its error must be the one that vLLM sends.
   if (samples <= 0 || !Number.isInteger(samples)) return parseClientEvent(frame)
   return { kind: 'append', samples: silence(samples) }
 }

@@ -24,7 +24,7 @@ export interface RunningChild extends AsyncDisposable {
   abort(): void
 }
 
-/** What to start. */
+/** The program that `startChild` starts, and how its readiness is told. */
 export interface ChildOptions {
   /** Name used in sentences: `worker`. */
   name: string
