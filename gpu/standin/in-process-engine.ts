@@ -23,40 +23,40 @@ import { Connection } from './wire/connection.js'
 import { metricsText } from './wire/metrics-text.js'
 import type { Wire } from './wire/wire.js'
 
-/** What a stand-in without sockets is made of. */
+/** Options of a stand-in without sockets. */
 export interface InProcessOptions extends ResourceOptions {
-  /** Moves everything: steps, faults. A step clock makes hours pass in seconds. */
+  /** Times all steps and faults. With a step clock hours pass in seconds. */
   clock: Clock
   random: Random
-  /** The caller starts and closes it. */
+  /** Started and closed by the caller. */
   recognizer: RecognizerFactory
   modelId?: string
   maxModelLen?: number
   maxNumSeqs?: number
   faults?: readonly Fault[]
-  /** Stronger than what `ResourceOptions` finds in `config/`. */
+  /** Overrides what `ResourceOptions` finds in `config/`. */
   resources?: Partial<Pick<StandinSettings, 'kv' | 'kvBlocksUsable' | 'stepModel'>>
 }
 
-/** A stand-in engine in the process of its clients: the same engine and protocol, no sockets. */
+/** A stand-in engine in its clients' process: the same engine and protocol, without sockets. */
 export interface InProcessEngine extends TransportOpener {
   readonly stats: EngineStats
-  /** Whether it can be connected to. */
+  /** True while it accepts connections. */
   readonly isUp: boolean
-  /** What `/metrics` would say. */
+  /** The text that `/metrics` would return. */
   metrics(): string
-  /** Replaces the faults; connections that exist keep theirs. */
+  /** Replaces the faults; existing connections keep theirs. */
   setFaults(faults: readonly Fault[]): void
   /** Kills the engine process, as the fault `engine_death` does. */
   kill(death?: Partial<EngineDeath>): void
-  /** 1012 to every connection; nothing can be opened any more. */
+  /** Closes every connection with 1012; nothing can be opened any more. */
   close(): void
 }
 
 /**
- * A stand-in that opens transports to itself, for `sessionRunner`: real session code on a clock of
- * the caller's. Everything happens in microtasks and at times of the clock; it sets no timer of its
- * own. With the metronome as recognizer audio isn't decoded, only counted.
+ * A stand-in that opens transports to itself, for `sessionRunner`: the real session code on a clock
+ * of the caller's. Everything happens in microtasks and at times of that clock; it sets no timer of
+ * its own. With the metronome as recognizer audio isn't decoded, only counted.
  * @throws ConfigError as `engineResources`
  */
 export function inProcessEngine(options: InProcessOptions): InProcessEngine {
@@ -115,12 +115,12 @@ function unavailable(sentence: string): UpstreamError {
   return new UpstreamError('engine_unavailable', sentence, { effect: 'none' })
 }
 
-/** Events that wait for the client before its session waits for it. */
+/** Unread events at which a session waits for its client. */
 const EVENTS_MAX = 1024
-/** The close frame of a client that leaves. */
+/** Close code of a client that disconnects in order. */
 const NORMAL_CLOSE = 1000
 
-/** One connection: its two ends, with nothing between them. */
+/** One connection: both of its ends, without a network between them. */
 class Link {
   private connection: Connection | null = null
   private isOpen = true
@@ -151,7 +151,7 @@ class Link {
     }
   }
 
-  /** The client's end, of a connection that was made at the other. */
+  /** The client's end of a connection that the engine has made. */
   transport(connection: Connection): Transport {
     this.connection = connection
     return {

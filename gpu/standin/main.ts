@@ -10,7 +10,9 @@ import type { RecognizerFactory } from './recognizers/recognizer.js'
 import { createTonesFactory } from './recognizers/tones-recognizer.js'
 import { type Standin, startStandin } from './server.js'
 
-/** The stand-in as a process: one JSON line on stdout once it listens, and nothing after it. */
+/**
+ * The stand-in as a process: prints one JSON line on stdout once it listens, and nothing after it.
+ */
 
 interface Flags {
   port: number
@@ -38,7 +40,7 @@ function parseFlags(argv: readonly string[]): Flags {
     .description('Speaks vLLM Realtime without a GPU. A test double: what comes from it says so.')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', integer(0, 65_535), 8000)
     .addOption(
-      new Option('--recognizer <name>', 'pocketsphinx hears speech, tones hears test fixtures')
+      new Option('--recognizer <name>', 'pocketsphinx recognizes speech, tones reads test fixtures')
         .choices(Object.keys(RECOGNIZERS))
         .default('pocketsphinx'),
     )
@@ -55,15 +57,15 @@ function parseFlags(argv: readonly string[]): Flags {
       integer(1),
       DEFAULT_MAX_NUM_SEQS,
     )
-    .option('--gpu <name>', 'steps take time as on this GPU, which has so many KV blocks: l40s, …')
-    .option('--blocks <number>', 'KV blocks, one of them unusable; endless without', integer(2))
-    .option('--block-size <tokens>', 'tokens of a KV block; 16, as on GPUs, without', integer(1))
+    .option('--gpu <name>', 'step times and number of KV blocks as on this GPU: l40s, …')
+    .option('--blocks <number>', 'KV blocks, one of them unusable; default: unlimited', integer(2))
+    .option('--block-size <tokens>', 'tokens of a KV block; default: 16, as on GPUs', integer(1))
     .option('--vllm <version>', 'version of vLLM that it imitates', DEFAULT_VERSION)
-    .option('--time-scale <factor>', 'steps and waits pass so many times as fast', factor, 1)
-    .option('--key <key>', 'bearer key of everything under /v1')
+    .option('--time-scale <factor>', 'factor by which steps and waits pass faster', factor, 1)
+    .option('--key <key>', 'bearer key for everything under /v1')
     .option(
       '--fault <kind:key=value,…>',
-      'something that goes wrong, see README.md; repeatable',
+      'a fault to apply, see README.md; repeatable',
       (text, faults: Fault[]) => [...faults, parseFault(text)],
       [],
     )
@@ -117,7 +119,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   process.stdout.write(`${JSON.stringify(listening)}\n`)
   if ((await standin.ended) === 'closed') return 0
-  process.stderr.write('The stand-in engine died, as its faults told it to.\n')
+  process.stderr.write('The stand-in engine died by one of its faults.\n')
   await standin.close()
   return 1
 }
@@ -125,7 +127,7 @@ async function main(argv: readonly string[]): Promise<number> {
 function closeWhenTold(standin: Standin, withStdin: boolean): void {
   let told = false
   const tell = () => {
-    // Who tells it twice doesn't want to wait for clients.
+    // A second signal ends the process at once, without waiting for clients to close.
     if (told) process.exit(130)
     told = true
     void standin.close()
@@ -138,7 +140,7 @@ function closeWhenTold(standin: Standin, withStdin: boolean): void {
   process.stdin.resume()
 }
 
-/** Exit code of a start that failed: 2 when the operator must change something, 70 for a bug. */
+/** Exit code of a failed start: 2 when the operator must change something, 70 for a bug. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0
@@ -149,8 +151,8 @@ function exitCodeOf(error: unknown): number {
   return error instanceof ConfigError ? 2 : 70
 }
 
-// It serves its clients, whether or not anybody reads what it says.
+// Errors of a closed stdout or stderr are ignored: the stand-in serves its clients all the same.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2)).catch(exitCodeOf)
-// Nothing is left to wait for; an open stdin alone would keep the process.
+// Ends the process even if stdin is still open, which alone would keep it alive.
 process.exit()

@@ -25,20 +25,20 @@ import { answerRequest, isAuthorized, pathOf, STANDIN_HEADERS } from './wire/htt
 import { Keepalive } from './wire/keepalive.js'
 import { SocketWire } from './wire/socket-wire.js'
 
-/** How a stand-in is started. */
+/** Options of a stand-in. */
 export interface StandinOptions extends ResourceOptions {
-  /** Started by the stand-in, and closed with it. */
+  /** Started and closed by the stand-in. */
   recognizer: RecognizerFactory
-  /** On 127.0.0.1; 0 (default) takes a free one. */
+  /** Port on 127.0.0.1; 0 (default) takes a free one. */
   port?: number
-  /** Bearer key of everything under `/v1`; null (default) asks for none. */
+  /** Bearer key for everything under `/v1`; null (default): no key is needed. */
   key?: string | null
   modelId?: string
-  /** Tokens of a session, 39 of prompt included. */
+  /** Tokens of a session, including 39 of prompt. */
   maxModelLen?: number
-  /** Utterances that generate at a time; more wait silently. */
+  /** Utterances that generate at a time; more wait without an answer. */
   maxNumSeqs?: number
-  /** So many times as fast as true time pass steps and the waits of faults; 1 by default. */
+  /** Factor by which steps and waits of faults pass faster than real time; 1 by default. */
   timeScale?: number
   faults?: readonly Fault[]
 }
@@ -48,22 +48,24 @@ export interface Standin {
   readonly port: number
   /** `ws://127.0.0.1:<port>/v1/realtime` */
   readonly url: string
-  /** Of the engine process that is imitated at the moment; a new one starts at 0. */
+  /** Counts of the current engine process; a new process starts at 0. */
   readonly stats: EngineStats
-  /** `died` when a fault ended it for good, `closed` after `close`. */
+  /** Resolves with `died` when a fault ended it for good, with `closed` after `close`. */
   readonly ended: Promise<'died' | 'closed'>
-  /** Replaces the faults; connections that exist keep theirs. */
+  /** Replaces the faults; existing connections keep theirs. */
   setFaults(faults: readonly Fault[]): void
   /** Kills the engine process now, as the fault `engine_death` does. */
   kill(death?: Partial<EngineDeath>): void
-  /** As SIGTERM does: 1012 to every connection. Resolves when the port is free; idempotent. */
+  /**
+   * Closes every connection with 1012, as SIGTERM does. Resolves when the port is free; idempotent.
+   */
   close(): Promise<void>
 }
 
 /**
  * Starts a stand-in engine on 127.0.0.1.
- * @throws ConfigError when the port is taken, the recognizer lacks a program, or the resources are
- *   not to be had (see `engineResources`)
+ * @throws ConfigError when the port is taken, the recognizer lacks a program, or the resources
+ * can't be provided (see `engineResources`)
  */
 export async function startStandin(options: StandinOptions): Promise<Standin> {
   const server = new StandinServer(options)
@@ -79,10 +81,10 @@ export async function startStandin(options: StandinOptions): Promise<Standin> {
 
 const REALTIME_PATH = '/v1/realtime'
 const FRAME_BYTES_MAX = 16 * 1024 * 1024
-/** How long a client may take to answer a close frame before its connection is cut, ms. */
+/** How long, in ms, a client may take to answer a close frame before its connection is cut. */
 const CLOSE_MS_MAX = 1000
 
-/** A socket that names the reason as vLLM's server does when a frame is too large. */
+/** A socket that gives the reason in vLLM's words when a frame is too large. */
 class ServerSocket extends WebSocket {
   override close(code?: number, reason?: string | Buffer): void {
     const tooLarge = code === 1009 && reason === undefined
@@ -124,7 +126,8 @@ class StandinServer implements Standin {
     }
     this.life = new EngineLife(settings, options.faults ?? [], {
       down: () => this.stopListening(),
-      // Somebody else took the port meanwhile: as with a real server, it stays down.
+      // The port may be taken by another process meanwhile: the stand-in then stays down, as a real
+      // server would.
       up: () => void this.listen(this.boundPort).catch(() => this.resolveEnded('died')),
       over: () => this.resolveEnded('died'),
     })
@@ -176,7 +179,7 @@ class StandinServer implements Standin {
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => {}) // a client that goes away while it is refused
+    socket.on('error', () => {}) // the client may disconnect while it is refused
     if (!isAuthorized(request, this.key)) {
       refuseUpgrade(socket, 401, '{"error":"Unauthorized"}')
     } else if (pathOf(request) !== REALTIME_PATH) {
@@ -213,7 +216,8 @@ class StandinServer implements Standin {
       for (const client of this.sockets.clients) client.terminate()
       http?.closeAllConnections()
     }, CLOSE_MS_MAX)
-    // Its callback comes once every connection is over, those of a server that is down included.
+    // The callback of `close` comes once every connection has ended, also on a server that is down
+    // already.
     await new Promise<void>((resolve) => (http ? http.close(() => resolve()) : resolve()))
     clearTimeout(cut)
     await this.recognizer.close()

@@ -49,22 +49,26 @@ function jobMetrics(registry: MetricRegistry) {
     ),
     attemptsEnded: counter(
       'attempts_ended_total',
-      'Tries of a stage that ended, by outcome and error code.',
+      'Attempts at a stage that ended, by outcome and error code.',
       ...['stage', 'outcome', 'code'],
     ),
-    attemptsRunning: gauge('attempts_running', 'Tries that this worker runs.', 'stage'),
-    bugs: counter('bugs_total', 'Errors that are nobody else’s: the worker drains after one.'),
+    attemptsRunning: gauge('attempts_running', 'Attempts running in this worker.', 'stage'),
+    bugs: counter('bugs_total', 'Errors by a bug in Nightscribe: the worker drains after one.'),
     queueJobs: gauge('queue_jobs', 'Jobs in the queue, of all workers.', 'stage', 'state'),
-    waitingJobs: gauge('waiting_jobs', 'Jobs in line for room, of all workers.', 'reason'),
-    reconciled: counter('jobs_reconciled_total', 'Jobs that the queue had lost.'),
+    waitingJobs: gauge('waiting_jobs', 'Jobs waiting for room, of all workers.', 'reason'),
+    reconciled: counter('jobs_reconciled_total', 'Jobs lost by Redis and found again in storage.'),
   }
 }
 
 function sessionMetrics(registry: MetricRegistry) {
   const { counter, gauge } = declaring(registry)
   return {
-    sessionsRunning: gauge('sessions_running', 'Sessions of this worker.', 'engine'),
-    sessionsOpened: counter('sessions_opened_total', 'Sessions that were asked for.', 'engine'),
+    sessionsRunning: gauge('sessions_running', 'Open sessions of this worker.', 'engine'),
+    sessionsOpened: counter(
+      'sessions_opened_total',
+      'Sessions that this worker began to open.',
+      'engine',
+    ),
     sessionsEnded: counter(
       'sessions_ended_total',
       'Sessions that ended: done, failed (with the code) or stopped.',
@@ -72,20 +76,20 @@ function sessionMetrics(registry: MetricRegistry) {
     ),
     legs: counter('legs_total', 'Legs that are complete.'),
     rotations: counter('rotations_total', 'Legs that were followed by the next of their lane.'),
-    reconnects: counter('reconnects_total', 'Sessions that failed and were carried again.'),
+    reconnects: counter('reconnects_total', 'Failed sessions whose audio was replayed.'),
     redone: counter('audio_redone_seconds_total', 'Audio that had to be sent a second time.'),
     audioSent: counter('audio_sent_seconds_total', 'Audio that was sent.', 'engine'),
     framesSent: counter('frames_sent_total', 'Frames of 80 ms that were sent.', 'engine'),
     deltas: counter('deltas_total', 'Steps that engines answered.', 'engine'),
-    held: counter('held_seconds_total', 'Time senders stood still for an engine behind.', 'engine'),
+    held: counter('held_seconds_total', 'Time senders waited for a lagging engine.', 'engine'),
     slip: registry.histogram({
       name: 'nightscribe_frame_slip_seconds',
-      help: 'How long after it was due each frame left.',
+      help: 'How long after it was due each frame was sent.',
       bounds: SLIP_SECONDS,
     }),
     lag: registry.histogram({
       name: 'nightscribe_delta_lag_seconds',
-      help: 'How far behind the audio sent each delta was.',
+      help: 'How far each delta was behind the audio sent.',
       labels: ['engine'],
       bounds: LAG_SECONDS,
     }),
@@ -112,38 +116,48 @@ function engineMetrics(registry: MetricRegistry) {
     engineChanges: counter('engine_health_changes_total', 'Changes of health.', 'engine', 'state'),
     lanes: perEngine('engine_lanes', 'Lanes in the ledger, of all workers.'),
     lanesMax: perEngine('engine_lanes_max', 'Lanes that the limits allow, knee included.'),
-    kvCapacity: perEngine('kv_blocks_capacity', 'KV blocks that are given out.'),
-    kvPredicted: perEngine('kv_blocks_predicted', 'KV blocks that our sessions hold by the law.'),
-    kvMeasured: perEngine('kv_blocks_measured', 'KV blocks that the engine says are held.'),
-    kvError: perEngine('kv_blocks_error', 'Measured less predicted.'),
-    kvCorrection: perEngine('kv_blocks_correction', 'Blocks kept back for what the law is short.'),
-    hung: perEngine('engine_silent_seconds', 'Since when an engine with frames due is silent.'),
-    freed: counter('deadlocks_freed_total', 'Sessions closed so that others go on.', 'engine'),
-    reclaimed: counter('workers_reclaimed_total', 'Dead workers whose leases were taken back.'),
+    kvCapacity: perEngine('kv_blocks_capacity', 'KV blocks that sessions may use.'),
+    kvPredicted: perEngine('kv_blocks_predicted', 'KV blocks that our sessions should hold.'),
+    kvMeasured: perEngine('kv_blocks_measured', 'KV blocks in use by the engine’s gauge.'),
+    kvError: perEngine('kv_blocks_error', 'Measured less predicted KV blocks.'),
+    kvCorrection: perEngine(
+      'kv_blocks_correction',
+      'KV blocks kept back for the error of the prediction.',
+    ),
+    hung: perEngine('engine_silent_seconds', 'Silence of an engine that owes deltas.'),
+    freed: counter('deadlocks_freed_total', 'Sessions evicted to end a deadlock.', 'engine'),
+    reclaimed: counter('workers_reclaimed_total', 'Dead workers whose leases were reclaimed.'),
   }
 }
 
 function durabilityMetrics(registry: MetricRegistry) {
   const { counter, gauge } = declaring(registry)
   return {
-    checkpoints: counter('checkpoints_written_total', 'Checkpoints in storage.'),
-    checkpointBytes: counter('checkpoint_bytes_total', 'Their size.'),
-    checkpointsFailed: counter('checkpoints_failed_total', 'Those that could not be written.'),
+    checkpoints: counter('checkpoints_written_total', 'Checkpoints written to storage.'),
+    checkpointBytes: counter('checkpoint_bytes_total', 'Bytes of checkpoints written.'),
+    checkpointsFailed: counter(
+      'checkpoints_failed_total',
+      'Checkpoints that could not be written.',
+    ),
     checkpointAge: gauge(
       'checkpoint_age_seconds',
-      'Of the running transcriptions, the longest time since one was made safe.',
+      'Longest time since a running transcription began or wrote a checkpoint.',
     ),
     resumed: counter('attempts_resumed_total', 'Attempts that went on from a checkpoint.'),
-    holesFound: counter('holes_found_total', 'Stretches of speech without text.'),
-    holesRepaired: counter('holes_repaired_total', 'Those that were carried again, with success.'),
-    holesAudio: counter('holes_found_seconds_total', 'Speech in them.'),
+    holesFound: counter('holes_found_total', 'Holes found: speech without text.'),
+    holesRepaired: counter('holes_repaired_total', 'Holes that a rerun gave text.'),
+    holesAudio: counter('holes_found_seconds_total', 'Speech in the holes found.'),
     storageRequests: counter(
       'storage_requests_total',
       'Requests to storage; code is none where they succeeded.',
       ...['action', 'code'],
     ),
     storageRetries: counter('storage_retries_total', 'Requests that the S3 client sent again.'),
-    redisErrors: counter('redis_errors_total', 'Trouble of the connection or the queue.', 'part'),
+    redisErrors: counter(
+      'redis_errors_total',
+      'Errors of the Redis connection or the queue.',
+      'part',
+    ),
   }
 }
 
@@ -151,12 +165,20 @@ function houseMetrics(registry: MetricRegistry) {
   const { counter, gauge } = declaring(registry)
   return {
     cleaned: counter('leftovers_removed_total', 'Objects, files and entries removed.', 'kind'),
-    cleanedBytes: counter('leftovers_removed_bytes_total', 'Their size.', 'kind'),
-    cleanFailed: counter('leftovers_failed_total', 'Those that could not be removed.'),
-    cleanedAt: gauge('leftovers_looked_at_seconds', 'When this worker last looked (Unix time).'),
-    unread: counter('scrape_failures_total', 'Pages of metrics that lack what Redis tells.'),
-    build: gauge('build_info', 'Always 1; which release this is.', 'version', 'node'),
-    memory: gauge('resident_memory_bytes', 'Memory of the process.'),
+    cleanedBytes: counter('leftovers_removed_bytes_total', 'Bytes removed.', 'kind'),
+    cleanFailed: counter('leftovers_failed_total', 'Leftovers that could not be removed.'),
+    cleanedAt: gauge(
+      'leftovers_looked_at_seconds',
+      'When this worker last looked for leftovers (Unix time).',
+    ),
+    unread: counter('scrape_failures_total', 'Metric pages without the figures from Redis.'),
+    build: gauge(
+      'build_info',
+      'Always 1; the labels name release and Node version.',
+      'version',
+      'node',
+    ),
+    memory: gauge('resident_memory_bytes', 'Resident memory of the process.'),
     startedAt: gauge('start_time_seconds', 'When the worker started (Unix time).'),
   }
 }

@@ -9,18 +9,25 @@ import { abortedWithin, orAbort } from '../kernel/abort.js'
 import { sleepFor, systemClock } from '../kernel/clock.js'
 import { ConfigError, UpstreamError } from '../kernel/errors.js'
 
-/** Longest path of a unix socket on Linux, less the final NUL. */
+/** Longest path of a unix socket on Linux in bytes, without the final NUL. */
 const SOCKET_PATH_BYTES_MAX = 107
-/** Time that Redis has to write its data down before it is killed. */
+/** How long, in ms, Redis may take to write its data down before it is killed. */
 const KILL_AFTER_MS = 10_000
 
-/** How often it is looked whether a leftover server has gone. */
+/** How often, in ms, to look whether the Redis of a killed run has ended. */
 const LEFTOVER_POLL_MS = 50
 
-/** How Debian and others call the server. The first is in redis-tools, which brings no service. */
+/**
+ * Names of the server program. `redis-check-rdb` is the same binary in Debian's redis-tools, a
+ * package that installs no system service; it serves when it is started under the name
+ * redis-server.
+ */
 const SERVERS = ['redis-server', 'valkey-server', 'redis-check-rdb', 'valkey-check-rdb'] as const
 
-/** Where the Redis of a state folder listens: in it, unless its path is too long for a socket. */
+/**
+ * Path of the Redis socket of a state folder: inside it, or in the temporary folder when the path
+ * would be longer than a socket's may be (107 bytes).
+ */
 export function embeddedRedisSocket(stateDir: string): string {
   const inside = join(stateDir, 'redis.sock')
   if (Buffer.byteLength(inside) <= SOCKET_PATH_BYTES_MAX) return inside
@@ -28,15 +35,14 @@ export function embeddedRedisSocket(stateDir: string): string {
   return join(tmpdir(), `nightscribe-${name}.sock`)
 }
 
-/** Address of that Redis, as in the setting `redisUrl`. */
+/** Address of the state folder's Redis, in the form of the setting `redisUrl`. */
 export function embeddedRedisUrl(stateDir: string): string {
   return `unix://${embeddedRedisSocket(stateDir)}`
 }
 
 /**
- * Starts a Redis of our own: no port, a socket in the state folder, every write on disk within a
- * second. A Redis that a killed run has left behind is ended first, by the id that it was noted
- * under.
+ * Starts a Redis of our own: no port, a socket in the state folder, every write on disk within 1 s.
+ * A Redis that a killed run has left behind is ended first; its process id is in `redis.pid`.
  *
  * @throws ConfigError when no server program is installed; UpstreamError when it does not come up
  */
@@ -75,7 +81,8 @@ function spawnServer(path: string, args: string[]): ChildProcess {
     const folder = path.split(':').find((entry) => entry && existsSync(join(entry, name)))
     if (!folder) continue
     const argv0 = name.replace('check-rdb', 'server')
-    // A group of its own: Ctrl+C on the terminal must not end it before the jobs are handed back.
+    // Started in a process group of its own: Ctrl+C on the terminal would otherwise end Redis
+    // before the workers have handed their jobs back.
     const options = { argv0, detached: true, stdio: ['ignore', 'pipe', 'inherit'] as const }
     return spawn(join(folder, name), args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] })
   }
@@ -91,7 +98,7 @@ function untilReady(child: ChildProcess): Promise<void> {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     lines.on('line', (line) => {
       last = line
-      // With a socket alone the line is in lower case.
+      // Matched in any case: a Redis without a port writes this line in lower case.
       if (/ready to accept connections/i.test(line)) resolve()
     })
     child.once('error', reject)
@@ -101,13 +108,16 @@ function untilReady(child: ChildProcess): Promise<void> {
   })
 }
 
-/** Ends the server of a run that was killed. Its id is trusted only while it is still a Redis. */
+/**
+ * Ends the Redis of a run that was killed. The process id is used only while that process is a
+ * Redis or Valkey: the id may meanwhile belong to a different program.
+ */
 async function endLeftover(pidFile: string, signal: AbortSignal): Promise<void> {
   const pid = Number(await readFile(pidFile, 'utf8').catch(() => ''))
   const command = () => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
   if (pid && /redis|valkey/.test(await command())) {
     process.kill(pid, 'SIGTERM')
-    // It takes its socket away when it goes: the new one must not be there yet.
+    // The old server deletes its socket file when it exits: wait, or it would delete the new one's.
     const clock = systemClock()
     while ((await command()) !== '') await sleepFor(clock, LEFTOVER_POLL_MS, { signal })
   }

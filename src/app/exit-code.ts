@@ -11,10 +11,10 @@ import {
 } from '../kernel/errors.js'
 import { printable } from './printable.js'
 
-/** Exit codes of the command line; fixed by the outside contract. */
+/** Exit codes of the command line. Scripts rely on them: never change a number. */
 export const EXIT = { done: 0, input: 1, config: 2, bug: 70, tryLater: 75, stopped: 130 } as const
 
-/** What the process ends with after this error. The one place where classes meet exit codes. */
+/** Exit code of the process after this error. The only mapping from error classes to exit codes. */
 export function exitCodeOf(error: unknown): number {
   if (isStop(error)) return EXIT.stopped
   if (error instanceof ConfigError) return EXIT.config
@@ -24,7 +24,7 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.bug
 }
 
-/** One sentence for a person, with the code; the stack only where it was asked for. */
+/** One sentence about the error for the terminal, with its code; the stack only when `verbose`. */
 export function sentenceOf(error: unknown, verbose: boolean): string {
   const stack = verbose && error instanceof Error ? `\n${error.stack ?? ''}` : ''
   if (error instanceof InputError) return `${printable(error.message)} [${error.code}]${stack}`

@@ -1,10 +1,13 @@
 import { NightscribeError, reasonOf } from '../kernel/errors.js'
 import { exitCodeOf } from './exit-code.js'
 
-/** Value of `event` in that line. */
+/** Value of `event` in the line that a program prints when it can't start. */
 export const FAILED_EVENT = 'failed'
 
-/** What a program of ours prints on stdout when it can't start. */
+/**
+ * The JSON line on stdout by which a worker or stand-in tells its parent process that it can't
+ * start.
+ */
 export function failedLine(error: unknown): string {
   const code = error instanceof NightscribeError ? error.code : 'internal'
   const exit_code = exitCodeOf(error)

@@ -11,15 +11,15 @@ import { jobLeftovers, unfinishedPuts } from '../pipeline/housekeeping/storage-l
 import { forgottenJobs, removeForgotten } from '../queue/redis-job-index.js'
 import type { OpenPorts } from './open-ports.js'
 
-/** What housekeeping works with. */
+/** The ports that housekeeping needs. */
 export type HousekeepingPorts = Pick<OpenPorts, 'store' | 'queue' | 'clock' | 'commands'>
 
-/** All places that every host sees: one of them is enough to look after them. */
+/** Leftovers in storage and Redis, which all hosts share: one host has to look for them. */
 export function sharedLeftovers(ports: HousekeepingPorts): LeftoverSource[] {
   return [jobLeftovers(ports), unfinishedPuts(ports), leaseLeftovers(ports), entryLeftovers(ports)]
 }
 
-/** Spool folders on the disk of this host. */
+/** Spool folders of dead workers on this host's disk. */
 export function spoolLeftovers(
   settings: Pick<Settings, 'stateDir'>,
   { clock }: Pick<HousekeepingPorts, 'clock'>,
@@ -39,8 +39,8 @@ export function spoolLeftovers(
 }
 
 /**
- * Signs of life, pulses and entries of the line expire by themselves; leases don't, for they stand
- * for sessions that the engine may hold.
+ * Leases of dead workers. They don't expire, unlike heartbeats, activity and queue entries in
+ * Redis: a lease stands for a session that the engine may still hold.
  */
 function leaseLeftovers({
   commands,

@@ -2,19 +2,19 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 import { secretTexts, withoutSecrets } from '../config/redact.js'
 import type { Settings } from '../config/schema.js'
 
-/** Fields that no line has, whoever logs them: what was said, and what opens doors. */
+/** Fields removed from every log line: transcribed text, names of recordings, and credentials. */
 const NEVER_LOGGED = [
   ...['text', 'detail', 'name', 'source', 'sourceName', 'key', 'engineKey', 'secretAccessKey'],
   ...['password', 'token', 'authorization', 'url', 'redisUrl'],
 ]
 
 /**
- * The logger of a process, the only one: JSON lines on stderr, or readable ones where that is a
- * terminal. What lines say is up to each program's `events.ts`: static messages, ids, counts and
- * codes. Two nets are below: fields with telling names are left out, and of the finished line every
- * secret of the settings and every URL's credentials.
+ * The only logger of a process: JSON lines on stderr, or readable lines on a terminal. Each
+ * program's `events.ts` defines its messages: static texts with ids, counts and codes. Two
+ * safeguards apply to every line: fields that may hold text or credentials are dropped, and secrets
+ * of the settings and credentials in URLs are hidden in the finished line.
  *
- * @param stream takes the lines instead of stderr, as JSON
+ * @param stream receives JSON lines instead of stderr
  */
 export function openLogger(settings: Settings, stream?: DestinationStream): Logger {
   const secrets = secretTexts(settings)
@@ -30,7 +30,7 @@ export function openLogger(settings: Settings, stream?: DestinationStream): Logg
   )
 }
 
-/** Lines for people: time, level, message, and the fields as `name=value`. */
+/** Log lines for a terminal: time, level, message, and the fields as `name=value`. */
 export function readableLines(target: { write(text: string): unknown }): DestinationStream {
   return {
     write(line) {
@@ -44,6 +44,6 @@ function readable({ level, time, pid: _, msg, ...fields }: Record<string, unknow
   const pairs = Object.entries(fields).map(([name, value]) => {
     return `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`
   })
-  const clock = String(time).slice(11, 19) // of an ISO time
+  const clock = String(time).slice(11, 19) // HH:MM:SS of an ISO time
   return [clock, label.toUpperCase().padEnd(5), String(msg), ...pairs].join(' ')
 }

@@ -16,7 +16,7 @@ import { embeddedRedisUrl } from './embedded-redis.js'
 
 /** The adapters of one process, built from its settings. */
 export interface OpenPorts extends IntakePorts, AsyncDisposable {
-  /** For BullMQ's workers; everything else goes through `commands`. */
+  /** For BullMQ's workers alone; all other access to Redis goes through `commands`. */
   redis: Redis
   commands: RedisCommands
 }
@@ -32,7 +32,7 @@ export async function openPorts(
     random: Random
     signal: AbortSignal
     onRedisError?: (error: Error) => void
-    /** A request to S3 is sent again. */
+    /** Called each time a request to S3 is sent again. */
     onStorageRetry?: () => void
   },
 ): Promise<OpenPorts> {
@@ -67,7 +67,9 @@ export async function openPorts(
   }
 }
 
-/** @throws ConfigError, besides what `connectRedis` throws, where Redis would forget jobs */
+/**
+ * @throws ConfigError where Redis may forget jobs (it evicts keys); and what `connectRedis` throws
+ */
 async function connectDurable(
   url: string,
   options: { signal: AbortSignal; onError: (error: Error) => void },

@@ -1,21 +1,22 @@
 import type { Writable } from 'node:stream'
 import { reasonOf, StopRequested, systemCode, UpstreamError } from '../kernel/errors.js'
 
-/** Where a program writes, and what becomes of it when nobody reads there. */
+/** The output streams of a program, and what happens when no process reads them any more. */
 export interface OutputPipes {
   /**
-   * Aborts when stdout takes nothing more. The reason is a StopRequested where its reader has gone,
-   * as `head` does, else an UpstreamError `output_write_failed`, for a full disk for example.
+   * Aborts when stdout takes nothing more. The reason is a StopRequested where its reader has
+   * closed the pipe, as `head` does, else an UpstreamError `output_write_failed`, for example for a
+   * full disk.
    */
   readonly closed: AbortSignal
-  /** Resolves when all that was written is out, or has failed to be. */
+  /** Resolves when everything written has been passed on, or has failed to be. */
   flushed(): Promise<void>
 }
 
 /**
- * Watches the streams that results and sentences go to; without that, the first write to a pipe
- * that nobody reads ends the process with a stack trace. What is said on stderr is lost where it
- * can't be written: there is no other place to say so, and the work is done all the same.
+ * Watches stdout and stderr: without a listener the first write to a closed pipe would end the
+ * process with a stack trace. A failed write to stderr is ignored, and the work goes on: there is
+ * no other place to report it.
  */
 export function watchOutputs(out: Writable, err: Writable): OutputPipes {
   const closed = new AbortController()

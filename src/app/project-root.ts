@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * The folder of the checkout: the nearest above this file that holds package.json. The same from
- * the sources and from `dist`.
+ * Folder of the checkout: the nearest one above this file with a package.json. The same folder from
+ * `src` and from `dist`.
  */
 export function projectRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
@@ -12,7 +12,7 @@ export function projectRoot(): string {
   return folder
 }
 
-/** A compiled program of ours that is started as a process: `jobs/worker`, `gpu/standin/main`. */
+/** Path of a compiled program that is started as a process: `jobs/worker` or `gpu/standin/main`. */
 export function programPath(name: string): string {
   return join(projectRoot(), 'dist', `${name}.js`)
 }

@@ -5,7 +5,8 @@ import type { Settings } from '../config/schema.js'
 import { locationOf } from '../kernel/location.js'
 
 /**
- * Settings with folders resolved against the checkout, so that every command means the same ones.
+ * Reads the settings and resolves relative folders against the checkout: a command means the same
+ * folders from every working directory.
  */
 export function readSettings(
   root: string,

@@ -1,8 +1,8 @@
 import { StopRequested } from '../kernel/errors.js'
 
 /**
- * Two verbs: `drain` (take nothing new, make safe what runs and hand it back) and `abort` (leave
- * now).
+ * Two ways to stop: `drain` (take no new work, save what runs and hand it back) and `abort` (leave
+ * at once).
  */
 export interface StopSignals extends Disposable {
   drain: AbortSignal
@@ -10,8 +10,8 @@ export interface StopSignals extends Disposable {
 }
 
 /**
- * The first SIGINT or SIGTERM drains, the second aborts.
- * @param outputClosed drains as a first signal does; null where results go elsewhere than to stdout
+ * Drains at the first SIGINT or SIGTERM, aborts at the second.
+ * @param outputClosed drains when it aborts; null where results don't go to stdout
  */
 export function stopSignals(outputClosed: AbortSignal | null): StopSignals {
   const drain = new AbortController()

@@ -7,15 +7,15 @@ import { type Clock, systemClock } from '../kernel/clock.js'
 import { type Random, systemRandom } from '../kernel/random.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
-/** What every command is given. */
+/** Settings, clock, terminal and stop signals, which every command receives. */
 export interface CommandContext {
   settings: Settings
-  /** By dotted path: where each setting's value stands. */
+  /** By dotted path: the source of each setting's value. */
   sources: ReadonlyMap<string, string>
   root: string
-  /** Chooses `config/<name>.yaml`; programs that we start get it, too. */
+  /** The variable that chooses `config/<name>.yaml`; programs that we start receive it, too. */
   configEnv: Readonly<Record<string, string>>
-  /** Relative file arguments start here. */
+  /** Folder against which relative file arguments are resolved. */
   cwd: string
   clock: Clock
   random: Random
@@ -26,7 +26,7 @@ export interface CommandContext {
 /** Runs a command's body in its context and sets the exit code. */
 export type RunCommand = (body: (context: CommandContext) => Promise<number>) => Promise<void>
 
-/** Options of the program itself, before the command. */
+/** Options before the name of the command. */
 export interface GlobalOptions {
   config?: string
   verbose?: boolean

@@ -9,22 +9,25 @@ import { ConfigError } from '../kernel/errors.js'
 import { LegCurve } from '../model/leg-curve.js'
 import { STEP_MS } from '../model/pcm.js'
 
-/** One thing that was found out; `detail` is a sentence that says what to do about it. */
+/** One result of a check; `detail` is a sentence that says what to do about it. */
 export interface EngineFinding {
   state: 'ok' | 'warning' | 'wrong'
   detail: string
 }
 
-/** From here on everything that we do was tried. */
+/** From this vLLM version on, everything that we use has been tested. */
 const VERSION_RECOMMENDED = '0.32'
-/** Before it sessions hold far more and hang more easily. */
+/** Below this vLLM version sessions hold nearly three times the KV blocks, and hang more easily. */
 const VERSION_SUPPORTED = '0.25'
-/** Legs for which `doctor` says how many fit. */
+/** Length of the legs, in ms, for which `doctor` says how many sessions fit. */
 const EXAMPLE_LEG_MS = 60_000
-/** Between profile and server, above which the profile is of another card. */
+/**
+ * Share by which server and profile may differ in KV blocks; above it the profile is probably that
+ * of another GPU.
+ */
 const PROFILE_OFF_SHARE = 0.2
 
-/** What is right and wrong with an engine that answers: first what it is, then the rest. */
+/** What is right and wrong with an engine that answers; the first finding says what it is. */
 export function engineFindings(settings: EngineSettings, facts: EngineFacts): EngineFinding[] {
   const { url } = facts.address
   const { version, maxModelLen, isStandin } = facts.description
@@ -69,15 +72,15 @@ function contextFinding(
   if (maxModelLen === null) {
     return {
       state: 'warning',
-      detail: `The engine at ${url} doesn't tell its max_model_len; it has to carry legs.ceilingMs (${ceilingMs}).`,
+      detail: `The engine at ${url} doesn't tell its max_model_len; it must be enough for legs of legs.ceilingMs (${ceilingMs} ms).`,
     }
   }
   return judged(() => {
     requireContext(url, { maxModelLen, floorMs })
     const legMs = legFramesByContext(maxModelLen) * STEP_MS
     return legMs >= ceilingMs
-      ? `its context carries legs up to legs.ceilingMs, ${seconds(ceilingMs)}`
-      : `its context carries legs up to ${seconds(legMs)} (legs.ceilingMs is ${seconds(ceilingMs)})`
+      ? `its context holds legs up to legs.ceilingMs, ${seconds(ceilingMs)}`
+      : `its context holds legs up to ${seconds(legMs)} (legs.ceilingMs is ${seconds(ceilingMs)})`
   })
 }
 
@@ -89,7 +92,7 @@ function capacityFinding(settings: EngineSettings, facts: EngineFacts): EngineFi
     const rotated = alwaysOnSessions(curve, kvBlocksBatch, EXAMPLE_LEG_MS)
     return `${reason}: by memory about ${never} endless recordings that never change sessions, ${rotated} in legs of ${seconds(EXAMPLE_LEG_MS)}`
   })
-  // The policy `fixed` counts sessions, whatever they hold.
+  // Without KV blocks only a warning under the policy `fixed`, which counts sessions instead.
   const isNeeded = settings.admission.policy !== 'fixed'
   return finding.state === 'wrong' && !isNeeded ? { ...finding, state: 'warning' } : finding
 }

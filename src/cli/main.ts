@@ -16,7 +16,7 @@ import { addTranscribe } from './commands/transcribe.js'
 import { addUp } from './commands/up.js'
 
 /**
- * Runs one command line. Sets the exit code; errors become one sentence on stderr.
+ * Runs one command line and sets the exit code. Errors become one sentence on stderr.
  * @param argv without the interpreter and the program: `['jobs', 'show', 'x']`
  */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -30,7 +30,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(--help says more)')
   const outputs = watchOutputs(process.stdout, process.stderr)
   const { closed } = outputs
-  // As with `ls | head`: whoever reads no further has got what was wanted.
+  // 0 where the reader of stdout closed the pipe, as in `nightscribe jobs | head`: it has read what
+  // it wanted, so that isn't a stop.
   const ended = (code: number) => (closed.aborted && code === EXIT.stopped ? EXIT.done : code)
   const run: RunCommand = async (body) => {
     const options = program.opts<GlobalOptions>()
@@ -63,6 +64,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.input // it has said why
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.input // commander has printed why
   }
 }

@@ -9,7 +9,10 @@ import { PROJECT_DIR, reportSetupFailure, setUp } from './setup/setup.mjs'
 
 const args = process.argv.slice(2)
 
-/** The first word that is a command, and the value of `--config`: all that set-up has to know. */
+/**
+ * Finds the command and the value of `--config` before the packages are installed: set-up needs
+ * both.
+ */
 function lookAhead(words) {
   let configName
   let command

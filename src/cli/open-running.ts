@@ -3,8 +3,8 @@ import { UpstreamError } from '../kernel/errors.js'
 import type { CommandContext } from './command-context.js'
 
 /**
- * Opens storage and queue of an installation that is expected to run.
- * @throws UpstreamError saying how to start one, where none does
+ * Opens storage and queue of an installation that should be running.
+ * @throws UpstreamError that says how to start one, where none runs
  */
 export async function openRunning(
   context: CommandContext,

@@ -1,12 +1,13 @@
 import type { Writable } from 'node:stream'
 
 /**
- * Where a command writes. Results go to `out`, everything else to `err`, so that pipes stay clean.
+ * The output of a command. Results go to `out`, everything else to `err`, so that a pipe gets
+ * results alone.
  */
 export interface Terminal {
   out(line: string): void
   err(line: string): void
-  /** Whether bars may be drawn on `err`. */
+  /** Whether progress bars may be drawn on `err`. */
   readonly interactive: boolean
   readonly errStream: Writable
 }
@@ -21,7 +22,7 @@ export function processTerminal(): Terminal {
   }
 }
 
-/** `h:mm:ss` or `m:ss` of a length of audio. */
+/** A duration of audio as `h:mm:ss` or `m:ss`. */
 export function clockText(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000)
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -30,7 +31,7 @@ export function clockText(durationMs: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${tail}` : `${minutes}:${tail}`
 }
 
-/** Rows with columns as wide as their widest cell; the last column is left as it is. */
+/** Rows with columns as wide as their widest entry; the last column isn't padded. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) {

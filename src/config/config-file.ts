@@ -4,10 +4,10 @@ import { settingCatalogue } from './setting-catalogue.js'
 import type { SourceReading } from './setting-source.js'
 
 /**
- * The settings in a YAML text. Wrong YAML, unknown keys and sections that aren't sections are
- * problems; values stay as YAML has typed them, for the schema to judge.
+ * Reads the settings in a YAML text. Wrong YAML, unknown keys and sections without settings become
+ * problems. Values keep their YAML types; the schema checks them later.
  *
- * @param fileName for people, relative to the project: `config/default.yaml`
+ * @param fileName shown to people, relative to the project: `config/default.yaml`
  */
 export function settingsInYaml(text: string, fileName: string): SourceReading {
   const lineCounter = new LineCounter()
@@ -21,7 +21,7 @@ export function settingsInYaml(text: string, fileName: string): SourceReading {
   }
   const reading: SourceReading = { given: [], problems: [] }
   const content: unknown = document.toJS()
-  if (content === null) return reading // an empty file, or comments only
+  if (content === null) return reading // empty, or comments only
   if (!isMapping(content)) {
     const sentence = 'must hold settings by name, such as "storage: data"'
     return { given: [], problems: [{ source: fileName, sentence }] }

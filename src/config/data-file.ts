@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { ConfigError } from '../kernel/errors.js'
 import { issueSentence } from './setting-issue.js'
 
-/** Names of the YAML files in a folder of `config/`, without their ending, sorted. */
+/** Names of the YAML files in a folder of `config/`, without `.yaml`, sorted. */
 export function dataFileNames(cwd: string, folder: string): string[] {
   return readdirSync(join(cwd, 'config', folder))
     .filter((file) => file.endsWith('.yaml'))

@@ -1,7 +1,7 @@
 /**
- * Whether an engine's version is so high: `0.25`, `0.32.0`, `v0.32` and `0.32.1.dev3+g1a2b3c` are
- * compared by their leading numbers: a build on the way to a release counts as that release.
- * @returns null for what doesn't begin with two numbers
+ * Whether an engine's version is at least `minimum`. Compares the leading numbers of `0.25`,
+ * `0.32.0`, `v0.32` or `0.32.1.dev3+g1a2b3c`: a development build counts as its release.
+ * @returns null for a version that doesn't begin with two numbers
  */
 export function versionAtLeast(version: string, minimum: string): boolean | null {
   const [given, wanted] = [numbersOf(version), numbersOf(minimum)]

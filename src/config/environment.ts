@@ -3,19 +3,19 @@ import { environmentPrefix, settingCatalogue } from './setting-catalogue.js'
 import type { SourceReading } from './setting-source.js'
 import { valueOfText } from './setting-text.js'
 
-/** Variables, as the process or a `.env` file has them. */
+/** Variables of the process or of a `.env` file. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The process's environment at this moment, as a copy. The only place that reads it. */
+/** A copy of the process's environment. The only place that reads `process.env`. */
 export function readEnvironment(): Environment {
   return { ...process.env }
 }
 
 /**
- * What a process of ours is started with. Audio comes and goes in buffers of 64,000 bytes: glibc
- * shall give each back when it is freed (so the threshold must lie below them), and not keep what
- * lies between them, or a worker of a hundred sessions grows by a third in half an hour. Other
- * allocators ignore these; what is set stands.
+ * The environment in which our worker and stand-in processes are started. Audio is kept in buffers
+ * of 64,000 bytes. glibc must return each to the system when it is freed (so the mmap threshold
+ * lies below that size), or a worker of 100 sessions would grow by a third in half an hour. Other
+ * allocators ignore these variables; values that are already set win.
  */
 export function childEnvironment(): Environment {
   return {
@@ -24,15 +24,18 @@ export function childEnvironment(): Environment {
   }
 }
 
-/** Chooses `config/<name>.yaml`; not a setting itself. */
+/** Variable that chooses `config/<name>.yaml`; not a setting itself. */
 export const configNameVariable = 'NIGHTSCRIBE_CONFIG'
 
-/** Variables of ours that aren't settings: the tests' own, and where the engine kit lies. */
+/**
+ * Variables with our prefix that aren't settings: those of the tests, and the path of the engine
+ * kit.
+ */
 const notSettings = /^NIGHTSCRIBE_(TEST_.+|CONFIG|ENGINE_KIT)$/
 
 /**
- * The settings among variables. An empty variable counts as not set (Compose files and shells pass
- * those on without meaning anything); a variable of ours that no setting has is a problem.
+ * Picks the settings out of environment variables. An empty variable counts as not set, since
+ * Compose files and shells pass empty ones on. An unknown `NIGHTSCRIBE_` name is a problem.
  *
  * @param describe names a variable for people: `environment NIGHTSCRIBE_STORAGE`
  */

@@ -12,27 +12,28 @@ const profileFile = z.strictObject({
   pricePerHour: z.number().min(0).nullable(),
 })
 
-/** What an engine has on one kind of GPU. */
+/** KV blocks, step times and price of an engine on one kind of GPU. */
 export interface GpuProfile {
-  /** Of the file: `l40s`. */
+  /** Name of the profile's file without `.yaml`: `l40s`. */
   readonly name: string
   readonly memoryGib: number
-  /** Usable ones: `num_gpu_blocks` less the one that holds no session. */
+  /** Usable KV blocks: `num_gpu_blocks` less the one that holds no session. */
   readonly kvBlocks: number
-  /** The shape of admission's `StepModel`. */
+  /** Parts of a step's time in ms; the same shape as admission's `StepModel`. */
   readonly stepModel: {
     readonly baseMs: number
     readonly perSessionMs: number
     readonly perFrameMs: number
   }
-  /** Null when it isn't known. */
+  /** Price of one GPU for one hour; null when it isn't known. */
   readonly pricePerHour: number | null
 }
 
 /**
  * Reads `config/gpus/<name>.yaml`.
  * @param options.cwd the project's folder
- * @throws ConfigError listing the known names when there is none such, or when its file is wrong
+ * @throws ConfigError when the name is unknown (the sentence lists those that exist) or its file is
+ * wrong
  */
 export function loadGpuProfile(options: { cwd: string; name: string }): GpuProfile {
   const { cwd, name } = options
@@ -50,7 +51,7 @@ export function loadGpuProfile(options: { cwd: string; name: string }): GpuProfi
   return { name, ...figures, stepModel: step }
 }
 
-/** The profiles that there are, sorted. */
+/** Names of all GPU profiles, sorted. */
 export function gpuProfileNames(cwd: string): string[] {
   return dataFileNames(cwd, 'gpus')
 }

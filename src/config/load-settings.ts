@@ -15,16 +15,18 @@ import { valueOfText } from './setting-text.js'
 
 /** Where settings come from. */
 export interface SettingsOrigin {
-  /** The project's folder: `.env` and `config/` are in it. */
+  /** The project's folder, which holds `.env` and `config/`. */
   cwd: string
   env: Environment
-  /** Settings given on the command line, by dotted path; texts are read as in the environment. */
+  /** Settings of the command line, by dotted path; texts are parsed as in the environment. */
   flags?: Readonly<Record<string, unknown>>
-  /** Chooses `config/<name>.yaml`; without it NIGHTSCRIBE_CONFIG does, and then `default`. */
+  /**
+   * Chooses `config/<name>.yaml`. Without it NIGHTSCRIBE_CONFIG does, and without that `default`.
+   */
   configName?: string | undefined
 }
 
-/** Settings, and for each where its value stands. */
+/** Settings, and the source of each value. */
 export interface LoadedSettings {
   settings: Settings
   /**
@@ -35,11 +37,11 @@ export interface LoadedSettings {
 }
 
 /**
- * Reads all sources, the strongest wins setting by setting: command line, environment, `.env`,
- * `config/<name>.yaml`, defaults. Relative paths come back as they are given.
+ * Reads all sources and picks, setting by setting, the strongest: command line, environment,
+ * `.env`, `config/<name>.yaml`, defaults. Relative paths are returned as given.
  *
- * @throws ConfigError `config_invalid` listing every problem of every source at once; no key and no
- *   password is in its message
+ * @throws ConfigError `config_invalid` listing every problem of every source at once; its message
+ * contains no key and no password
  */
 export function loadSettings(origin: SettingsOrigin): LoadedSettings {
   const dotenv = readDotenv(origin.cwd)
@@ -88,7 +90,7 @@ function check(winning: ReadonlyMap<string, GivenValue>, problems: SettingProble
 
 function readDotenv(folder: string): Environment {
   const path = join(folder, '.env')
-  // Node's types want an index signature of plain texts; what isn't there is simply absent.
+  // The cast is safe: a variable that isn't in the file is absent, never undefined.
   return existsSync(path) ? (parseEnv(readFileSync(path, 'utf8')) as Environment) : {}
 }
 
@@ -124,7 +126,7 @@ function settingsInFlags(flags: Readonly<Record<string, unknown>>): SourceReadin
   return reading
 }
 
-/** The setting that an issue of the schema is about; an item of a list belongs to the list. */
+/** The setting that a schema issue belongs to; an issue of a list's item belongs to the list. */
 function settingOfIssue(path: readonly PropertyKey[]): string {
   const dotted = path.join('.')
   const owner = settingCatalogue.find(

@@ -19,7 +19,7 @@ const modelFile = z.strictObject({
   delayMs: z.int().min(0),
 })
 
-/** What a session of a model holds of the KV cache; the shape of admission's `KvModel`. */
+/** What a session of a model holds of the KV cache; the same shape as admission's `KvModel`. */
 export interface KvFigures {
   readonly blockTokens: number
   readonly encoderWindowTokens: number
@@ -28,12 +28,12 @@ export interface KvFigures {
 }
 
 /**
- * The KV figures of a model, from the file of `config/models` that names its id.
+ * The KV figures of a model, from the file of `config/models` that lists its id.
  * @param options.cwd the project's folder
- * @param options.version of vLLM, as the engine's `/version` says it; the newest accounting counts
- *   when it is null or can't be read
+ * @param options.version vLLM's version from the engine's `/version`; null or unreadable: the
+ * newest accounting is used
  * @param options.blockTokens the engine's `block_size`; null: the one in the file
- * @throws ConfigError when no file names the model, or its file is wrong
+ * @throws ConfigError when no file lists the model, or its file is wrong
  */
 export function loadKvModel(options: {
   cwd: string
@@ -62,7 +62,7 @@ function fileOf(model: string, cwd: string): z.infer<typeof modelFile> {
   )
 }
 
-/** The window of the highest `from` that isn't above the version. */
+/** The encoder window of the highest `from` that isn't above the engine's version. */
 function encoderWindow(
   windows: readonly { from: string; tokens: number }[],
   engineVersion: string | null,

@@ -1,6 +1,6 @@
 /**
- * The known name that a misspelled one most likely meant, or null when none is near: at most a
- * third of its letters are wrong, missing or too many. Case doesn't count. Pure.
+ * The known name that a misspelled one most likely means; null when none is near. Near: at most a
+ * third of its letters are wrong, missing or extra. Case doesn't count. Pure.
  */
 export function nearestName(name: string, known: readonly string[]): string | null {
   let nearest: string | null = null
@@ -15,7 +15,7 @@ export function nearestName(name: string, known: readonly string[]): string | nu
   return nearest
 }
 
-/** Letters to insert, delete or replace to get from one text to the other (Levenshtein). */
+/** Number of letters to insert, delete or replace to turn one text into the other (Levenshtein). */
 function editsBetween(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (const [index, letter] of [...from].entries()) {

@@ -3,12 +3,12 @@ import type { Setting } from './setting-catalogue.js'
 
 const secretPaths: ReadonlySet<string> = new Set(['s3.secretAccessKey', 'engineKey'])
 
-/** What stands in place of a secret. */
+/** Text shown instead of a secret. */
 export const hiddenMark = '(hidden)'
 
 /**
- * A text without the name and password that a URL in it may carry; `name:password@` is taken out
- * of a misspelled URL, too.
+ * The text without user names and passwords of URLs, and without any other `name:password@`, as a
+ * misspelled URL has it.
  */
 export function withoutCredentials(text: string): string {
   const inUrl = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s"]*@/gi
@@ -16,10 +16,10 @@ export function withoutCredentials(text: string): string {
   return text.replace(inUrl, '$1***@').replace(anywhere, '$1***@')
 }
 
-/** Shorter ones would be found everywhere; no key that keeps anybody out is so short. */
+/** Secrets below 4 characters aren't searched: they occur in ordinary text, and protect nothing. */
 const SECRET_CHARS_MIN = 4
 
-/** Every secret of the settings as it may turn up in a text: keys, and passwords in URLs. */
+/** Every secret of the settings in each form it may have in a text: keys, and passwords of URLs. */
 export function secretTexts(settings: Settings): string[] {
   const { engineKey, s3, redisUrl, engines } = settings
   const inUrls = [redisUrl, s3.endpoint, ...engines].flatMap((url) => {
@@ -30,10 +30,13 @@ export function secretTexts(settings: Settings): string[] {
   const texts = [engineKey ?? '', s3.secretAccessKey ?? '', ...inUrls]
   return [...new Set(texts)]
     .filter((text) => text.length >= SECRET_CHARS_MIN)
-    .sort((one, other) => other.length - one.length) // one may be part of another
+    .sort((one, other) => other.length - one.length) // longest first: one may contain another
 }
 
-/** A line of JSON, or any text, without these secrets and without what opens doors by its form. */
+/**
+ * A text or JSON line with the given secrets hidden, and so everything that has the form of a
+ * credential: signed URL parameters, bearer keys, passwords in URLs.
+ */
 export function withoutSecrets(line: string, secrets: readonly string[]): string {
   let hidden = line
   for (const secret of secrets) {
@@ -51,11 +54,11 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    return text // no proper URL: then it stands in no other form either
+    return text // not percent-encoded: it has only this form
   }
 }
 
-/** A setting's value as it may be shown or logged: keys hidden, URLs without credentials. */
+/** A setting's value in a form safe to show or log: keys hidden, URLs without credentials. */
 export function showSetting(path: Setting['path'], value: unknown): string {
   if (secretPaths.has(path)) return value === null ? 'null' : hiddenMark
   return withoutCredentials(JSON.stringify(value) ?? 'nothing')

@@ -6,9 +6,11 @@ const ms = z
   .max(7 * 24 * 3600 * 1000)
 const count = z.int().min(1).max(100_000)
 
-/** Every setting, with its default. Keys carry their units; `config/default.yaml` explains them. */
+/**
+ * Every setting, with its default. Names carry their units; `config/default.yaml` explains each.
+ */
 export const settingsSchema = z.strictObject({
-  /** Where recordings and results live: a folder, or `s3://bucket/prefix`. */
+  /** Where recordings and results are kept: a folder, or `s3://bucket/prefix`. */
   storage: z.string().min(1).default('data'),
   s3: z
     .strictObject({
@@ -31,9 +33,9 @@ export const settingsSchema = z.strictObject({
   engine: z
     .strictObject({
       model: z.string().min(1).default('mistralai/Voxtral-Mini-4B-Realtime-2602'),
-      /** Recordings' lanes at a time on each engine; null: as many as the policy finds room for. */
+      /** Most lanes at a time on each engine; null: as many as the policy finds room for. */
       sessionsMax: z.int().min(1).max(1000).nullable().default(null),
-      /** Profile in `config/gpus`; null: blocks from the server alone, and no step budget. */
+      /** Profile in `config/gpus`; null: KV blocks from the server alone, and no step budget. */
       gpu: z
         .string()
         .regex(/^[a-z0-9-]{1,40}$/)
@@ -52,29 +54,31 @@ export const settingsSchema = z.strictObject({
   admission: z
     .strictObject({
       policy: z.enum(['fixed', 'reserve', 'profile', 'elastic']).default('elastic'),
-      /** Share of the engine's KV blocks that is given out. */
+      /** Share of the engine's KV blocks that sessions may use in all. */
       safetyFactor: z.number().min(0.1).max(1).default(0.96),
-      /** Share of that which is kept for live sessions. */
+      /** Share of those blocks that is kept for live sessions. */
       liveShare: z.number().min(0).max(0.9).default(0),
-      /** Share of 80 ms that a step may take. */
+      /** Share of 80 ms that one step of the engine may take. */
       stepShare: z.number().min(0.1).max(1).default(0.8),
-      /** Lag (p99) above which fewer sessions run; `engine.deltaDelayMs` is added. */
+      /** Lag (p99, ms) above which fewer sessions run; `engine.deltaDelayMs` is added. */
       kneeLagMs: ms.min(100).default(2_000),
-      /** Waiting this long counts as one step of priority, so that nobody starves. */
+      /**
+       * Every such time of waiting counts as one step of priority, so that no job waits for ever.
+       */
       agingMs: ms.min(1_000).default(1_800_000),
     })
     .prefault({}),
   legs: z
     .strictObject({
-      /** Shortest stretch that one session carries, where the recording is longer. */
+      /** Shortest segment of a longer recording that one session transcribes. */
       floorMs: ms.min(1_000).default(20_000),
-      /** Longest stretch that one session carries. */
+      /** Longest segment of a recording that one session transcribes. */
       ceilingMs: ms.min(1_000).default(600_000),
-      /** Heard by both legs where a cut falls into speech. */
+      /** Audio transcribed by both legs where a cut falls into speech. */
       overlapMs: ms.max(10_000).default(2_000),
       /** How long before its first audio a session is opened. */
       openAheadMs: ms.max(30_000).default(1_000),
-      /** Silences longer than this are not replayed; null: everything is. */
+      /** Silences longer than this are not replayed; null: all audio is replayed. */
       skipSilenceMs: ms.min(5_000).nullable().default(null),
     })
     .prefault({}),
@@ -91,8 +95,8 @@ export const settingsSchema = z.strictObject({
       decodeTimeoutMs: ms.min(1_000).default(3600 * 1000),
       decodesMax: count.default(2),
       /**
-       * At least four stretches of 2 min (`src/media/lane-reader.ts`): two lanes, each one
-       * ahead.
+       * At least four pieces of 2 min (`src/media/lane-reader.ts`): two lanes, each with one piece
+       * in use and one decoded ahead.
        */
       spoolBytesMax: z
         .int()
@@ -105,7 +109,7 @@ export const settingsSchema = z.strictObject({
   vad: z
     .strictObject({
       method: z.enum(['auto', 'silero', 'energy']).default('auto'),
-      /** How readily sound counts as speech; sets the three that follow where they are null. */
+      /** How readily sound counts as speech; sets the next three settings where they are null. */
       sensitivity: z.enum(['low', 'medium', 'high']).default('medium'),
       threshold: z.number().min(0.05).max(0.95).nullable().default(null),
       speechMinMs: ms.nullable().default(null),
@@ -115,9 +119,9 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   coverage: z
     .strictObject({
-      /** So much speech between two texts is a hole: it is carried once more in a fresh session. */
+      /** Speech of this length without text is a hole: it is run once more in a fresh session. */
       holeMinMs: ms.min(1_000).default(3_000),
-      /** Share of a recording's audio that may be carried once more; 0: none. */
+      /** Share of a recording's audio that may be run once more; 0: none. */
       rerunShareMax: z.number().min(0).max(1).default(1),
     })
     .prefault({}),
@@ -133,7 +137,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   queue: z
     .strictObject({
-      /** Before every name in Redis, so that several installations can share one. */
+      /** Prefix of every name in Redis, so that several installations can share one server. */
       prefix: z
         .string()
         .regex(/^[a-z0-9-]{1,40}$/)
@@ -154,21 +158,18 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   housekeeping: z
     .strictObject({
-      /** Between two looks for leftovers, whichever worker takes them; null: none by itself. */
+      /** Time between two housekeeping runs by any worker; null: workers run none by themselves. */
       intervalMs: ms
         .min(1_000)
         .nullable()
         .default(6 * 3600 * 1000),
-      /** Objects, files and entries that one look removes. */
+      /** Most objects, files and entries that one housekeeping run removes. */
       removalsMax: z.int().min(1).max(10_000_000).default(10_000),
     })
     .prefault({}),
   metrics: z
     .strictObject({
-      /**
-       * Where a worker serves `/metrics`; null: nowhere, 0: any free port, which its log
-       * tells.
-       */
+      /** Port of a worker's `/metrics`; null: not served, 0: any free port, which the log names. */
       port: z.int().min(0).max(65_535).nullable().default(null),
       host: z.string().min(1).default('127.0.0.1'),
     })
@@ -176,7 +177,7 @@ export const settingsSchema = z.strictObject({
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
     .prefault({}),
-  /** Sockets, spool files, process ids; nothing in it is needed after a clean stop. */
+  /** Folder of sockets, spool files and process ids. Nothing in it is needed after a clean stop. */
   stateDir: z.string().min(1).default('.nightscribe'),
 })
 

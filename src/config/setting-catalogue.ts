@@ -5,24 +5,24 @@ import { settingsSchema } from './schema.js'
 export interface Setting {
   /** Dotted path, as in the YAML files: `engine.sessionsMax`. */
   path: string
-  /** Name in the environment: `NIGHTSCRIBE_ENGINE_SESSIONS_MAX`. */
+  /** Variable in the environment: `NIGHTSCRIBE_ENGINE_SESSIONS_MAX`. */
   environmentName: string
   kind: 'text' | 'number' | 'boolean' | 'list'
-  /** Whether null is a value, meaning "not set". */
+  /** Whether the setting may be null, meaning "not set". */
   nullable: boolean
   defaultValue: unknown
 }
 
-/** What every variable of ours begins with. */
+/** Prefix of every environment variable of Nightscribe. */
 export const environmentPrefix = 'NIGHTSCRIBE_'
 
-/** The one rule from path to variable: `s3.endpoint` is `NIGHTSCRIBE_S3_ENDPOINT`. */
+/** Derives the variable from the path: `s3.endpoint` becomes `NIGHTSCRIBE_S3_ENDPOINT`. */
 export function environmentNameOf(path: string): string {
   const snake = path.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll('.', '_')
   return environmentPrefix + snake.toUpperCase()
 }
 
-/** Every setting of the schema, in its order. */
+/** Every setting of the schema, in the schema's order. */
 export const settingCatalogue: readonly Setting[] = leavesOf(
   z.toJSONSchema(settingsSchema, { io: 'input' }) as SchemaNode,
   [],

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 
-/** An issue of the settings schema as `must …`, in words for an operator. Pure. */
+/** A schema issue as a sentence for the operator that begins with `must`. Pure. */
 export function issueSentence(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':

@@ -1,15 +1,15 @@
 import { locationOf } from '../kernel/location.js'
 import type { Settings } from './schema.js'
 
-/** A rule between settings, or about a text's meaning, that is broken. */
+/** A broken rule between two settings, or about the meaning of a text. */
 export interface BrokenRule {
   /** The setting to change. */
   path: string
-  /** Follows the name of the setting: `must …`. */
+  /** Follows the name of the setting and begins with `must`. */
   sentence: string
 }
 
-/** Checks what a single setting's type can't say. Pure. */
+/** Checks what the type of a single setting can't express. Pure. */
 export function brokenRules(settings: Settings): BrokenRule[] {
   return [...storageRules(settings), ...addressRules(settings), ...lengthRules(settings)]
 }
@@ -39,7 +39,7 @@ function addressRules({ redisUrl, engines }: Settings): BrokenRule[] {
     const sentence = 'must begin with redis://, rediss:// or unix:///'
     broken.push({ path: 'redisUrl', sentence })
   }
-  // Addresses stand in results, logs and metrics.
+  // Refused because engine addresses appear in results, logs and metrics, and a password with them.
   if (engines.some((url) => new URL(url).username !== '' || new URL(url).password !== '')) {
     const sentence = 'must have no user and no password in an address; the key belongs in engineKey'
     broken.push({ path: 'engines', sentence })

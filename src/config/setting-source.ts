@@ -1,8 +1,10 @@
-/** Something wrong with the settings, for the one list that the operator gets. */
+/** A problem with the settings; the operator gets all of them in one list. */
 export interface SettingProblem {
-  /** Where it stands: `environment NIGHTSCRIBE_S3_REGION`, `config/default.yaml: engine.model`. */
+  /**
+   * Source of the value: `environment NIGHTSCRIBE_S3_REGION`, `config/default.yaml: engine.model`.
+   */
   source: string
-  /** What is wrong and what would be right; follows the source and a colon. */
+  /** What is wrong and what would be right; printed after the source and a colon. */
   sentence: string
 }
 
@@ -13,7 +15,7 @@ export interface GivenValue {
   source: string
 }
 
-/** What one source says. */
+/** The values and problems found in one source. */
 export interface SourceReading {
   given: GivenValue[]
   problems: SettingProblem[]

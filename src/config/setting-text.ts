@@ -1,9 +1,9 @@
 import type { Setting } from './setting-catalogue.js'
 
 /**
- * The value that a text from the environment, `.env` or the command line means for a setting.
- * `null` and `none` unset what may be unset and empty a list; lists are separated by commas. A text
- * that doesn't fit the kind comes back as it is, for the schema to refuse.
+ * Parses a setting's text from the environment, `.env` or the command line. `null` and `none` unset
+ * a nullable setting and empty a list; commas separate the items of a list. A text of the wrong
+ * kind is returned unchanged, so that the schema refuses it.
  */
 export function valueOfText(setting: Setting, text: string): unknown {
   const trimmed = text.trim()

@@ -23,54 +23,59 @@ import {
   type Usage,
 } from './wire-codec.js'
 
-/** How often the watchdogs look at the clock. */
+/** How often, in ms, the watchdogs compare the clock with their bounds. */
 const WATCH_INTERVAL_MS = 250
-/** A session that opens later than its first frame was due by more doesn't catch up the rest. */
+/** Most, in ms, that a session which opened late may catch up; a later one shifts its schedule. */
 const LATE_START_MAX_MS = 240
-/** Why the loops stop when all is well. */
+/** Reason that stops the loops of a session that is complete. */
 const SESSION_DONE = new StopRequested('canceled', 'The session is complete.')
 const SILENT_FRAME = encodeAppend(new Uint8Array(FRAME_BYTES))
-/** Bytes in the socket's own buffer above which the sender waits: 25 s of audio. */
+/** Bytes in the socket's send buffer above which the sender waits: 25 s of audio. */
 const BUFFERED_BYTES_MAX = 2 ** 20
 
-/** Where a running session reports what it measures; called often, must not throw or wait. */
+/** Receives what a running session measures. Called for every frame: must not throw or wait. */
 export interface SessionMeter {
-  /** The socket is open and the server has greeted. */
+  /** The socket is open and the server has sent `session.created`. */
   connected(durationMs: number): void
-  /** A frame left; `slipMs` after it was due. */
+  /** A frame was sent `slipMs` after it was due. */
   frameSent(nowMs: number, slipMs: number): void
-  /** A delta came; `lagMs` is how far the engine is behind the audio it has. */
+  /** A delta came; `lagMs` is how far the engine's text is behind the audio sent. */
   deltaReceived(nowMs: number, lagMs: number, hasText: boolean): void
-  /** The sender was held back because the engine is behind; for so long. */
+  /** The sender waited `durationMs` because the engine was behind. */
   held(durationMs: number): void
   /** `transcription.done` came. */
   finished(nowMs: number): void
 }
 
-/** One leg to be carried by one session. */
+/** One leg to be transcribed by one session. */
 export interface SessionRequest {
   engine: EngineAddress
   model: string
   audio: SessionAudio
   pace: Pace
-  /** Null: the first frame is due when the session is open, and nobody is asked. */
+  /**
+   * Null: the first frame is due when the session is open, and no permission is asked for frames.
+   */
   permission: SendPermission | null
-  /** True while the whole engine is silent: then its keeper decides, not the session. */
+  /**
+   * True while the whole engine is silent: its controller decides then, and the session doesn't
+   * fail.
+   */
   isExcused(): boolean
   /** 0-based index of the leg in its lane. */
   leg: number
-  /** Where the leg starts in the recording. */
+  /** Where the leg starts in the recording, in ms. */
   legStartMs: number
   limits: SessionLimits
-  /** The end of the text may be missing, and is then taken for what it is: `verified` is false. */
+  /** True: accepts a session whose last text may be missing; its result has `verified` false. */
   mayEndShort: boolean
-  /** Lag at which the sender waits for the engine; `limits.deltaDelayMs` is added. */
+  /** Lag, in ms, at which the sender waits for the engine; `limits.deltaDelayMs` is added. */
   lagMaxMs: number
   speechAt: SpeechAt
   meter: SessionMeter
-  /** Text as it becomes known, in order. */
+  /** Called with each group of words when it is complete, in order. */
   onGroup(group: WordGroup): void
-  /** After every delta; always the same object. */
+  /** Called after every delta, always with the same object. */
   onProgress(progress: SessionProgress): void
 }
 
@@ -78,36 +83,42 @@ export interface SessionRequest {
 export interface SessionProgress {
   /** Deltas received, empty ones included. */
   readonly deltas: number
-  /** Audio that the engine has answered, in the leg. */
+  /** Audio of the leg, in ms, that the engine has answered. */
   readonly answeredMs: number
-  /** No more deltas came than the audio allows, save by an abort: so far the times are exact. */
+  /**
+   * True while word times are exact: no more deltas came than the audio allows, except the last
+   * ones of an engine that aborted the request.
+   */
   readonly isExact: boolean
-  /** The run of text that is being written; null between two. */
+  /** The group of words that is not complete yet; null between two groups. */
   writing(): WordGroup | null
 }
 
-/** What a session gave, once it ended as it should. */
+/** What a session returned that ended in order. */
 export interface SessionResult {
   samples: number
   deltas: number
   blankDeltas: number
   usage: Usage | null
-  /** Deltas, usage and the law of steps agree: then the times are exact. */
+  /**
+   * True when delta count, the server's usage and the law of steps agree: word times are exact
+   * then.
+   */
   verified: boolean
   groups: WordGroup[]
 }
 
-/** Carries one leg through one session. */
+/** Runs one leg through one session. */
 export type SessionRunner = (
   request: SessionRequest,
   options: { signal: AbortSignal },
 ) => Promise<SessionResult>
 
 /**
- * @returns a runner that opens a socket per leg and closes it in any case. It remembers which
- *   engines don't pad what they are sent, and pads it for them.
- *   It throws UpstreamError or ProtocolError when the session can't be completed: the leg must then
- *   be carried again by another session. An abort rejects with the signal's reason.
+ * Makes a runner that opens one socket per leg and closes it in any case. The runner remembers
+ * which engines don't pad the end of audio, and pads it for them.
+ * @returns a runner that throws UpstreamError or ProtocolError when the session can't be completed:
+ * another session must then replay the leg. An abort rejects with the signal's reason.
  */
 export function sessionRunner(dependencies: {
   opener: TransportOpener
@@ -125,9 +136,9 @@ class RunningSession {
   private readonly machine: SessionMachine
   private readonly aligner: GroupAligner
   private readonly groups: WordGroup[] = []
-  /** Beats whenever the machine has taken something in. */
+  /** Notified whenever the machine has taken an event in. */
   private readonly changed = new Condition()
-  /** Aborted with the reason when the session is over, be it with SESSION_DONE. */
+  /** Aborted when the session is over: with its failure, or with SESSION_DONE. */
   private readonly stop = new AbortController()
   private readonly openedMs: number
   private readonly request: SessionRequest
@@ -162,7 +173,7 @@ class RunningSession {
     return { samples, deltas, blankDeltas, usage, verified, groups: this.groups }
   }
 
-  /** Three loops over one socket. All have ended, and the socket with them, when this returns. */
+  /** Runs three loops over one socket. When this returns, all three and the socket are closed. */
   private async converse(transport: Transport): Promise<void> {
     const closeSocket = () => {
       if (this.machine.state === 'done') transport.close()
@@ -197,7 +208,9 @@ class RunningSession {
     this.learnTail()
   }
 
-  /** Also from a session that failed by it. */
+  /**
+   * Learns about padding also from a failed session: its failure may be the missing padding itself.
+   */
   private learnTail(): void {
     const { tail } = this.machine
     if (tail !== null) this.padding.learn(this.request.engine.url, tail)
@@ -249,14 +262,19 @@ class RunningSession {
     machine.finalSent(clock.monotonicMs(), { isPadded, mayBeShort: request.mayEndShort })
   }
 
-  /** At once: it takes no block that the last frame of the audio didn't ask for. */
+  /**
+   * Sends the padding at once, without pacing: it needs no KV block beyond that of the last frame.
+   */
   private sendPadding(transport: Transport): void {
     for (let samples = 0; samples < PAD_SAMPLES; samples += STEP_SAMPLES) {
       transport.send(SILENT_FRAME)
     }
   }
 
-  /** On its own schedule, unless the session came so late that the burst would be too long. */
+  /**
+   * When the first frame is due: as scheduled, but at most 240 ms ago. A session that opened later
+   * would otherwise send a burst of overdue frames that the engine's step budget has no room for.
+   */
   private firstFrameMs(): number {
     const nowMs = this.clock.monotonicMs()
     const { permission } = this.request
@@ -272,7 +290,7 @@ class RunningSession {
     schedule.hold(index, clock.monotonicMs())
   }
 
-  /** Batch never drops audio: while the engine is too far behind, the sender stands still. */
+  /** Holds the sender while the engine's text lags too far behind. Batch never drops audio. */
   private async waitForEngine(
     transport: Transport,
     schedule: ReplaySchedule,
@@ -288,7 +306,7 @@ class RunningSession {
       await sleepFor(clock, WATCH_INTERVAL_MS, { signal })
     }
     const nowMs = clock.monotonicMs()
-    if (nowMs - startMs < 1) return // nothing was waited for
+    if (nowMs - startMs < 1) return
     schedule.hold(index, nowMs)
     if (request.pace !== 'max') request.meter.held(nowMs - startMs)
   }
@@ -298,7 +316,8 @@ class RunningSession {
       const dueMs = this.clock.monotonicMs() + WATCH_INTERVAL_MS
       await this.clock.sleepUntil(dueMs, { signal: this.stop.signal })
       if (this.request.isExcused()) this.machine.excuse(this.clock.monotonicMs())
-      // Judged by when this look was due: a process that stands still doesn't hear its engine.
+      // Checks against the time this look was due, not against now: after a pause of the whole
+      // process the engine's unread events would otherwise be taken for silence.
       this.machine.check(dueMs)
       if (this.machine.failure) this.end(this.machine.failure)
     }

@@ -1,22 +1,27 @@
 import { ConfigError, type ErrorCode, NightscribeError, UpstreamError } from '../kernel/errors.js'
 import { stepsToFirstDelta } from '../model/step-law.js'
 
-/** Less than this heard, and it wasn't the amount of audio that the engine refused. */
+/**
+ * Frames below which `invalid_audio` can't mean that the session was too long (13 frames: 1.04 s).
+ */
 const CAP_FRAMES_MIN = 13
 
-/** Codes of a server that has limits, and says so; no fault of its own or of the audio. */
+/**
+ * Error codes of a server that enforces limits of its own: neither the engine nor the audio is at
+ * fault.
+ */
 const LIMIT_CODES: ReadonlySet<string | null> = new Set([
   'buffer_full',
   'idle_timeout',
-  // What we send is always well-formed: it is the amount in one session that is too much.
+  // Our frames are always well-formed: for us this code means too much audio in one session.
   'invalid_audio',
 ])
 
 /** The engine sent an `error` frame, which ends the session. */
 export class EngineError extends UpstreamError {
-  /** As the engine calls it; null where it gives none. */
+  /** The engine's own code; null where it gives none. */
   readonly engineCode: string | null
-  /** Received before it. */
+  /** Deltas received before the error. */
   readonly deltas: number
 
   constructor(
@@ -61,8 +66,8 @@ export class EndpointMissing extends ConfigError {
 }
 
 /**
- * The engine came to its end and gave less text than it should. Once is chance, and the leg is
- * replayed again; where it comes again text with a hole is worth more than none.
+ * The engine ended the session but gave less text than its audio demands. The first time the leg is
+ * replayed, since it may be chance; the second time the incomplete text is kept.
  */
 export class TextLeftOut extends UpstreamError {
   /** @param what is missing: text over speech, or the end of the text */
@@ -77,8 +82,8 @@ export class TextLeftOut extends UpstreamError {
 }
 
 /**
- * What an `error` frame means. Every one ends its session: after most of them audio is missing
- * there, and nothing says how much.
+ * Maps an `error` frame to a failure. Every such frame ends its session: after most of them some
+ * audio is lost in the engine, and nothing says how much.
  *
  * @param deltas received before it
  */
@@ -102,8 +107,8 @@ export function failureOfErrorFrame(
 }
 
 /**
- * Whether an engine refused a session as it would refuse every other one, until an operator changes
- * something: a key, a model, an address.
+ * True when the engine would refuse every other session in the same way until an operator corrects
+ * a key, a model or an address.
  */
 export function isRefusal(error: unknown): error is NightscribeError {
   if (!(error instanceof NightscribeError)) return false
@@ -117,7 +122,7 @@ export function isRefusal(error: unknown): error is NightscribeError {
 
 /**
  * Frames of audio after which an engine took no more in one session; null for any other failure.
- * Never too many: what it answered it had heard.
+ * Never too high: it counts the frames that the engine has answered.
  */
 export function framesTaken(error: unknown): number | null {
   if (!(error instanceof EngineError) || error.engineCode !== 'invalid_audio') return null

@@ -11,37 +11,37 @@ import type { ServerEvent, Usage } from './wire-codec.js'
  *
  * - `connecting`: the socket is being opened, or is open and nothing has come. Ends with
  *   `session.created` (→ created), or after `createdTimeoutMs` (→ failed).
- * - `created`: the server is there; nothing has been asked of it. Ends with `started`, when model
+ * - `created`: the server has greeted; nothing has been sent to it. Ends with `started`, when model
  *   and first commit were sent (→ generating).
  * - `generating`: audio goes out, deltas come in. Ends with `finalSent` (→ finishing). A `done`
- *   here is early: the server gave up on audio that it was still to get (→ failed).
- * - `finishing`: the end of the audio was announced. Ends with `done` (→ done), which must not
- * leave
- *   audio unanswered, nor the tail of the text out unless that may be (→ failed).
- * - `done`, `failed`: nothing changes any more; whatever still arrives is ignored.
+ *   here is early: the server gave up on audio that was still to come (→ failed).
+ * - `finishing`: the end of the audio was announced. Ends with `done` (→ done). A `done` that
+ *   leaves audio unanswered fails; so does one without the end of the text, unless `mayBeShort` (→
+ *   failed).
+ * - `done`, `failed`: nothing changes any more; events that still arrive are ignored.
  *
  * Every state but the last two fails on an `error` event, on a close, and on the watchdogs of
- * `check`. They count wall time while a delta is due, never audio sent: a slowed sender would
- * otherwise keep them from firing.
+ * `check`. The watchdogs count wall time while a delta is due, not audio sent: a sender that is
+ * slowed by a lagging engine would otherwise keep them from firing.
  */
 export type SessionState = 'connecting' | 'created' | 'generating' | 'finishing' | 'done' | 'failed'
 
 /**
- * A request that vLLM aborts, as when it is told to stop, ends with so many empty deltas at most
- * that stand for no audio. Seen on 0.32: one, and two where it was behind.
+ * Most empty deltas at the end of a request that stand for no audio. vLLM sends them when it aborts
+ * a request, for example at its shutdown. Seen on 0.32: one, and two where it lagged.
  */
 const ABORT_DELTAS_MAX = 2
 
-/** Bounds of the watchdogs. */
+/** Bounds of the watchdogs, in ms. */
 export interface SessionLimits {
   createdTimeoutMs: number
-  /** No delta for so long while one is due. `deltaDelayMs` is added. */
+  /** Longest time without a delta while one is due. `deltaDelayMs` is added. */
   stallTimeoutMs: number
-  /** No `done` for so long after the last delta that was due. `deltaDelayMs` is added. */
+  /** Longest time without `done` after the last delta that was due. `deltaDelayMs` is added. */
   doneTimeoutMs: number
-  /** So much speech in a row with empty deltas only; null: not watched. */
+  /** Longest speech in a row answered by empty deltas only; null: not watched. */
   blankSpeechMaxMs: number | null
-  /** Time by which the engine holds deltas back beyond the model's own delay. */
+  /** How long the engine holds deltas back beyond the model's own delay. */
   deltaDelayMs: number
 }
 
@@ -50,15 +50,15 @@ export type SpeechAt = (offsetMs: number) => boolean
 
 /** What is known of the end of a session when its final commit is sent. */
 export interface SessionEnd {
-  /** `PAD_SAMPLES` of ours followed the audio. */
+  /** True when `PAD_SAMPLES` of silence were appended after the audio. */
   isPadded: boolean
-  /** The end of the text may be missing; such a session isn't verified. */
+  /** True when the last text may be missing: such a session ends well, but isn't verified. */
   mayBeShort: boolean
 }
 
 export type { SessionFailure }
 
-/** A session as it stands; see `SessionState` for what its methods may do when. */
+/** The current state of a session; `SessionState` says which method is allowed when. */
 export class SessionMachine {
   state: SessionState = 'connecting'
   /** Set in `failed`. */
@@ -67,20 +67,23 @@ export class SessionMachine {
   usage: Usage | null = null
   deltas = 0
   blankDeltas = 0
-  /** Of the audio, without padding of ours. */
+  /** Samples of the leg, without the padding that we append. */
   samplesSent = 0
-  /** Set by a `done` that came after the final commit, whatever became of the session. */
+  /**
+   * Who caused the last deltas; set by a `done` after the final commit, also when that `done` fails
+   * the session.
+   */
   tail: TailOrigin | null = null
   private readonly limits: SessionLimits
   private readonly speechAt: SpeechAt
   private readonly openedMs: number
-  /** Since when a delta has been due without any coming; null when none is due. */
+  /** Since when, in ms, a delta has been due without any coming; null when none is due. */
   private dueSinceMs: number | null = null
   private completeSinceMs: number | null = null
   private blankSpeechMs = 0
-  /** 1-based; 0 before any has text. */
+  /** 1-based number of the last delta with text; 0 before any. */
   private lastTextDelta = 0
-  /** 1-based, of those that were more than the audio allowed. */
+  /** 1-based number of the first delta beyond what the audio allowed; null when there is none. */
   private firstExcessDelta: number | null = null
   /** Null until the final commit was sent. */
   private end: SessionEnd | null = null
@@ -91,13 +94,13 @@ export class SessionMachine {
     this.openedMs = nowMs
   }
 
-  /** Model and first commit have been sent. */
+  /** Call when the model and the first commit have been sent. */
   started(): void {
     assert.equal(this.state, 'created', 'a session starts once, after session.created')
     this.state = 'generating'
   }
 
-  /** So many more samples were appended. */
+  /** Call when `samples` more samples were appended. */
   appended(samples: number, nowMs: number): void {
     if (this.over) return
     assert.equal(this.state, 'generating', 'audio goes only into a running generation')
@@ -105,7 +108,10 @@ export class SessionMachine {
     this.noteDue(nowMs)
   }
 
-  /** The final commit was sent. A final without audio poisons the next utterance: never do it. */
+  /**
+   * Call when the final commit was sent. It needs audio before it: a final commit without audio
+   * makes vLLM answer the next utterance wrongly.
+   */
   finalSent(nowMs: number, end: SessionEnd): void {
     if (this.over) return
     assert.equal(this.state, 'generating', 'one final commit, after the audio')
@@ -115,7 +121,7 @@ export class SessionMachine {
     this.noteDue(nowMs)
   }
 
-  /** Takes one event of the server. */
+  /** Takes one event from the server. */
   received(event: ServerEvent, nowMs: number): void {
     if (this.over) return
     switch (event.kind) {
@@ -132,11 +138,11 @@ export class SessionMachine {
         this.fail(failureOfErrorFrame(event.message, event.code, this.deltas))
         return
       case 'other':
-        return // acknowledgements of newer servers and forks change nothing for us
+        return // such as acknowledgements of newer servers
     }
   }
 
-  /** The socket is gone. */
+  /** Call when the socket has closed. */
   closed(code: number, reason: string): void {
     if (this.over) return
     const why = reason ? `${code}, ${reason}` : String(code)
@@ -145,7 +151,7 @@ export class SessionMachine {
     this.fail(new SessionClosed(sentence, { closeCode: code, state, deltas }))
   }
 
-  /** Looks at the clock; call it a few times a second. */
+  /** Fails the session when a watchdog's bound has passed. Call it several times a second. */
   check(nowMs: number): void {
     const { createdTimeoutMs, stallTimeoutMs, doneTimeoutMs, deltaDelayMs } = this.limits
     if (this.state === 'connecting' && nowMs - this.openedMs > createdTimeoutMs) {
@@ -164,7 +170,9 @@ export class SessionMachine {
     }
   }
 
-  /** What is due counts from now on: the silence of a whole engine isn't this session's fault. */
+  /**
+   * Restarts the watchdogs at `nowMs`: silence of the whole engine must not fail this one session.
+   */
   excuse(nowMs: number): void {
     if (this.dueSinceMs !== null) this.dueSinceMs = nowMs
     if (this.completeSinceMs !== null) this.completeSinceMs = nowMs
@@ -174,25 +182,31 @@ export class SessionMachine {
     return this.state === 'done' || this.state === 'failed'
   }
 
-  /** Deltas that the server can and so must have sent by now. */
+  /** Deltas that the server must have sent by now, by the law of steps. */
   get deltasExpected(): number {
     return this.end ? deltasTotal(this.samplesSent) : deltasDue(this.samplesSent)
   }
 
-  /** Whether no more deltas came than the audio allows, save by an abort: then times are exact. */
+  /**
+   * True while word times are exact: deltas beyond what the audio allows came only at the end,
+   * without text, and at most as many as an aborted request sends.
+   */
   get isExact(): boolean {
     const { firstExcessDelta: excess, lastTextDelta, deltas } = this
     if (excess === null) return true
     return excess > lastTextDelta && deltas - excess < ABORT_DELTAS_MAX
   }
 
-  /** Whether count, formula and the server's own figure agree: then times are exact. */
+  /**
+   * True when the count, the law of steps and the server's own usage agree: word times are exact
+   * then.
+   */
   get verified(): boolean {
     const { tail, usage, deltas } = this
     return tail !== null && isLawful(tail) && usage?.completionTokens === deltas
   }
 
-  /** Ends the session from outside, such as for a transport that could not be opened. */
+  /** Fails the session for a reason outside it, for example a socket that could not be opened. */
   fail(failure: SessionFailure): void {
     if (this.over) return
     this.state = 'failed'
@@ -201,7 +215,7 @@ export class SessionMachine {
     this.completeSinceMs = null
   }
 
-  /** Deltas that the server can have sent by now, by any law. */
+  /** Most deltas that the server can have sent by now, whether or not it pads the audio itself. */
   private get deltasMax(): number {
     return this.end?.isPadded ? deltasTotal(this.samplesSent + PAD_SAMPLES) : this.deltasExpected
   }

@@ -4,17 +4,17 @@ import { Mailbox } from '../kernel/mailbox.js'
 import type { EngineAddress, Transport, TransportEvent, TransportOpener } from './index.js'
 import { EndpointMissing, UpgradeRefused } from './session-failure.js'
 
-/** Events that wait for the consumer before the socket is paused; a delta is some 60 bytes. */
+/** Events waiting for the consumer at which the socket is paused; a delta is about 60 bytes. */
 const EVENTS_MAX = 1024
 /**
- * The same in bytes of their texts. A paused socket still hands over what it has received: one
- * frame more, and what fits into one read of the socket (64 KiB).
+ * Bytes of waiting event texts at which the socket is paused. A paused socket still delivers one
+ * more frame and what fits into one read of the socket (64 KiB).
  */
 const EVENT_BYTES_MAX = 2 ** 20
-/** Largest frame we accept: a `done` of an hour of talk is far below. */
+/** Largest frame in bytes that we accept: the `done` of an hour of speech is far below it. */
 const FRAME_BYTES_MAX = 16 * 2 ** 20
 
-/** Sockets by `ws`. Server pings are answered by the library even while the session is busy. */
+/** Opens sockets with the library `ws`, which answers the server's pings by itself. */
 export function wsTransportOpener(options: { connectTimeoutMs: number }): TransportOpener {
   return {
     open(engine, { signal }) {
@@ -55,7 +55,7 @@ function openSocket(
   })
 }
 
-/** What a refused upgrade means; the key itself never appears. */
+/** Maps a refused upgrade to an error; the sentence never contains the key. */
 function refusal(engine: EngineAddress, status: number): Error {
   if (status === 401) {
     return new UpgradeRefused(
@@ -90,7 +90,7 @@ function wrap(socket: WebSocket): Transport {
     itemsMax: EVENTS_MAX,
     size: {
       bytesMax: EVENT_BYTES_MAX,
-      // What a text takes in memory at most.
+      // Upper bound of a text's memory: 2 bytes for each UTF-16 unit.
       bytesOf: (event) => (event.kind === 'message' ? 2 * event.text.length : 0),
     },
     onFull: () => socket.pause(),
@@ -100,7 +100,7 @@ function wrap(socket: WebSocket): Transport {
     if (isBinary) mailbox.put({ kind: 'binary', bytes: data.byteLength })
     else mailbox.put({ kind: 'message', text: data.toString() })
   })
-  // An error is always followed by a close, which carries the code.
+  // Ignored: `ws` follows every error by a close event, which carries the code.
   socket.on('error', () => {})
   socket.on('close', (code, reason) => {
     mailbox.put({ kind: 'closed', code, reason: reason.toString() })

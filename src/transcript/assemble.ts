@@ -8,70 +8,75 @@ import { joinText } from './words/line-breaking.js'
 import { segmentWords } from './words/segmentation.js'
 import { type TranscriptWord, wordsOfGroups } from './words/words.js'
 
-/** The stretch of a lane that one session carried, in ms from the start of the recording. */
+/** The segment of a lane that one session transcribed, in ms from the start of the recording. */
 export interface TranscriptLeg {
-  /** 0-based, in its lane. */
+  /** 0-based number of the leg in its lane. */
   readonly index: number
-  /** As sent; in an assembled transcript the boundary where the leg before overlapped. */
+  /**
+   * Start as sent; in an assembled transcript the boundary where the leg before overlapped.
+   */
   readonly startMs: number
-  /** As sent; in an assembled transcript the boundary where the next leg overlapped. */
+  /** End as sent; in an assembled transcript the boundary where the next leg overlapped. */
   readonly endMs: number
-  /** What the leg ends with: a pause, the quietest point of unbroken speech, or the recording. */
+  /**
+   * Where the leg ends: in a pause, at the quietest point of unbroken speech, or at the end of the
+   * recording.
+   */
   readonly cut: 'pause' | 'quiet' | 'end'
-  /** Received, empty ones included. */
+  /** Deltas received, empty ones included. */
   readonly deltas: number
-  /** `estimated` where count of deltas, usage and the law of steps don't agree. */
+  /** `estimated` where delta count, usage and the law of steps disagree. */
   readonly timing: 'token-step' | 'estimated'
-  /** Fence of the attempt that carried it. */
+  /** Fencing number of the attempt that transcribed the leg. */
   readonly attempt: number
 }
 
-/** Everything that came back for one lane. */
+/** Everything that the engines returned for one lane. */
 export interface TranscriptLane {
   /** 0-based channel of the recording; null for the mix of all. */
   readonly channel: number | null
   /**
-   * As they were sent, in order. One that was cut in talk may reach into the next; between two that
-   * were cut in a pause there may be silence that nobody sent.
+   * The legs as sent, in order. A leg that was cut in speech may overlap the next; between two legs
+   * cut in a pause there may be silence that was not sent.
    */
   readonly legs: readonly TranscriptLeg[]
-  /** As they came back, all legs in order. */
+  /** Word groups as received, those of all legs in order. */
   readonly groups: readonly WordGroup[]
   /** The lane's speech map: sorted, without overlaps. */
   readonly speechMs: readonly MsRange[]
-  /** What was carried once more because speech had no text; legs numbered by rerun. */
+  /** Segments run once more because their speech had no text. Their legs are numbered by rerun. */
   readonly reruns?: readonly LaneRerun<TranscriptLeg>[]
-  /** Holes that were to be carried once more, and why that came to nothing. */
+  /** Holes that were to be run once more, each with the reason why it wasn't. */
   readonly failedReruns?: readonly FailedRerun[]
 }
 
-/** A word and where it belongs. */
+/** A word with the channel and the segment that it belongs to. */
 export interface AssembledWord extends TranscriptWord {
   readonly channel: number | null
   readonly segmentId: number
 }
 
 /**
- * A stretch of talk in one leg of one lane: a sentence, or as much of it as fits a subtitle. A
- * sentence that goes on over a cut is two segments, so that each has one leg and one attempt.
+ * A segment of speech in one leg of one lane: a sentence, or as much of it as fits a subtitle. A
+ * sentence across a cut is two segments, so that each segment has one leg and one attempt.
  */
 export interface TranscriptSegment {
-  /** 0-based, in order of time over all lanes. */
+  /** 0-based number in order of time over all lanes. */
   readonly id: number
   readonly startMs: number
   readonly endMs: number
   readonly text: string
   readonly channel: number | null
   readonly leg: number
-  /** Fence of the attempt that carried its leg. */
+  /** Fencing number of the attempt that transcribed its leg. */
   readonly attempt: number
   readonly words: readonly AssembledWord[]
 }
 
-/** The result of one lane, for what differs by channel. */
+/** The result of one lane: what differs from channel to channel. */
 export interface AssembledLane {
   readonly channel: number | null
-  /** In order, none reaching into the next: a word belongs to the leg in which it ended. */
+  /** In order, without overlaps. A word belongs to the leg in which it ended. */
   readonly legs: readonly TranscriptLeg[]
   readonly text: string
   readonly speechMs: number
@@ -83,24 +88,24 @@ export interface AssembledTranscript {
   readonly durationMs: number
   readonly text: string
   readonly segments: readonly TranscriptSegment[]
-  /** Of all segments, by their starts. */
+  /** Words of all segments, in order of their starts. */
   readonly words: readonly AssembledWord[]
   readonly lanes: readonly AssembledLane[]
   readonly coverage: {
     readonly speechMs: number
     readonly transcribedMs: number
-    /** By their starts; what was repaired is among them. */
+    /** Holes in order of their starts, the repaired ones included. */
     readonly holes: readonly (AuditedHole & { readonly channel: number | null })[]
   }
 }
 
-/** What lanes are assembled with. */
+/** How lanes are assembled. */
 export interface AssemblyOptions {
   durationMs: number
-  /** Audio per delta. */
+  /** Audio per delta, in ms. */
   stepMs: number
   subtitles: SubtitleLimits
-  /** See `laneCoverage`. */
+  /** Shortest hole, in ms of speech; see `laneCoverage`. */
   holeMinMs?: number
 }
 
@@ -109,9 +114,9 @@ type UnnumberedSegment = Omit<TranscriptSegment, 'id' | 'words'> & {
 }
 
 /**
- * Puts the lanes of a recording together, and the legs of each: what two legs both heard is in it
- * once (`mergeLegs`), and what a rerun heard is where there was a hole (`repairLane`). Words of one
- * lane never overlap; lanes may. Pure.
+ * Assembles the lanes of a recording, and the legs of each lane: speech that two legs transcribed
+ * appears once (`mergeLegs`), and the text of a rerun fills its hole (`repairLane`). Words of one
+ * lane never overlap; words of two lanes may. Pure.
  */
 export function assembleTranscript(
   input: AssemblyOptions & { lanes: readonly TranscriptLane[] },
@@ -147,7 +152,7 @@ export function assembleTranscript(
   }
 }
 
-/** What one lane comes to: its legs, words and holes, each hole with what became of it. */
+/** Legs, words and holes of one lane, each hole with what was done about it. */
 export function transcribedLane(
   lane: TranscriptLane,
   options: { durationMs: number; stepMs: number; holeMinMs?: number },
@@ -155,7 +160,7 @@ export function transcribedLane(
   const { stepMs, durationMs, holeMinMs } = options
   const { reruns = [], failedReruns = [], speechMs } = lane
   const { legs, sentLegs, groups, patchedMs } = repairLane(lane, reruns, stepMs)
-  // By the legs as they were sent: near a boundary words may begin, or be marked, beyond it.
+  // Uses the legs as sent, not as merged: near a boundary a word may begin or end beyond it.
   const words = wordsOfGroups(groups, { stepMs, durationMs, legs: sentLegs })
   const bound = holeMinMs === undefined ? {} : { holeMinMs }
   const coverage = laneCoverage({ speechMs, groups, words, stepMs, ...bound })
@@ -171,8 +176,8 @@ function assembleLane(lane: TranscriptLane, input: AssemblyOptions) {
 }
 
 /**
- * Segments as running text: a space between any two, but none where one lane goes on in a script
- * that is written without.
+ * Segments as running text: a space between two segments, except within one lane in scripts that
+ * are written without spaces.
  */
 export function runningText(
   segments: readonly { text: string; channel: number | null; words: readonly TranscriptWord[] }[],

@@ -2,30 +2,29 @@ import type { MsRange } from '../kernel/ms-range.js'
 import type { CoverageHole } from './coverage.js'
 import { TWIN_MS } from './legs/leg-boundary.js'
 
-/** A hole and what became of it. */
+/** A hole and what was done about it. */
 export interface AuditedHole extends CoverageHole {
-  /** `rerun`: it was carried once more, and its text is there. */
+  /** `rerun`: the hole was run once more, and now has text. */
   readonly action: 'rerun' | 'unresolved'
   /**
-   * Why there is no text: `blank` when the second try gave none either, the code of what stood in
-   * its way, or null where nobody tried. Null where it was repaired.
+   * Why the hole has no text: `blank` when the rerun gave none either, an error's code when the
+   * rerun failed, null when there was no rerun. Also null where the hole was repaired.
    */
   readonly reason: string | null
 }
 
-/** A stretch that was to be carried once more, and wasn't. */
+/** A segment that was to be run once more, but wasn't. */
 export interface FailedRerun {
   readonly holesMs: readonly MsRange[]
-  /** An error's code, or `audit_limit`. */
+  /** An error's code, or `audit_limit` when the job's share of reruns was used up. */
   readonly reason: string
 }
 
 /**
- * All holes of a lane, by their starts: those that are left, and of those that were repaired what
- * isn't left. Pure.
+ * All holes of a lane by their starts: those that remain, and the repaired parts of others. Pure.
  *
  * @param left holes of the repaired lane, in order
- * @param audit what was tried; `patchedMs` are the holes that something was put into
+ * @param audit what was tried; `patchedMs` are the holes that got text
  */
 export function auditedHoles(
   left: readonly CoverageHole[],
@@ -44,7 +43,8 @@ export function auditedHoles(
   })
   const repaired = audit.patchedMs.flatMap((hole) =>
     without(hole, left)
-      // Words at its edges may be marked a little otherwise the second time.
+      // Rests of up to 240 ms at a repaired hole's edges are dropped: the rerun may have timed the
+      // words there slightly differently.
       .filter(([startMs, endMs]) => endMs - startMs > TWIN_MS)
       .map(([startMs, endMs]): AuditedHole => {
         return { startMs, endMs, action: 'rerun', reason: null }
@@ -53,7 +53,7 @@ export function auditedHoles(
   return [...unresolved, ...repaired].sort((one, other) => one.startMs - other.startMs)
 }
 
-/** What of a stretch no hole covers. @param holes in order */
+/** The parts of a segment that no hole covers. @param holes in order */
 function without([fromMs, untilMs]: MsRange, holes: readonly CoverageHole[]): MsRange[] {
   const parts: MsRange[] = []
   let reachedMs = fromMs

@@ -2,42 +2,44 @@ import type { MsRange } from '../kernel/ms-range.js'
 import type { WordGroup } from './words/align.js'
 import type { TranscriptWord } from './words/words.js'
 
-/** Speech without a word of text. */
+/** Speech without any text, in ms from the start of the recording. */
 export interface CoverageHole {
   readonly startMs: number
   readonly endMs: number
 }
 
-/** A hole and how much was said in it. */
+/** A hole and how much speech is in it. */
 export interface LaneHole extends CoverageHole {
-  /** Speech inside it, pauses not counted. */
+  /** Speech inside the hole in ms, without pauses. */
   readonly speechMs: number
 }
 
-/** How much of the speech of one lane came back as text. */
+/** How much of one lane's speech was returned as text, in ms. */
 export interface LaneCoverage {
   readonly speechMs: number
-  /** Speech outside of holes; 0 where a lane has no text at all. */
+  /** Speech outside of holes; 0 for a lane without any text. */
   readonly transcribedMs: number
   /** In order. */
   readonly holes: readonly LaneHole[]
 }
 
 /**
- * Speech between the ends of two texts that is a hole, where nothing else is asked for. In talk a
- * word ends every 0.4 s on average, and slow, long or stretched ones after some 1.5 s; pauses of
- * 0.3 s aren't speech. In `samples/` the longest such distance is 1.0 s.
+ * Default of the setting `coverage.holeMinMs`: this much speech, in ms, between the ends of two
+ * words is a hole. In conversation a word ends every 0.4 s on average, a slow or long one after up
+ * to 1.5 s; pauses from 0.3 s aren't speech. In `samples/` the longest such distance is 1.0 s.
  */
 export const HOLE_MIN_MS = 3_000
-/** Sounds further apart than this are no talk together: coughs in a silence don't add up. */
+/**
+ * Sounds more than 10 s apart are counted separately: coughs in a long silence must not add up to a
+ * hole.
+ */
 const TALK_APART_MS = 10_000
 
 /**
- * Compares the speech map of a lane with its text. Of text only ends are known: they are the steps
- * of its deltas. So what counts is the speech between the ends of two successive texts, pauses left
- * out; with `holeMinMs` of it or more the stretch from the one end to the estimated start of the
- * other text is a hole. That way a hole is seen in which so much was said, and never missed for a
- * wrong estimate.
+ * Compares the speech map of a lane with its text. Only the ends of texts are exact: they are the
+ * steps of deltas. So the speech between the ends of two successive texts is counted, without
+ * pauses. With `holeMinMs` of it or more, the segment from the first end to the estimated start of
+ * the second text is a hole. So a wrong estimate of a word's start can't hide a hole.
  *
  * @param lane `speechMs` sorted and without overlaps; `words` those of `groups`
  */
@@ -59,7 +61,10 @@ export function laneCoverage(lane: {
   return { speechMs, transcribedMs: words.length === 0 ? 0 : speechMs - lostMs, holes }
 }
 
-/** Each delta with text is text at its step: a long run without spaces is no hole. */
+/**
+ * The time of each delta with text: otherwise a long run of text without spaces, which counts as
+ * one word with one end, would look like a hole.
+ */
 function textPoints(group: WordGroup, stepMs: number): MsRange[] {
   const pieces = group.pieces ?? [[group.step, 0] as const]
   return pieces.flatMap(([step, from], index) => {
@@ -85,15 +90,15 @@ function holesBetween(
   return holes
 }
 
-/** What lies between the end of one text and the start and end of the next one. */
+/** The gap between the end of one text and the start and end of the next one. */
 interface TextGap {
   readonly fromMs: number
-  /** Where the next text starts, by estimate. */
+  /** Where the next text starts, in ms, by estimate. */
   readonly untilMs: number
   readonly nextEndMs: number
 }
 
-/** Before, between and after texts, given as ranges that are sorted by their starts. */
+/** The gaps before, between and after texts, which are given as ranges sorted by their starts. */
 function* gapsBetween(ranges: readonly MsRange[]): Generator<TextGap> {
   let fromMs = Number.NEGATIVE_INFINITY
   for (const [startMs, nextEndMs] of ranges) {
@@ -104,7 +109,7 @@ function* gapsBetween(ranges: readonly MsRange[]): Generator<TextGap> {
   yield { fromMs, untilMs: never, nextEndMs: never }
 }
 
-/** Talk in a gap, and how much of it is before the end of the text after the gap. */
+/** Speech in a gap; `heardMs` is how much of it lies before the end of the text after the gap. */
 interface Talk extends LaneHole {
   readonly heardMs: number
 }
@@ -128,7 +133,7 @@ function talksWithin(segments: readonly MsRange[], first: number, gap: TextGap):
 function joined(talk: Talk, part: Talk): Talk {
   return {
     startMs: talk.startMs,
-    // What is inside the next text only says how long the talk is.
+    // A part inside the next text counts for the length of the speech, but doesn't extend the hole.
     endMs: part.speechMs > 0 ? part.endMs : talk.endMs,
     speechMs: talk.speechMs + part.speechMs,
     heardMs: talk.heardMs + part.heardMs,

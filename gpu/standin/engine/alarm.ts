@@ -1,7 +1,7 @@
 import { type Clock, sleepFor } from '../../../src/kernel/clock.js'
 import { StopRequested } from '../../../src/kernel/errors.js'
 
-/** Rings once, unless it is set anew or canceled before. */
+/** A timer that rings once, unless it is set again or canceled before. */
 export class Alarm {
   private readonly clock: Clock
   private readonly onRing: () => void
@@ -16,7 +16,7 @@ export class Alarm {
     return this.armed !== null
   }
 
-  /** Rings so long from now, and not when it was set to before. */
+  /** Rings `delayMs` from now; an earlier setting no longer counts. */
   set(delayMs: number): void {
     this.cancel()
     const armed = new AbortController()
@@ -26,7 +26,7 @@ export class Alarm {
       this.armed = null
       this.onRing()
     }
-    sleepFor(this.clock, delayMs, armed).then(ring, () => {}) // it was canceled
+    sleepFor(this.clock, delayMs, armed).then(ring, () => {}) // rejects when canceled
   }
 
   cancel(): void {

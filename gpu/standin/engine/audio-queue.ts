@@ -1,20 +1,21 @@
 import { SAMPLE_BYTES } from '../../../src/model/pcm.js'
 import type { Generation } from './generation.js'
 
-/** The audio after it belongs to the next utterance. */
+/** Marks the end of an utterance: the audio after it belongs to the next one. */
 const END = Symbol('end of audio')
 
 /**
- * What was appended on one connection and not yet heard, with the ENDs that final commits put
- * there. vLLM's has no bound; this one holds `PCM_BYTES_MAX` and refuses what is more.
+ * Audio appended on one connection and not yet passed to a generation, with the END marks of final
+ * commits. vLLM's queue has no bound; this one refuses audio beyond `PCM_BYTES_MAX`, so that a
+ * client can't fill the memory.
  */
 export class AudioQueue {
-  /** 2 h 20 min of audio. */
+  /** 256 MiB, which is 2 h 20 min of audio. */
   static readonly PCM_BYTES_MAX = 256 * 1024 * 1024
   private items: Array<Int16Array | typeof END> = []
   private pcmBytes = 0
 
-  /** @returns false, having taken nothing, when it is full */
+  /** @returns false, having taken nothing, when the queue is full */
   push(samples: Int16Array): boolean {
     const bytes = samples.length * SAMPLE_BYTES
     if (this.pcmBytes + bytes > AudioQueue.PCM_BYTES_MAX) return false
@@ -27,12 +28,15 @@ export class AudioQueue {
     this.items.push(END)
   }
 
-  /** Hands everything over up to the first END, which ends the generation; the rest stays. */
+  /**
+   * Passes everything up to the first END to the generation, which that ends; the rest stays
+   * queued.
+   */
   drainInto(generation: Generation): void {
-    let heard = 0
-    while (!generation.isEnded && heard < this.items.length) {
-      const item = this.items[heard]
-      heard += 1
+    let taken = 0
+    while (!generation.isEnded && taken < this.items.length) {
+      const item = this.items[taken]
+      taken += 1
       if (item instanceof Int16Array) {
         this.pcmBytes -= item.length * SAMPLE_BYTES
         generation.feed(item)
@@ -40,7 +44,7 @@ export class AudioQueue {
         generation.end()
       }
     }
-    this.items.splice(0, heard)
+    this.items.splice(0, taken)
   }
 
   clear(): void {

@@ -1,36 +1,37 @@
 import { type KvModel, kvBlocksHeld } from '../../../src/model/kv-model.js'
 
-/** An utterance as the scheduler sees it. */
+/** The part of an utterance that the scheduler needs. */
 export interface Sequence {
-  /** Deltas that it has been given. */
+  /** Number of deltas that it has been given. */
   readonly deltas: number
 }
 
-/** What limits a batch. */
+/** The limits of a batch. */
 export interface SchedulerLimits {
   kv: KvModel
-  /** `num_gpu_blocks` less one. */
+  /** `num_gpu_blocks` less one, which vLLM keeps for itself. */
   kvBlocksUsable: number
-  /** `max_num_seqs`: sequences that hold blocks at a time. */
+  /** `max_num_seqs`: how many sequences may hold blocks at a time. */
   seqsMax: number
 }
 
-/** What the scheduler keeps of a sequence. */
+/** What the scheduler remembers of a sequence. */
 interface Place {
-  /** Position in line; lowest first, moved to the end by every step. */
+  /** Queue position; the lowest goes first, and every step moves the sequence to the end. */
   order: number
   kvBlocks: number
 }
 
 /**
- * Chooses who takes part in an engine's next step, and gives blocks to them, as vLLM 0.32 does:
- * - Who holds blocks goes first, in the order of the last steps; then newcomers, as they came.
- * - Whoever has no frame is passed over and keeps the place; whoever steps goes to the end.
- * - At the first one whose block can't be had, or who has no seat, it stops: nobody behind that one
- *   takes part. So when a holder can't get its block, everybody is behind it after a step, and all
- *   of them stand still until somebody is released: the deadlock of a full cache. Nothing is ever
- *   taken from anybody (vLLM preempts running sequences only, and between its steps a streaming one
- *   isn't running).
+ * Chooses the sequences of an engine's next step and gives blocks to them, as vLLM 0.32 does:
+ * - Sequences that hold blocks go first, in the order of the last steps; then newcomers in the
+ *   order of arrival.
+ * - A sequence without a frame is passed over and keeps its position. One that steps goes to the
+ *   end.
+ * - The choice stops at the first sequence that can't get its block or a seat: none behind it takes
+ *   part. So when a holder can't get its block, all others are behind it after one step, and all
+ *   stand still until a sequence is released: the deadlock of a full cache. Blocks are never taken
+ *   away (vLLM preempts running sequences only, and between steps a streaming one isn't running).
  */
 export class BatchScheduler<T extends Sequence> {
   readonly limits: SchedulerLimits
@@ -40,41 +41,42 @@ export class BatchScheduler<T extends Sequence> {
   private held = 0
   private heldMax = 0
   private deadlockCount = 0
-  /** The holder that everybody waits behind; null when there is none. */
+  /** The holder behind which all others wait in a deadlock; null without one. */
   private blocked: T | null = null
 
   constructor(limits: SchedulerLimits) {
     this.limits = limits
   }
 
-  /** Blocks that are given out. */
+  /** Blocks that sequences hold now. */
   get kvBlocksHeld(): number {
     return this.held
   }
 
-  /** The most that were ever given out at a time. */
+  /** The most blocks that were ever held at a time. */
   get kvBlocksHeldMax(): number {
     return this.heldMax
   }
 
-  /** Sequences that hold blocks. */
+  /** Number of sequences that hold blocks. */
   get holding(): number {
     return this.holders
   }
 
-  /** Newcomers that wait, for a seat or for their first blocks. */
+  /** Number of newcomers that wait for a seat or for their first blocks. */
   get waiting(): number {
     return this.places.size - this.holders
   }
 
-  /** How often everybody stood still for want of a block. */
+  /** How often all sequences stood still because one couldn't get its block. */
   get deadlocks(): number {
     return this.deadlockCount
   }
 
   /**
-   * @param ready those whose next frame is there
-   * @returns those of them that take part; their blocks are theirs from here on
+   * Chooses the next batch.
+   * @param ready sequences whose next frame has come
+   * @returns those that take part; they hold their blocks from here on
    */
   pick(ready: readonly T[]): T[] {
     const batch: T[] = []
@@ -93,7 +95,7 @@ export class BatchScheduler<T extends Sequence> {
     return batch
   }
 
-  /** Frees what it holds, at once, and forgets it. Harmless for one that isn't known. */
+  /** Frees the sequence's blocks at once and forgets it. Harmless for an unknown one. */
   release(sequence: T): void {
     const place = this.places.get(sequence)
     if (!place) return
@@ -121,7 +123,10 @@ export class BatchScheduler<T extends Sequence> {
     return place
   }
 
-  /** Gives it the blocks of its next step, takes those out of its windows; it is last in line. */
+  /**
+   * Gives a sequence the blocks of its next step, less those that left its windows, and moves it to
+   * the end of the queue.
+   */
   private give(sequence: T, place: Place): boolean {
     const kvBlocks = kvBlocksHeld(this.limits.kv, sequence.deltas + 1)
     const held = this.held - place.kvBlocks + kvBlocks

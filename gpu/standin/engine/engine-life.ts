@@ -4,20 +4,20 @@ import type { SessionFaults } from '../faults/session-faults.js'
 import { Alarm } from './alarm.js'
 import { type EngineDeath, StandinEngine, type StandinSettings } from './standin-engine.js'
 
-/** What an owner does when its engine comes and goes. */
+/** Called when the engine process goes down or comes up. */
 export interface LifeEvents {
-  /** Nobody is connected any more, and nobody can connect. */
+  /** All connections are closed, and new ones are refused. */
   down(): void
-  /** A new engine runs; whoever connects gets it. */
+  /** A new engine runs; new connections go to it. */
   up(): void
-  /** It is down for good. */
+  /** The engine is down for good. */
   over(): void
 }
 
 /**
- * One engine process after another, and the faults of their connections. Four modes: up; dying,
- * when the engine is dead and its connections are not closed yet; down, until it is restarted (up)
- * or for good; ended.
+ * Successive engine processes on one address, and the faults of their connections. Four modes: up;
+ * dying, when the engine is dead and its connections are not closed yet; down, until it is
+ * restarted or for good; ended.
  */
 export class EngineLife {
   private readonly settings: StandinSettings
@@ -36,7 +36,7 @@ export class EngineLife {
     this.current = this.newEngine()
   }
 
-  /** The one that runs, or ran last. */
+  /** The engine that runs, or ran last. */
   get engine(): StandinEngine {
     return this.current
   }
@@ -48,7 +48,7 @@ export class EngineLife {
     return faults
   }
 
-  /** Replaces the faults; connections that exist keep theirs. */
+  /** Replaces the faults; existing connections keep theirs. */
   setFaults(faults: readonly Fault[]): void {
     this.plan.set(faults)
   }
@@ -58,7 +58,7 @@ export class EngineLife {
     this.current.die({ closeMs: 0, downMs: -1, abrupt: 0, term: 0, abortDeltas: 0, ...death })
   }
 
-  /** Closes every connection with 1012; no engine comes after this one. */
+  /** Closes every connection with 1012; no engine is started after this one. */
   end(): void {
     this.alarm.cancel()
     this.current.closeAll(1012)

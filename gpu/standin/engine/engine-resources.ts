@@ -8,26 +8,26 @@ import { ConfigError } from '../../../src/kernel/errors.js'
 import { type KvModel, kvBlocksHeld } from '../../../src/model/kv-model.js'
 import type { StepModel } from '../../../src/model/step-model.js'
 
-/** The model that a stand-in says it serves, and whose sessions it counts. */
+/** Default model id; also the model by which sessions' KV blocks are counted. */
 export const DEFAULT_MODEL_ID = 'mistralai/Voxtral-Mini-4B-Realtime-2602'
-/** vLLM's version that it imitates. */
+/** Default version of vLLM that is imitated. */
 export const DEFAULT_VERSION = '0.32.0'
-/** KV blocks of an engine that nobody has limited: more than its sessions can ever hold. */
+/** KV blocks of an engine without a limit: more than its sessions can ever hold. */
 const KV_BLOCKS_UNLIMITED = 32_768
 
-/** What is asked of a stand-in's resources; what is left out isn't limited. */
+/** The resources that a stand-in is to have; options left out don't limit it. */
 export interface ResourceOptions {
-  /** vLLM's version: chooses how blocks are counted and what `max_model_len` does. */
+  /** Version of vLLM: decides how blocks are counted and what happens at `max_model_len`. */
   version?: string
-  /** A profile of `config/gpus`: its blocks, and steps take time. */
+  /** A profile of `config/gpus`: sets the number of blocks, and makes steps take time. */
   gpu?: string | null
-  /** `num_gpu_blocks`, of which one holds no session; stronger than the profile's. */
+  /** `num_gpu_blocks`, of which one holds no session. Overrides the profile's number. */
   blocks?: number | null
   /** Tokens of an encoder block. */
   blockTokens?: number | null
 }
 
-/** What an engine has, as `EngineSettings` wants it. */
+/** The resources of an engine, in the form of `EngineSettings`. */
 export interface EngineResources {
   version: string
   diesAtMaxModelLen: boolean
@@ -37,9 +37,9 @@ export interface EngineResources {
 }
 
 /**
- * The resources of an engine, out of the data in `config/`.
- * @throws ConfigError for a GPU that isn't known, a version that can't be read, or blocks that
- *   can't hold the first step of one session
+ * Finds the resources of an engine in the data of `config/`.
+ * @throws ConfigError for an unknown GPU, an unreadable version, or too few blocks for the first
+ * step of one session
  */
 export function engineResources(options: ResourceOptions = {}): EngineResources {
   const cwd = projectFolder()
@@ -60,7 +60,7 @@ export function engineResources(options: ResourceOptions = {}): EngineResources 
   return { version, diesAtMaxModelLen, kv, kvBlocksUsable, stepModel: profile?.stepModel ?? null }
 }
 
-/** vLLM's versions have three numbers: `0.32` is `0.32.0`. */
+/** Completes a version to three numbers as vLLM's have: `0.32` becomes `0.32.0`. */
 function wholeVersion(version: string): string {
   if (versionAtLeast(version, '0.0') === null) {
     throw new ConfigError(
@@ -71,7 +71,10 @@ function wholeVersion(version: string): string {
   return /^\d+\.\d+$/.test(version) ? `${version}.0` : version
 }
 
-/** The nearest folder above this file that holds package.json: from the sources and from `dist`. */
+/**
+ * The nearest folder above this file with a package.json: the same from the sources and from
+ * `dist`.
+ */
 function projectFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)

@@ -6,21 +6,26 @@ import { subwords, TextPlacement, wholeWords } from './text-placement.js'
 /** What an utterance is generated with. */
 export interface GenerationOptions {
   recognizer: RecognizerFactory
-  /** Tokens of the whole session, prompt included; it ends early when they are used up. */
+  /**
+   * Tokens of the whole session, prompt included; when they are used up the generation ends early.
+   */
   maxModelLen: number
-  /** False imitates builds without right padding: no delta follows the last audio, no text. */
+  /**
+   * False imitates builds without right padding: no delta follows the last audio, and the text due
+   * there is lost.
+   */
   rightPadding: boolean
-  /** Called when `state` may have changed without the owner's doing. */
+  /** Called when `state` may have changed through the recognizer, not through the owner. */
   onProgress: () => void
 }
 
 /**
- * One utterance: audio in, one delta a step out. Three modes:
- * - hearing: takes audio, and gives delta i once its audio is there and its text is known;
- * - ending, after `end` or once so much audio is there that the length limit is certain: audio is
- *   ignored, the deltas that are left come as their text is known;
- * - done, when all deltas were taken: `close` is all that may follow.
- * Buffers no audio; the recognizer has its own bounds.
+ * One utterance: audio in, one delta per step out. Three modes:
+ * - receiving: takes audio, and gives delta i once its audio has come and its text is known;
+ * - ending, after `end`, or once there is enough audio to reach the length limit: further audio is
+ *   ignored, the remaining deltas come as their text is known;
+ * - done, when all deltas were taken: only `close` may follow.
+ * Keeps no audio; the recognizer has bounds of its own.
  */
 export class Generation {
   private readonly deltasMax: number
@@ -37,32 +42,33 @@ export class Generation {
     this.deltasMax = options.maxModelLen - promptTokens()
     this.rightPadding = options.rightPadding
     this.recognizer = options.recognizer.create(options.onProgress)
-    // Fixtures carry whole words, so that a test can tell a doubled one; speech comes in subwords.
+    // Fixtures keep whole words, so that a test can detect a doubled one; speech is split into
+    // subwords, as a real tokenizer does.
     const split = options.recognizer.name === 'pocketsphinx' ? subwords : wholeWords
     this.placement = new TextPlacement(split)
   }
 
-  /** Whether END was heard: what comes now belongs to the next utterance. */
+  /** True after END: audio that follows belongs to the next utterance. */
   get isEnded(): boolean {
     return this.ended
   }
 
-  /** Deltas taken so far. */
+  /** Number of deltas taken so far. */
   get deltas(): number {
     return this.taken
   }
 
-  /** Whether it met the length limit before its audio's end. */
+  /** True when it reached the length limit before the end of its audio. */
   get isCapped(): boolean {
     return this.taken === this.deltasMax && this.taken < this.deltasByAudio()
   }
 
-  /** All text taken so far; `done.text` in the end. */
+  /** All text taken so far; `done.text` at the end. */
   get text(): string {
     return this.written
   }
 
-  /** Whether its first step is due, for which it needs a seat in the engine. */
+  /** True when its first step is due, for which it needs a seat in the engine. */
   get isStarted(): boolean {
     return this.ended ? this.samples > 0 : deltasDue(this.samples) > 0
   }
@@ -81,13 +87,16 @@ export class Generation {
     if (this.full) this.recognizer.end()
   }
 
-  /** No more audio belongs to this utterance. */
+  /** Ends the audio of this utterance. */
   end(): void {
     this.ended = true
     if (!this.full) this.recognizer.end()
   }
 
-  /** The next delta's text; only when `state` says `delta`. A blank one loses what it had. */
+  /**
+   * The text of the next delta; call it only when `state` is `delta`. With `blank` the text is
+   * lost.
+   */
   take({ blank }: { blank: boolean }): string {
     this.placement.place(this.recognizer.take())
     let text = this.placement.take(this.taken)
@@ -108,7 +117,7 @@ export class Generation {
     return Math.min(this.deltasMax, this.deltasByAudio())
   }
 
-  /** How many deltas the audio gives in all; without end until END was heard. */
+  /** Number of deltas that the audio gives in all; Infinity before END. */
   private deltasByAudio(): number {
     if (!this.ended) return Number.POSITIVE_INFINITY
     return this.rightPadding ? deltasTotal(this.samples) : deltasDue(this.samples)
@@ -119,7 +128,8 @@ export class Generation {
   }
 
   /**
-   * A word goes to the delta nearest to its end, so half a step beyond the delta must be settled.
+   * True when the next delta's text is final. A word goes to the delta nearest to its end, so half
+   * a step of audio beyond the delta must be settled.
    */
   private isKnown(): boolean {
     const { settledMs } = this.recognizer

@@ -1,8 +1,8 @@
 import type { Clock } from '../../../src/kernel/clock.js'
 
 /**
- * A clock whose durations pass so many times as fast: what takes 20 ms on it is over after 20 ms
- * divided by `scale`. Timestamps stay true.
+ * A clock on which durations pass `scale` times as fast: a sleep of 20 ms takes 20 ms / `scale`.
+ * Wall-clock timestamps are unchanged.
  * @param scale above 0; 1 is the clock itself
  */
 export function scaledClock(clock: Clock, scale: number): Clock {

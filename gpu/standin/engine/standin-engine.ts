@@ -6,72 +6,72 @@ import type { RecognizerFactory } from '../recognizers/recognizer.js'
 import { BatchScheduler } from './batch-scheduler.js'
 import { StepLoop, type Stepper } from './step-loop.js'
 
-/** Tokens of a session, as the released model has them. */
+/** Default `max_model_len`: tokens of a session, as in the released model. */
 export const DEFAULT_MAX_MODEL_LEN = 131_072
-/** Utterances at a time. */
+/** Default number of utterances at a time. */
 export const DEFAULT_MAX_NUM_SEQS = 256
 
-/** What one stand-in serves, and how. */
+/** What a stand-in serves, and how. */
 export interface StandinSettings {
   modelId: string
-  /** What `/version` says. */
+  /** Version that `/version` returns. */
   version: string
   /** Tokens of a session, prompt included. */
   maxModelLen: number
-  /** As vLLM before 0.32: a session that meets `maxModelLen` takes the engine with it. */
+  /** True imitates vLLM before 0.32: a session that reaches `maxModelLen` ends the whole engine. */
   diesAtMaxModelLen: boolean
-  /** Utterances that generate at a time; more wait silently. */
+  /** Utterances that generate at a time; more wait without an answer. */
   maxNumSeqs: number
   kv: KvModel
   /** `num_gpu_blocks` less the one that holds no session. */
   kvBlocksUsable: number
-  /** What a step costs; null: nothing. */
+  /** How long a step takes; null: no time. */
   stepModel: StepModel | null
   recognizer: RecognizerFactory
-  /** Of steps and faults. */
+  /** Clock of steps and faults. */
   clock: Clock
   random: Random
-  /** See `StepLoop`. */
+  /** Runs a function soon; see `StepLoop`. */
   defer: (turn: () => void) => void
 }
 
-/** What `/metrics` counts, since the start. */
+/** Counters of `/metrics` since the engine's start. */
 export interface EngineCounters {
   connections: number
   promptTokens: number
   generationTokens: number
   /** Utterances that ended with `done`. */
   finished: number
-  /** Those of them that met the length limit. */
+  /** Utterances among them that reached the length limit. */
   capped: number
-  /** Utterances whose client was gone before. */
+  /** Utterances whose client disconnected before `done`. */
   aborted: number
   /** Utterances that ended with an error. */
   failed: number
 }
 
-/** What can be seen of an engine from inside; counts of the process that is imitated just now. */
+/** An engine's state seen from inside. Counts are those of the current engine process. */
 export interface EngineStats extends Readonly<EngineCounters> {
   readonly connectionsActive: number
   readonly kvBlocksUsable: number
   readonly kvBlocksHeld: number
-  /** The most that all sessions ever held at a time. */
+  /** The most blocks that all sessions ever held at a time. */
   readonly kvBlocksHeldMax: number
   /** How often all sessions stood still because one couldn't get its block. */
   readonly deadlocks: number
 }
 
-/** A connection, as far as the engine knows it. */
+/** The part of a connection that the engine needs. */
 export interface EngineSession extends Stepper {
-  /** The engine aborts its request, if there is one: so many empty deltas. */
+  /** The engine aborts the running request, if any: sends `deltas` empty deltas. */
   aborted(deltas: number): void
-  /** The engine is dead: tells the client if it was generating. */
+  /** The engine is dead: sends an error when a generation was running. */
   engineDied(): void
-  /** Ends the connection, without a close frame when the code is 1006. */
+  /** Closes the connection; without a close frame when the code is 1006. */
   close(code: number): void
 }
 
-/** How an engine dies; see the fault of that name. */
+/** How an engine dies; the parameters of the fault `engine_death`. */
 export interface EngineDeath {
   closeMs: number
   downMs: number
@@ -80,13 +80,13 @@ export interface EngineDeath {
   abortDeltas: number
 }
 
-/** What vLLM says to whoever was generating when its engine process died. */
+/** vLLM's error text for sessions that were generating when its engine process died. */
 export const ENGINE_DEAD =
   'EngineCore encountered an issue. See stack trace (above) for the root cause.'
 
 /**
- * What all connections of one stand-in share. Two modes: alive, and dead, when nothing generates
- * and the server closes its sockets; its owner may put a new engine in the place of a dead one.
+ * State that all connections of one stand-in share. Two modes: alive; and dead, when nothing
+ * generates and the server closes its sockets. The owner may then start a new engine.
  */
 export class StandinEngine {
   readonly settings: StandinSettings
@@ -130,7 +130,7 @@ export class StandinEngine {
     }
   }
 
-  /** As when the engine process is killed; the second time does nothing. */
+  /** Dies as when the engine process is killed. A second call does nothing. */
   die(death: EngineDeath): void {
     if (!this.alive) return
     this.alive = false
@@ -146,7 +146,7 @@ export class StandinEngine {
     this.onDeath(death)
   }
 
-  /** Ends every connection, and the engine with them. */
+  /** Closes every connection and stops the engine. */
   closeAll(code: number): void {
     this.loop.stop()
     for (const session of [...this.sessions]) session.close(code)

@@ -3,31 +3,31 @@ import { StopRequested } from '../../../src/kernel/errors.js'
 import { type StepModel, stepCostMs } from '../../../src/model/step-model.js'
 import type { BatchScheduler, Sequence } from './batch-scheduler.js'
 
-/** A session as the loop drives it. */
+/** The part of a session that the loop drives. */
 export interface Stepper extends Sequence {
-  /** Does what needs no step. @returns whether the frame of its next step is there */
+  /** Does all work that needs no step. @returns true when the frame of its next step has come */
   prepare(): boolean
-  /** The step that it took part in is over. */
+  /** Called when a step that it took part in is over. */
   advance(): void
 }
 
-/** How the loop runs. */
+/** What a step loop needs. */
 export interface StepLoopOptions {
   scheduler: BatchScheduler<Stepper>
-  /** What a step costs; null: nothing. */
+  /** How long a step takes; null: no time. */
   stepModel: StepModel | null
   clock: Clock
-  /** Calls back soon, after what lies ready for others: sockets, promises. */
+  /** Calls a function after work that is already queued: sockets, promises. */
   defer: (turn: () => void) => void
 }
 
 /**
- * The engine's steps: each is taken by all sessions together whose next frame is there, as far as
- * the scheduler lets them. Three modes:
- * - asleep: nobody is awake, or nobody who is can go on; a wake or a release ends it;
+ * The engine's steps. Each is taken by all sessions whose next frame has come, as far as the
+ * scheduler admits them. Three modes:
+ * - asleep: no awake session can step; a wake or a release ends it;
  * - between steps: the next batch is about to be chosen;
- * - in a step: the batch is being computed, for as long as the step model says. Who is ready in the
- *   meantime takes part in the next one, so that an engine with too much to do falls behind.
+ * - in a step: the batch is being computed, for as long as the step model says. Sessions that
+ *   become ready meanwhile take part in the next step, so an overloaded engine falls behind.
  */
 export class StepLoop {
   private readonly options: StepLoopOptions
@@ -35,27 +35,29 @@ export class StepLoop {
   private readonly batch = new Set<Stepper>()
   private readonly stopped = new AbortController()
   private isAsleep = true
-  /** Somebody was woken or released while it wasn't asleep. */
+  /** True when a session was woken or released while the loop wasn't asleep. */
   private hasNews = false
-  /** When the last step ended; the next follows on it if there is no sleep between. */
+  /**
+   * When the last step ended, in ms; the next step begins then, unless the loop slept in between.
+   */
   private stepEndMs: number | null = null
 
   constructor(options: StepLoopOptions) {
     this.options = options
   }
 
-  /** Sessions in the step that is being computed. */
+  /** Number of sessions in the step that is being computed. */
   get running(): number {
     return this.batch.size
   }
 
-  /** It may have a step to take. */
+  /** Tells the loop that this session may have a step to take. */
   wake(stepper: Stepper): void {
     this.awake.add(stepper)
     this.stir()
   }
 
-  /** Its utterance is over: what it holds is free, and it takes no step unless it is woken. */
+  /** Ends a session's utterance: frees its blocks; no steps until it is woken again. */
   forget(stepper: Stepper): void {
     this.awake.delete(stepper)
     this.batch.delete(stepper)
@@ -63,7 +65,7 @@ export class StepLoop {
     if (this.awake.size > 0) this.stir()
   }
 
-  /** No step is taken any more. */
+  /** Stops the loop: no step is taken any more. */
   stop(): void {
     this.stopped.abort(new StopRequested('canceled', 'The stand-in engine has ended.'))
   }
@@ -92,11 +94,11 @@ export class StepLoop {
     }
   }
 
-  /** Those that could step; the others sleep until they are woken. */
+  /** The sessions that can step; the others sleep until they are woken. */
   private ready(): Stepper[] {
     const ready: Stepper[] = []
     for (const stepper of [...this.awake]) {
-      if (!this.awake.has(stepper)) continue // one before it has ended it
+      if (!this.awake.has(stepper)) continue // removed by an earlier session's prepare()
       if (stepper.prepare()) ready.push(stepper)
       else this.awake.delete(stepper)
     }
@@ -110,10 +112,11 @@ export class StepLoop {
       return
     }
     const costMs = batch.reduce((sum, { deltas }) => sum + stepCostMs(stepModel, deltas), 0)
-    // A busy engine's steps follow on each other: what a timer is late is not the engine's time.
+    // Counted from the planned end of the last step: otherwise every late timer would slow the
+    // engine down.
     this.stepEndMs = (this.stepEndMs ?? clock.monotonicMs()) + stepModel.baseMs + costMs
     const ended = clock.sleepUntil(this.stepEndMs, { signal: this.stopped.signal })
-    ended.then(this.land, () => {}) // rejects when it was stopped: then nobody waits for the step
+    ended.then(this.land, () => {}) // rejects when stopped; no step is needed then
   }
 
   private readonly land = (): void => {

@@ -1,15 +1,15 @@
 import { STEP_MS } from '../../../src/model/pcm.js'
 import type { RecognizedWord } from '../recognizers/recognizer.js'
 
-/** The pieces of one word's text, at least one; joined they are the word. */
+/** Splits a word into the pieces of its deltas: at least one; joined they are the word. */
 export type WordSplitter = (word: string) => readonly string[]
 
-/** One delta a word. */
+/** Puts each word into one delta. */
 export const wholeWords: WordSplitter = (word) => [word]
 
 const PIECE_LETTERS_MAX = 5
 
-/** Pieces of nearly equal length of at most five letters, as a tokenizer's subwords might be. */
+/** Pieces of nearly equal length, at most five letters, similar to a tokenizer's subwords. */
 export const subwords: WordSplitter = (word) => {
   const letters = [...word]
   const count = Math.max(1, Math.ceil(letters.length / PIECE_LETTERS_MAX))
@@ -23,16 +23,17 @@ export const subwords: WordSplitter = (word) => {
   )
 }
 
-/** The delta in which the first text of a word that ended then appears. */
+/** Index of the delta in which a word that ended at `endMs` begins to appear. */
 export function deltaIndexOf(endMs: number): number {
   return Math.max(0, Math.round(endMs / STEP_MS))
 }
 
 /**
- * Which text goes into which delta of an utterance. A word's first piece goes where its end says,
- * its further pieces into the deltas after. The delta before a group of words stays empty, which is
- * the model's word mark; a word that is due while the one before it is still being written joins
- * its group without a mark. A word that became known too late goes into the next delta.
+ * Decides which text goes into which delta of an utterance. A word's first piece goes into the
+ * delta of its end, its further pieces into the deltas after. The delta before a group of words
+ * stays empty, which is the model's word mark. A word due while the previous one is still being
+ * written joins its group without a mark. A word that became known too late goes into the next
+ * delta.
  */
 export class TextPlacement {
   private readonly texts = new Map<number, string>()
@@ -44,7 +45,7 @@ export class TextPlacement {
     this.split = split
   }
 
-  /** Words by rising `endMs`, none before those of an earlier call. */
+  /** Takes words with rising `endMs`, none before those of an earlier call. */
   place(words: readonly RecognizedWord[]): void {
     for (const { text, endMs } of words) {
       const index = Math.max(deltaIndexOf(endMs), this.nextFreeIndex)
@@ -56,7 +57,7 @@ export class TextPlacement {
     }
   }
 
-  /** The text of one delta, by rising index; empty for most. */
+  /** The text of one delta, empty for most. Call it with rising indexes. */
   take(index: number): string {
     this.nextFreeIndex = Math.max(this.nextFreeIndex, index + 1)
     const text = this.texts.get(index) ?? ''

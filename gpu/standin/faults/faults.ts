@@ -3,7 +3,7 @@ import { WIRE_ERROR_CODES } from '../wire/server-event.js'
 import { CLOSE_MOMENTS, FAULT_DEFAULTS, type Fault, type FaultKind } from './fault-kinds.js'
 import { SessionFaults } from './session-faults.js'
 
-/** Deals faults out to connections as they come. */
+/** Assigns faults to connections as they arrive. */
 export class FaultPlan {
   private entries: Array<{ fault: Fault; befell: number }> = []
 
@@ -11,7 +11,7 @@ export class FaultPlan {
     this.set(faults)
   }
 
-  /** Replaces all faults; connections that exist keep theirs. */
+  /** Replaces all faults; existing connections keep theirs. */
   set(faults: readonly Fault[]): void {
     this.entries = faults.map((fault) => ({ fault, befell: 0 }))
   }
@@ -29,7 +29,7 @@ export class FaultPlan {
 }
 
 /**
- * Reads a fault from a command line: `stall:after_deltas=50,count=1`, `drop:sessions=0+3`.
+ * Parses a fault from a command line: `stall:after_deltas=50,count=1`, `drop:sessions=0+3`.
  * @throws ConfigError naming what isn't understood and what would be
  */
 export function parseFault(text: string): Fault {
@@ -61,7 +61,7 @@ export function parseFault(text: string): Fault {
   return fault as unknown as Fault
 }
 
-/** What a parameter that is a word may be; null for a number. */
+/** The values that a text parameter may have; null for a number. */
 function wordsOf(kind: FaultKind, field: string): readonly string[] | null {
   if (kind === 'close' && field === 'at') return CLOSE_MOMENTS
   return kind === 'error_frame' && field === 'code' ? WIRE_ERROR_CODES : null

@@ -2,8 +2,8 @@ import { STEP_MS, samplesToMs } from '../../../src/model/pcm.js'
 import type { RecognizedWord, Recognizer, RecognizerFactory } from './recognizer.js'
 
 /**
- * Hears nothing, and says a word every so many steps of whatever audio it is fed: `beat0`, `beat1`,
- * … For simulations, where listening would cost more than everything else.
+ * A recognizer that ignores the audio and returns a word every `wordEverySteps` steps: `beat0`,
+ * `beat1`, … For simulations, where real recognition would take most of the time.
  * @param wordEverySteps null: never a word
  */
 export function createMetronomeFactory(wordEverySteps: number | null): RecognizerFactory {
@@ -19,7 +19,7 @@ export function createMetronomeFactory(wordEverySteps: number | null): Recognize
 const NO_WORDS: RecognizedWord[] = []
 
 class MetronomeRecognizer implements Recognizer {
-  /** Everything is known: a word is there as soon as its audio is. */
+  /** All words are known as soon as their audio has come. */
   readonly settledMs = Number.POSITIVE_INFINITY
   private readonly beatMs: number
   private beats = 0

@@ -1,29 +1,32 @@
 import type { RecognizedWord } from './recognizer.js'
 
 const STEP_MS = 10
-/** Word, first and last frame, probability, acoustic and language score, order of the model. */
+/**
+ * A word's line in the log: word, first and last frame, probability, acoustic and language score,
+ * order of the model.
+ */
 const WORD_LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+\d+\.\d+\s+-?\d+\s+-?\d+\s+-?\d+\s*$/
 const DONE_LINE = /^(\S+) done -+$/
-/** What is heard that is no word: `<s>`, `<sil>`, `[NOISE]`, `++UM++`. */
+/** Entries that are no words: `<s>`, `<sil>`, `[NOISE]`, `++UM++`. */
 const NO_WORD = /^(<.*>|\[.*\]|\+\+.*\+\+)$/
-/** `to(3)`: the third way to say "to". */
+/** Suffix of a pronunciation: `to(3)` is the third way to say "to". */
 const PRONUNCIATION = /\(\d+\)$/
 
 /**
- * Reads the log of `pocketsphinx_batch -backtrace yes`: a table of the words of each utterance,
- * then a line that says that it is done.
+ * Parses the log of `pocketsphinx_batch -backtrace yes`: for each utterance a table of its words,
+ * then a line that says it is done.
  */
 export class PocketsphinxLog {
   #words: RecognizedWord[] = []
   #waiting: { name: string; resolve: (words: RecognizedWord[]) => void } | null = null
   #complaint: string | null = null
 
-  /** The last error that it reported, in its words. */
+  /** The last error in the log, in the program's words. */
   get complaint(): string | null {
     return this.#complaint
   }
 
-  /** Resolves with the words of the next utterance of that name, times from its first sample. */
+  /** Resolves with the words of the next utterance of that name; times from its first sample. */
   wordsOf(name: string): Promise<RecognizedWord[]> {
     return new Promise((resolve) => {
       this.#waiting = { name, resolve }

@@ -5,19 +5,19 @@ import { SessionTurns, type WaitingWork } from './pocketsphinx-queue.js'
 import { type PocketsphinxInstall, PocketsphinxWorker } from './pocketsphinx-worker.js'
 import type { RecognizedWord } from './recognizer.js'
 
-/** An utterance whose words are lost, for the stand-in's log. */
+/** An utterance whose words are lost; reported to the stand-in's log. */
 export interface LostUtterance {
-  /** `queue_full`: too much audio waits; `process_failed`: two processes died or hung over it. */
+  /** `queue_full`: too much audio waits; `process_failed`: two processes died or hung on it. */
   reason: 'queue_full' | 'process_failed'
   audioMs: number
 }
 
-/** What a pool is made of. */
+/** What a pool needs. */
 export interface PoolOptions {
   install: PocketsphinxInstall
-  /** Processes; each takes a processor core and 110 MB. */
+  /** Number of processes; each takes a CPU core and 110 MB. */
   workerCount: number
-  /** Audio that may wait for a process, 32 bytes a ms. */
+  /** Most audio, in ms, that may wait for a process (32 bytes per ms). */
   waitingMsMax: number
   onLost: (lost: LostUtterance) => void
 }
@@ -27,13 +27,13 @@ interface UtteranceWork extends WaitingWork {
   onWords: (words: RecognizedWord[]) => void
 }
 
-/** How often an utterance is tried before it has no words. */
+/** How often an utterance is tried before it is given up without words. */
 const ATTEMPTS = 2
 
 /**
- * A few recognizer processes that serve the utterances of all sessions, in fair turns. Three
- * states: *new* until `start`; *running*, when every process that dies is replaced by a new one
- * with the next utterance; *closed*, for good.
+ * A few recognizer processes that serve the utterances of all sessions in fair turns. Three states:
+ * *new* until `start`; *running*, when a process that dies is replaced before the next utterance;
+ * *closed*, for good.
  */
 export class PocketsphinxPool {
   readonly #options: PoolOptions
@@ -55,10 +55,9 @@ export class PocketsphinxPool {
   }
 
   /**
-   * Recognizes an utterance when its turn comes.
+   * Recognizes an utterance in its turn.
    * @param onWords called once, later, with the words and their times from the first sample; with
-   *   none when the utterance is lost, and not at all when its session has left or the pool is
-   *   closed
+   * none when the utterance is lost; never after its session has left or the pool was closed
    */
   submit(work: {
     session: object
@@ -71,7 +70,7 @@ export class PocketsphinxPool {
     queueMicrotask(() => work.onWords([]))
   }
 
-  /** Forgets what a session has waiting. */
+  /** Forgets the waiting utterances of a session. */
   leave(session: object): void {
     this.#turns.forget(session)
   }
@@ -79,7 +78,7 @@ export class PocketsphinxPool {
   /** Ends all processes. */
   async close(): Promise<void> {
     this.#closing.abort(new StopRequested('canceled', 'The recognizer was closed.'))
-    await this.#starting?.catch(() => {}) // whoever called `start` was told
+    await this.#starting?.catch(() => {}) // start() has reported the error
     await Promise.all(this.#serving)
   }
 
@@ -99,7 +98,7 @@ export class PocketsphinxPool {
     return PocketsphinxWorker.start(this.#options.install, this.#closing)
   }
 
-  /** Works until the pool is closed, with this process and, when it dies, with others. */
+  /** Works until the pool is closed, replacing its process whenever that dies. */
   async #serve(first: PocketsphinxWorker): Promise<void> {
     const { signal } = this.#closing
     let worker: PocketsphinxWorker | null = first
@@ -116,7 +115,7 @@ export class PocketsphinxPool {
           worker ??= await this.#startWorker()
           words = await worker.recognize(work.samples, { signal })
         } catch {
-          // The next attempt starts another process; the last one is reported below.
+          // The next attempt starts another process; a failure of the last one is reported below.
         }
       }
       if (signal.aborted) break

@@ -1,17 +1,16 @@
 /** Work of one session that waits for a recognizer. */
 export interface WaitingWork {
-  /** Whose it is: works of the same session are done in turn. */
+  /** The session; its works are done in their order. */
   session: object
   audioMs: number
 }
 
 /**
- * Holds work until somebody takes it: sessions have their turns one after the other, however much
- * each has waiting, and the works of a session keep their order. Holds `audioMsMax` of audio; what
- * would be more is refused.
+ * A fair queue: sessions take turns one after the other, however much work each has waiting, and
+ * the works of a session keep their order. Holds at most `audioMsMax` of audio and refuses more.
  */
 export class SessionTurns<T extends WaitingWork> {
-  /** By session, in the order of their turns; never an empty list. */
+  /** Waiting work by session, in the order of their turns; a list is never empty. */
   readonly #bySession = new Map<object, T[]>()
   readonly #audioMsMax: number
   #audioMs = 0
@@ -21,12 +20,12 @@ export class SessionTurns<T extends WaitingWork> {
     this.#audioMsMax = options.audioMsMax
   }
 
-  /** Audio that waits. */
+  /** Audio that waits, in ms. */
   get audioMs(): number {
     return this.#audioMs
   }
 
-  /** @returns false when there is no room for it; it isn't held then */
+  /** @returns false when the queue is full and the work was refused */
   offer(work: T): boolean {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
@@ -42,8 +41,8 @@ export class SessionTurns<T extends WaitingWork> {
   }
 
   /**
-   * The next work, as soon as there is one; takers are served in their order.
-   * @throws the signal's reason; no work is lost by it
+   * The next work, as soon as there is any; callers are served in the order of their calls.
+   * @throws the signal's reason; no work is lost then
    */
   take({ signal }: { signal: AbortSignal }): Promise<T> {
     if (signal.aborted) return Promise.reject(signal.reason)
@@ -72,7 +71,7 @@ export class SessionTurns<T extends WaitingWork> {
   #next(): T | null {
     for (const [session, works] of this.#bySession) {
       const work = works.shift()
-      // The session goes to the end of the line, or out of it.
+      // The session goes to the end of the queue, or out of it when no more of its work waits.
       this.#bySession.delete(session)
       if (works.length > 0) this.#bySession.set(session, works)
       if (work === undefined) continue

@@ -9,30 +9,35 @@ import {
 import type { RecognizedWord, Recognizer, RecognizerFactory } from './recognizer.js'
 import { UtteranceCutter } from './utterance-cut.js'
 
-/** Two processes keep up with eight to ten people who talk without a pause. */
+/** Most processes by default: two keep up with eight to ten people who speak without a pause. */
 const WORKERS_MAX = 2
-/** Half an hour of speech, 58 MB. */
+/** Default limit of waiting speech: half an hour, 58 MB. */
 const WAITING_MS_MAX = 30 * 60_000
-/** The longest utterance, 6 s, its recognition, and waiting for as long again. */
+/**
+ * Longest delay of a word: an utterance of 6 s, its recognition, and as long a wait for a process.
+ */
 const DELTA_DELAY_MS = 8000
 
-/** How the recognizer is set up. */
+/** Options of the recognizer. */
 export interface PocketsphinxOptions {
   /** Absent: as Debian's packages install it. */
   install?: PocketsphinxInstall
-  /** Recognizer processes; absent: one per processor core, two at most. */
+  /** Recognizer processes; absent: one per CPU core, at most two. */
   workerCount?: number
-  /** Speech that may wait for a process, in ms; absent: half an hour. What is more has no words. */
+  /**
+   * Speech, in ms, that may wait for a process; absent: half an hour. Words of further speech are
+   * lost.
+   */
   waitingMsMax?: number
-  /** Told of every utterance whose words are lost. */
+  /** Called for every utterance whose words are lost. */
   onLost?: (lost: LostUtterance) => void
 }
 
 /**
  * Recognizes English speech on the CPU. Words come when an utterance ends, at a pause or after 6 s;
- * silence is settled at once. Sessions share a few processes in fair turns: with more speech than
- * these can recognize, words come later and later, until half an hour of it waits and the words of
- * further utterances are lost.
+ * silence is settled at once. Sessions share a few processes in fair turns. With more speech than
+ * these can recognize, words come later and later, until half an hour waits and further utterances
+ * lose their words.
  */
 export function createPocketsphinxFactory(options: PocketsphinxOptions = {}): RecognizerFactory {
   const pool = new PocketsphinxPool({
@@ -51,8 +56,8 @@ export function createPocketsphinxFactory(options: PocketsphinxOptions = {}): Re
 }
 
 /**
- * The words of a whole recording, recognized in one pass as one utterance: what the recognizer says
- * of it when nothing cuts it. Takes 0.25 s of CPU per second of audio.
+ * The words of a whole recording, recognized as one utterance: the recognizer's result without any
+ * cuts. Takes 0.25 s of CPU per second of audio.
  * @param pcm mono at 16 kHz
  * @throws ConfigError, UpstreamError when the process dies, the signal's reason
  */
@@ -64,18 +69,21 @@ export async function recognizeWhole(
   return await worker.recognize(pcm, options)
 }
 
-/** An utterance that was cut; `words` is null until they are known. Times are the session's. */
+/**
+ * An utterance that was cut off; `words` is null until they are known. Times are those of the
+ * session.
+ */
 interface CutUtterance {
   startMs: number
   words: RecognizedWord[] | null
 }
 
-/** One session. Utterances are handed out in their order, whichever is recognized first. */
+/** One session. Its utterances are returned in order, whichever is recognized first. */
 class PocketsphinxRecognizer implements Recognizer {
   readonly #pool: PocketsphinxPool
   readonly #onProgress: () => void
   readonly #cutter = new UtteranceCutter()
-  /** From the first one whose words aren't known yet. */
+  /** Utterances from the first one on whose words aren't known yet. */
   #pending: CutUtterance[] = []
   #words: RecognizedWord[] = []
   #hasEnded = false

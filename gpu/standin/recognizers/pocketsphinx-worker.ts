@@ -12,31 +12,34 @@ import { samplesToMs } from '../../../src/model/pcm.js'
 import { PocketsphinxLog } from './pocketsphinx-log.js'
 import type { RecognizedWord } from './recognizer.js'
 
-/** Where the program and its model are, as Debian's packages put them. */
+/** Paths of the program and its model. */
 export interface PocketsphinxInstall {
   /** Name or path of `pocketsphinx_batch`. */
   program: string
-  /** Holds the acoustic model `en-us`, `en-us.lm.bin` and `cmudict-en-us.dict`. */
+  /** Folder with the acoustic model `en-us`, `en-us.lm.bin` and `cmudict-en-us.dict`. */
   modelFolder: string
 }
 
-/** Where Debian's packages put the program and its model. */
+/** The paths that Debian's packages use. */
 export const DEBIAN_INSTALL: PocketsphinxInstall = {
   program: 'pocketsphinx_batch',
   modelFolder: '/usr/share/pocketsphinx/model/en-us',
 }
 
 const INSTALL_HINT = 'run "apt-get install pocketsphinx pocketsphinx-en-us"'
-/** Recognition takes about a fifth of the audio's length; a process that takes so long hangs. */
+/**
+ * Time after which a process counts as hanging: 60 s plus 5 times the audio's length. Recognition
+ * takes about a fifth of that length.
+ */
 const HANG_MS = 60_000
 const HANG_PER_AUDIO = 5
-/** Samples of silence that a fresh process recognizes to show that it works. */
+/** Samples of silence that a new process must recognize to prove that it works. */
 const TRIAL_SAMPLES = 8000
 
 /**
- * One `pocketsphinx_batch` process that recognizes one utterance after the other, with the model
- * loaded once. It reads names of audio files from a named pipe that stands in for its control file,
- * and its log tells the words of each. When this process dies the pipe ends, and so does the child.
+ * One `pocketsphinx_batch` process that recognizes utterances one after the other, with the model
+ * loaded once. It reads names of audio files from a named pipe in place of its control file; its
+ * log contains the words of each. When this process dies the pipe closes, and the child ends.
  *
  * Three states: *idle*, *busy* with one utterance, and *dead*, for good, when the process ended, an
  * utterance was given up, or it was closed.
@@ -46,7 +49,7 @@ export class PocketsphinxWorker implements AsyncDisposable {
   readonly #folder: string
   readonly #control: FileHandle
   readonly #log: PocketsphinxLog
-  /** Settles never but by rejecting, when the process ends. */
+  /** Never resolves; rejects when the process ends. */
   readonly #death: Promise<never>
   #utterances = 0
   #state: 'idle' | 'busy' | 'dead' = 'idle'
@@ -69,7 +72,7 @@ export class PocketsphinxWorker implements AsyncDisposable {
       child.once('error', (error) => onDeath(`failed: ${reasonOf(error)}`, error))
       child.once('close', (code, signal) => onDeath(`ended with ${signal ?? `code ${code}`}`))
     })
-    this.#death.catch(() => {}) // told to whoever waits for an utterance, if anybody does
+    this.#death.catch(() => {}) // reported by recognize(); no unhandled rejection
   }
 
   /**
@@ -86,7 +89,8 @@ export class PocketsphinxWorker implements AsyncDisposable {
     try {
       const pipe = join(folder, 'control')
       await promisify(execFile)('mkfifo', ['-m', '600', pipe])
-      // Opened for both ways, the pipe needs no reader yet; only a writer is there once we end.
+      // Opened for reading and writing, so that the open doesn't wait for a reader. The child has
+      // no second writer: it sees the end of the pipe when this process ends.
       const control = await open(pipe, 'r+')
       const child = spawn(install.program, programArguments(install, folder), {
         stdio: ['ignore', 'ignore', 'pipe'],
@@ -116,8 +120,9 @@ export class PocketsphinxWorker implements AsyncDisposable {
   }
 
   /**
-   * The words of one utterance, their times from its first sample. One at a time.
-   * @throws UpstreamError when the process dies or hangs, the signal's reason; dead in each case
+   * The words of one utterance, with times from its first sample. One call at a time.
+   * @throws UpstreamError when the process dies or hangs, the signal's reason; the worker is dead
+   * in each case
    */
   async recognize(
     samples: Int16Array,
@@ -158,7 +163,7 @@ export class PocketsphinxWorker implements AsyncDisposable {
     const child = this.#child
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       const closed = once(child, 'close')
-      child.kill('SIGKILL') // it holds nothing that could be lost
+      child.kill('SIGKILL') // it has no state worth saving
       await closed
     }
     await this.#control.close()
@@ -191,19 +196,19 @@ function programArguments({ modelFolder }: PocketsphinxInstall, folder: string):
     adcin: 'yes',
     cepdir: folder,
     cepext: '.raw',
-    backtrace: 'yes', // the log then holds the words with their frames
-    remove_silence: 'no', // or times would run on over the silence that it takes out
-    remove_noise: 'no', // costs words where there is little noise
+    backtrace: 'yes', // makes the log list words with their frames
+    remove_silence: 'no', // else times would skip the silence that it removes
+    remove_noise: 'no', // it loses words where there is little noise
   }
   return Object.entries(options).flatMap(([name, value]) => [`-${name}`, value])
 }
 
-/** The server that holds the sessions goes before: its deltas are due every 80 ms. */
+/** Lowers the recognizer's priority below the server's, whose deltas are due every 80 ms. */
 function lowerPriority(child: ChildProcess): void {
-  if (child.pid === undefined) return // it didn't start, which its error event says
+  if (child.pid === undefined) return // not started; its error event reports why
   try {
     setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
-    // It has ended already, or this system doesn't allow it; it works without.
+    // The process has ended already, or the system forbids it; recognition works without.
   }
 }

@@ -8,10 +8,10 @@
 const CONSONANTS = 'bdfghjklmnprstvz'
 const VOWELS = 'aiou'
 
-/** How many words there are; codes are 0 to one less. */
+/** Number of words; codes are 0 to one less. */
 export const WORD_CODES = 65_536
 
-/** The word of a code. @throws RangeError when `code` is no whole number of 0 to 65,535 */
+/** The word of a code. @throws RangeError when `code` isn't a whole number from 0 to 65,535 */
 export function wordOfCode(code: number): string {
   if (!Number.isInteger(code) || code < 0 || code >= WORD_CODES) {
     throw new RangeError(`A word's code is a whole number of 0 to ${WORD_CODES - 1}, not ${code}.`)
@@ -25,7 +25,7 @@ export function wordOfCode(code: number): string {
   )
 }
 
-/** The code of a word in lower case, or null when it isn't one of the 65,536. */
+/** The code of a word in lower case; null when it isn't one of the 65,536. */
 export function codeOfWord(word: string): number | null {
   if (word.length !== 5) return null
   let code = 0

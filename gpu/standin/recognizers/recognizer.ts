@@ -1,34 +1,32 @@
-/** A word that was heard; times from the first sample fed. */
+/** A recognized word; its time counts from the first sample fed. */
 export interface RecognizedWord {
-  /** Without spaces around it. */
+  /** The word without surrounding spaces. */
   text: string
-  /** When the word was over. */
+  /** End of the word in ms. */
   endMs: number
 }
 
 /**
- * Turns one utterance's audio into words. `feed` never blocks: what can't be recognized at once is
- * recognized in the background, and `onProgress` says that `settledMs` has risen.
+ * Turns one utterance's audio into words. `feed` never blocks: slow recognition goes on in the
+ * background, and `onProgress` is called when `settledMs` has risen.
  */
 export interface Recognizer {
-  /** Mono PCM16 at 16 kHz, any number of samples; the array may be reused by the caller. */
+  /** Takes mono PCM16 at 16 kHz, any number of samples; the caller may reuse the array. */
   feed(samples: Int16Array): void
-  /**
-   * No more audio comes: everything fed so far will be settled, and `settledMs` becomes Infinity.
-   */
+  /** Ends the audio: everything fed so far will be settled, and `settledMs` becomes Infinity. */
   end(): void
-  /** Every word that ended before this time has been handed out or lies ready for `take`. */
+  /** Time in ms: every word that ended before it has been returned, or is ready for `take`. */
   readonly settledMs: number
   /** Words that became known since the last call, by rising `endMs`. */
   take(): RecognizedWord[]
-  /** Frees everything; nothing is called afterwards. */
+  /** Frees everything; no callback follows. */
   close(): void
 }
 
 /** One kind of recognizer, shared by all sessions of a server. */
 export interface RecognizerFactory {
   readonly name: 'tones' | 'pocketsphinx' | 'metronome'
-  /** Upper bound of the time by which this recognizer holds words back, for engine profiles. */
+  /** Upper bound, in ms, of the time by which this recognizer delays words; for engine profiles. */
   readonly deltaDelayMs: number
   /** @throws ConfigError when a program or a model that it needs is missing */
   start(): Promise<void>

@@ -8,12 +8,13 @@ import {
   tonesInBand,
 } from './tones-alphabet.js'
 
-/** Least part of all power between 125 and 3,360 Hz that the five tones must hold. */
+/** Least share of the power between 125 and 3,360 Hz that the five tones must have. */
 const PURITY_MIN = 0.6
-/** A band's tone must be so many times as strong as the next best one of that band. */
+/** How many times stronger a band's tone must be than the second strongest of that band. */
 const CLEARANCE_MIN = 4
 /**
- * The strongest tone may be so many times as strong as the weakest: 13 dB. Speech falls off more.
+ * How many times stronger the strongest tone may be than the weakest: 13 dB. In speech the
+ * difference is larger.
  */
 const SPREAD_MAX = 20
 
@@ -23,8 +24,8 @@ function toneEnergy(power: Float64Array, bin: number): number {
 }
 
 /**
- * The code whose chord a spectrum shows, or -1 when it shows none: five clear tones of like
- * strength, one in each band, little else, and a check that fits. Pure; allocates nothing.
+ * The code whose chord a spectrum shows; -1 when it shows none. A chord is five clear tones of
+ * similar strength, one in each band, little else, and a correct checksum. Pure; allocates nothing.
  */
 export function readChord(power: Float64Array): number {
   let code = 0
@@ -60,7 +61,7 @@ export function readChord(power: Float64Array): number {
 }
 
 /**
- * How loud a code's chord is in a spectrum, whatever else is there; proportional to its amplitude.
+ * Loudness of a code's chord in a spectrum, whatever else is in it; proportional to its amplitude.
  */
 export function chordAmplitude(power: Float64Array, code: number): number {
   let energy = 0

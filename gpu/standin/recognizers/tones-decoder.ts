@@ -5,46 +5,50 @@ import { WINDOW_SAMPLES } from './tones-alphabet.js'
 import { chordAmplitude, readChord } from './tones-chord.js'
 import type { ToneSpectrum } from './tones-spectrum.js'
 
-/** The spectrum moves on by 20 ms. */
+/** Samples by which the spectrum moves on: 20 ms. */
 const HOP_SAMPLES = 320
-/** Quieter than this (-64 dB of full scale) a hop needs no spectrum. */
+/** Loudness (-64 dB of full scale) below which a hop's spectrum isn't computed. */
 const QUIET_RMS = 20
 const QUIET_ENERGY = QUIET_RMS * QUIET_RMS * HOP_SAMPLES
-/** Hops that one window touches. */
+/** Number of hops that one window covers. */
 const WINDOW_HOPS = Math.ceil(WINDOW_SAMPLES / HOP_SAMPLES)
 /**
- * A chord of 120 ms is at half of its loudness or above for 5 or 6 hops; codecs smear it a little.
+ * Number of hops in which a chord of 120 ms has at least half of its loudness: 5 or 6; codecs smear
+ * it slightly.
  */
 const CHORD_HOPS_MIN = 4
 const CHORD_HOPS_MAX = 9
-/** Hops in which a chord must be read without doubt; a full window fits into one three times. */
+/**
+ * Least number of hops in which a chord must be read clearly; a full window fits into one three
+ * times.
+ */
 const SURE_HOPS_MIN = 3
-/** So much later than half of the loudness the chord's own ramp is over; measured. */
+/** Time in ms from the half of a chord's loudness to the end of its ramp; measured. */
 const RAMP_MS = 2
-/** Hops of a sound that are remembered; one that goes on is no word. */
+/** Most hops of one sound; a longer one is no word. */
 const TRACK_HOPS_MAX = 16
 
 /**
- * Finds words in a stream of audio, whatever the sizes in which it comes.
+ * Finds words in a stream of audio that arrives in pieces of any size.
  *
- * Two modes. *Listening*: nothing sounds, or nothing that reads as a chord; the first hop that does
+ * Two modes. *Listening*: there is no sound, or none that reads as a chord; the first hop that does
  * starts *tracking*. Tracking follows the loudness of that one chord, hop by hop, until it has
- * fallen to half of its loudest. A window's centre stands on the chord's end just then, so the end
- * follows from where the loudness crosses that half. Then the sound is a word if it was as long as
- * a word and was read without doubt often enough; in both cases it goes back to listening.
+ * fallen to half of its maximum. At that moment the centre of the window is at the chord's end, so
+ * the end is computed from where the loudness crosses the half. The sound is a word if it was as
+ * long as a word and was read clearly in 3 hops. In both cases it goes back to listening.
  */
 export class ToneDecoder {
   readonly #spectrum: ToneSpectrum
   readonly #window = new Int16Array(WINDOW_SAMPLES)
-  /** Samples of the hop that is being collected, which stand at the end of the window. */
+  /** Samples of the hop that is being collected; they are at the end of the window. */
   #hopFill = 0
   #fedSamples = 0
-  /** How many hops must still be looked at since the last one that wasn't quiet. */
+  /** How many more hops need a spectrum after the last one that wasn't quiet. */
   #loudHopsLeft = 0
   #spectra = 0
   #words: RecognizedWord[] = []
 
-  /** The code that is tracked, or -1 while listening. */
+  /** The code that is tracked; -1 while listening. */
   #code = -1
   readonly #loudness = new Float64Array(TRACK_HOPS_MAX)
   #trackHops = 0
@@ -56,17 +60,17 @@ export class ToneDecoder {
     this.#spectrum = spectrum
   }
 
-  /** Windows that were looked at: what the work is made of. */
+  /** Number of spectra computed, which is nearly all of the work. */
   get spectra(): number {
     return this.#spectra
   }
 
-  /** Every word that ended before this time is known: 32 to 52 ms behind the audio. */
+  /** Every word that ended before this time is known; it is 32 to 52 ms behind the audio. */
   get settledMs(): number {
     return Math.max(0, this.#centreMs())
   }
 
-  /** Takes in any number of 16 kHz samples. */
+  /** Takes any number of samples at 16 kHz. */
   push(samples: Int16Array): void {
     let at = 0
     while (at < samples.length) {
@@ -95,7 +99,7 @@ export class ToneDecoder {
     return words
   }
 
-  /** Where the middle of the window stands at the end of the last hop. */
+  /** Time in ms of the window's centre at the end of the last hop. */
   #centreMs(): number {
     return samplesToMs(this.#fedSamples - WINDOW_SAMPLES / 2)
   }
@@ -122,7 +126,8 @@ export class ToneDecoder {
     this.#spectra++
     const read = readChord(power)
     const isOther = read >= 0 && read !== this.#code
-    // The edge of a chord can be misread; what follows at once as another chord is the word.
+    // The edge of a chord can be misread: a different chord that follows at once is taken for the
+    // word.
     if (isOther && this.#sureHops < 2) this.#startTrack(read)
     if (this.#code < 0) return
     const loudness = chordAmplitude(power, this.#code)
@@ -143,7 +148,7 @@ export class ToneDecoder {
     this.#loudest = 0
   }
 
-  /** @param loudness of the hop in which the tracked chord has fallen below half of its loudest */
+  /** @param loudness of the hop in which the tracked chord fell below half of its maximum */
   #endTrack(loudness: number): void {
     const isWord =
       this.#trackHops <= TRACK_HOPS_MAX && this.#sureHops >= SURE_HOPS_MIN && this.#isWordLong()
@@ -160,7 +165,7 @@ export class ToneDecoder {
     this.#startTrack(-1)
   }
 
-  /** Whether the chord was at half of its loudest or above for as long as a chord is. */
+  /** True when the chord had at least half of its maximum loudness for as long as a chord lasts. */
   #isWordLong(): boolean {
     let hops = 0
     for (let index = 0; index < this.#trackHops; index++) {

@@ -4,14 +4,14 @@ import { ToneSpectrum } from './tones-spectrum.js'
 
 /**
  * Recognizes words that a fixture encoded as chords (see `tones-alphabet.ts`): exactly, within 52
- * ms of the audio, and cheaply, so that a test can tell a lost, doubled or moved word among 100
- * sessions. Everything is known as soon as `feed` returns; `onProgress` is never called.
+ * ms of the audio, and cheaply, so that a test can detect a lost, doubled or moved word among 100
+ * sessions. Everything is known when `feed` returns; `onProgress` is never called.
  */
 export function createTonesFactory(): RecognizerFactory {
   const spectrum = new ToneSpectrum()
   return {
     name: 'tones',
-    deltaDelayMs: 0, // far less than the model's own delay of 480 ms, so no delta waits for it
+    deltaDelayMs: 0, // below the model's own delay of 480 ms, so it delays no delta
     start: async () => {},
     create: () => createTonesRecognizer(spectrum),
     close: async () => {},

@@ -1,13 +1,13 @@
 import { LAST_TONE_BIN, WINDOW_SAMPLES } from './tones-alphabet.js'
 
 const HALF = WINDOW_SAMPLES / 2
-/** Bins whose power is worked out: up to the last tone and its neighbours. */
+/** Number of bins whose power is computed: up to the last tone and its neighbours. */
 const BINS = LAST_TONE_BIN + 4
 
 /**
- * Power spectrum of 64 ms of audio under a Hann window. A real transform of 1,024 points done as a
- * complex one of 512. Keeps scratch arrays and no state, so one serves all sessions of a process,
- * and nothing is allocated per spectrum.
+ * Power spectrum of 64 ms of audio under a Hann window. A real transform of 1,024 points, done as a
+ * complex one of 512. It has scratch arrays but no state: one instance serves all sessions of a
+ * process, and nothing is allocated per spectrum.
  */
 export class ToneSpectrum {
   readonly #hann = new Float64Array(WINDOW_SAMPLES)
@@ -32,9 +32,10 @@ export class ToneSpectrum {
   }
 
   /**
+   * Computes the power of each bin.
    * @param window exactly 1,024 samples
    * @returns power of the bins from 0 to three past the last tone, sample units squared;
-   *   overwritten by the next call
+   * overwritten by the next call
    */
   powerOf(window: Int16Array): Float64Array {
     for (let index = 0; index < HALF; index++) {
@@ -44,7 +45,8 @@ export class ToneSpectrum {
       this.#im[at] = (window[even + 1] as number) * (this.#hann[even + 1] as number)
     }
     this.#transform()
-    // Splits the spectra of the even and the odd samples, then joins them to the real one's.
+    // Separates the spectra of the even and the odd samples, then combines them to that of the real
+    // signal.
     for (let bin = 1; bin < BINS; bin++) {
       const re = this.#re[bin] as number
       const im = this.#im[bin] as number
@@ -63,7 +65,7 @@ export class ToneSpectrum {
     return this.#power
   }
 
-  /** Radix-2, in place, over input that stands in bit-reversed order. */
+  /** Radix-2 transform in place, over input in bit-reversed order. */
   #transform(): void {
     const re = this.#re
     const im = this.#im

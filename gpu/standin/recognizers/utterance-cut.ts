@@ -1,78 +1,84 @@
 import { msToSamples, samplesToMs } from '../../../src/model/pcm.js'
 
-/** A piece of speech between two pauses, with a little of them on both sides. */
+/** A piece of speech between two pauses, with up to 250 ms of them on both sides. */
 export interface Utterance {
-  /** From the first sample pushed. */
+  /** Start in ms from the first sample pushed. */
   startMs: number
   samples: Int16Array
 }
 
 const STEP_MS = 10
 const FRAME_SAMPLES = msToSamples(STEP_MS)
-/** Speech stands so many dB above the noise. */
+/** Speech is at least this many dB above the noise. */
 const SPEECH_DB = 9
-/** Quieter than this (-60 dB of full scale), nothing is speech. */
+/** Level in dB (-60 dB of full scale) below which nothing is speech. */
 const QUIET_DB = 30
-/** The noise is taken for so much louder per frame until a quieter frame shows what it is. */
+/**
+ * How much the assumed noise level rises per frame, in dB, until a quieter frame shows the real
+ * one.
+ */
 const FLOOR_RISE_DB = 0.02
-/** How fast the noise follows a quieter frame, of 1. */
+/** Share of the difference by which the noise level follows a quieter frame. */
 const FLOOR_FALL = 0.2
-/** Frames in a row that must be speech for an utterance to start: a click is shorter. */
+/** Speech frames in a row that start an utterance: a click is shorter. */
 const ONSET_FRAMES = 3
-/** What is kept before the first and after the last frame of speech. */
+/** Frames kept before the first and after the last frame of speech: 250 ms. */
 const PAD_FRAMES = 25
-/** A pause that ends an utterance, ... */
+/** Length of a pause, in frames, that ends an utterance: 400 ms. */
 const PAUSE_FRAMES = 40
-/** ... a shorter one does once it has lasted so long. */
+/** Frames after which an utterance counts as long (3 s): a pause of 220 ms then ends it. */
 const LONG_FRAMES = 300
 const LONG_PAUSE_FRAMES = 22
-/** An utterance with less speech has no words. */
+/** An utterance with fewer speech frames (60 ms) has no words. */
 const SPEECH_FRAMES_MIN = 6
-/** No utterance is longer; then it is cut where its last part is quietest. */
+/** Most frames of an utterance (6 s); it is then cut at the quietest point of its last 2 s. */
 const UTTERANCE_FRAMES_MAX = 600
 const CUT_SEARCH_FRAMES = 200
-/** The quietest place is looked for in means over so many frames. */
+/** The quietest point is searched in averages over this many frames. */
 const CUT_MEAN_FRAMES = 7
-/** The longest utterance, and room to move on in. */
+/** Frames that are kept: the longest utterance, and space before they have to be moved. */
 const BUFFER_FRAMES = UTTERANCE_FRAMES_MAX + PAD_FRAMES + 100
 
-/** Longest utterance that is ever cut, in ms. */
+/** Longest utterance in ms. */
 export const UTTERANCE_MS_MAX = UTTERANCE_FRAMES_MAX * STEP_MS
 
 /**
- * Cuts a stream of 16 kHz audio into utterances, whatever the sizes in which it comes.
+ * Cuts a stream of 16 kHz audio, arriving in pieces of any size, into utterances.
  *
- * Two modes. *Silence*: only the last 280 ms are remembered; three frames of speech in a row start
- * an utterance, a little before them. *Speech*: everything from the utterance's start is
- * remembered; a pause ends it, and so does its length of 6 s, when it is cut at the quietest place
- * of its last 2 s and what follows the cut is the start of the next one. Remembers 7.3 s at most.
+ * Two modes. *Silence*: only the last 280 ms are kept; three speech frames in a row start an
+ * utterance slightly before them. *Speech*: everything from the utterance's start is kept. A pause
+ * ends the utterance, and so does its length of 6 s: it is then cut at the quietest point of its
+ * last 2 s, and the audio after the cut begins the next one. Keeps at most 7.3 s.
  */
 export class UtteranceCutter {
   readonly #samples = new Int16Array(BUFFER_FRAMES * FRAME_SAMPLES)
-  /** Loudness in dB of each frame that is remembered. */
+  /** Loudness in dB of each frame that is kept. */
   readonly #levels = new Float32Array(BUFFER_FRAMES)
-  /** Number of the first frame remembered, counted from the first sample pushed. */
+  /** Number of the first frame kept, counted from the first sample pushed. */
   #firstFrame = 0
   #frameCount = 0
-  /** Samples behind the last whole frame. */
+  /** Samples after the last whole frame. */
   #partSamples = 0
 
   #floorDb = QUIET_DB - SPEECH_DB
   #isSpeech = false
-  /** Frame at which the utterance starts, in speech; before which nothing can start, in silence. */
+  /**
+   * In speech: the frame at which the utterance starts. In silence: the earliest frame at which one
+   * may.
+   */
   #startFrame = 0
-  /** Speech frames in a row in silence, of all the utterance in speech. */
+  /** In silence: speech frames in a row. In speech: all speech frames of the utterance. */
   #speechFrames = 0
-  /** The frame behind the last one that was speech. */
+  /** The frame after the last speech frame. */
   #speechEndFrame = 0
   #utterances: Utterance[] = []
 
-  /** No utterance that is still to come starts before this time. */
+  /** Time in ms before which no further utterance starts. */
   get settledMs(): number {
     return (this.#isSpeech ? this.#startFrame : this.#earliestStart()) * STEP_MS
   }
 
-  /** Takes in any number of samples. */
+  /** Takes any number of samples. */
   push(samples: Int16Array): void {
     let at = 0
     while (at < samples.length) {
@@ -85,7 +91,7 @@ export class UtteranceCutter {
     }
   }
 
-  /** No more audio comes: ends the utterance that is open. */
+  /** Ends the audio, and the utterance that is open. */
   flush(): void {
     this.push(new Int16Array(FRAME_SAMPLES - this.#partSamples))
     if (this.#isSpeech) this.#endUtterance(this.#nextFrame())
@@ -154,7 +160,7 @@ export class UtteranceCutter {
     }
   }
 
-  /** The place of the last 2 s around which it is quietest. */
+  /** The quietest point of the last 2 s. */
   #quietestFrame(): number {
     const last = this.#frameCount - CUT_MEAN_FRAMES
     let quietest = Number.POSITIVE_INFINITY
@@ -172,7 +178,7 @@ export class UtteranceCutter {
     return this.#firstFrame + cut
   }
 
-  /** Hands the utterance out and goes back to silence behind it. */
+  /** Returns the utterance with the next `take`, and goes back to silence after it. */
   #endUtterance(endFrame: number): void {
     if (this.#speechFrames >= SPEECH_FRAMES_MIN) {
       const from = (this.#startFrame - this.#firstFrame) * FRAME_SAMPLES
@@ -187,7 +193,7 @@ export class UtteranceCutter {
     this.#speechFrames = 0
   }
 
-  /** Makes room by dropping what no utterance can need. */
+  /** Makes room by dropping audio that no utterance can need. */
   #forget(): void {
     const needed = this.#isSpeech ? this.#startFrame : this.#earliestStart()
     const dropped = needed - this.#firstFrame

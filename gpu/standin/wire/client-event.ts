@@ -4,25 +4,25 @@ import { readBooleanLoosely } from './loose-boolean.js'
 import { pythonRepr, pythonStr, pythonTypeName, sanitizeMessage } from './python-text.js'
 import type { WireErrorCode } from './server-event.js'
 
-/** Why a frame is answered with an `error`. */
+/** The error with which a frame is answered. */
 export interface Refusal {
   kind: 'refused'
   error: string
   code: WireErrorCode
 }
 
-/** What one text frame of a client says, read as loosely as vLLM reads it. */
+/** The meaning of one text frame of a client, parsed as loosely as in vLLM. */
 export type ClientEvent =
   /** `model` is any JSON value; null also when it is missing. */
   | { kind: 'update'; model: unknown }
   | { kind: 'append'; samples: Int16Array }
-  /** A `final` that can't be read counts only once the model is validated. */
+  /** An unreadable `final` is an error only once the model is validated. */
   | { kind: 'commit'; final: boolean | Refusal }
   | Refusal
 
 type Fields = Record<string, unknown>
 
-/** Reads a frame; whatever vLLM answers with an error becomes a refusal, and nothing throws. */
+/** Parses a frame. What vLLM answers with an error becomes a refusal; nothing throws. */
 export function parseClientEvent(frame: string): ClientEvent {
   const parsed = parsePythonJson(frame)
   if (!parsed) return refused('invalid_json', 'Invalid JSON')
@@ -47,8 +47,8 @@ const APPEND_BEGIN = '{"type":"input_audio_buffer.append","audio":"'
 const APPEND_END = '"}'
 
 /**
- * Reads a frame of our own client for a recognizer that doesn't listen: of an append it takes the
- * length alone, which saves nearly all the work, and its samples are 0.
+ * Parses a frame of our own client for a recognizer that ignores the audio: takes only the length
+ * of an append and returns samples of 0, which saves nearly all of the work.
  */
 export function parseUnheard(frame: string): ClientEvent {
   if (!frame.startsWith(APPEND_BEGIN) || !frame.endsWith(APPEND_END)) return parseClientEvent(frame)
@@ -56,7 +56,7 @@ export function parseUnheard(frame: string): ClientEvent {
   const last = frame.length - APPEND_END.length - 1
   const padding = frame[last] !== '=' ? 0 : frame[last - 1] !== '=' ? 1 : 2
   const samples = ((letters / 4) * 3 - padding) / SAMPLE_BYTES
-  // What isn't well-formed is answered as ever.
+  // Any other frame goes to the full parser: its error must be the one that vLLM sends.
   if (samples <= 0 || !Number.isInteger(samples)) return parseClientEvent(frame)
   return { kind: 'append', samples: silence(samples) }
 }
@@ -83,7 +83,9 @@ function unknownType(type: unknown): Refusal {
   return echo('unknown_event', () => `Unknown event type: ${pythonStr(type ?? null)}`)
 }
 
-/** A text that repeats what the client sent; Python can't write everything that it can read. */
+/**
+ * An error text that repeats what the client sent. Python can't write everything that it can read.
+ */
 function echo(code: WireErrorCode, text: () => string): Refusal {
   try {
     const error = text()
@@ -111,7 +113,7 @@ function readAppend(fields: Fields): ClientEvent {
   return { kind: 'append', samples: int16Of(bytes) }
 }
 
-/** Little endian, as every machine that runs this is. */
+/** Samples of little-endian bytes; only for little-endian machines, as all that run this are. */
 function int16Of(bytes: Buffer): Int16Array {
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : Uint8Array.from(bytes)
   return new Int16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2)
@@ -131,7 +133,7 @@ const COMPLAINTS = {
   bool_parsing: 'Input should be a valid boolean, unable to interpret input',
 }
 
-/** Pydantic's text for one wrong field. */
+/** Pydantic's error text for one invalid field. */
 function invalid(
   model: string,
   field: string,
@@ -149,7 +151,7 @@ function invalid(
   return refusal
 }
 
-/** Pydantic shows the first 25 and the last 24 characters of what is longer than 50. */
+/** Pydantic shows the first 25 and the last 24 characters of texts longer than 50. */
 function shortened(text: string): string {
   const characters = [...text]
   if (characters.length <= 50) return text
@@ -162,7 +164,7 @@ function parsePythonJson(frame: string): { value: unknown } | null {
   if (strict || !/NaN|Infinity/.test(frame)) return strict
   const plain = frame.replace(/"(?:[^"\\]|\\.)*"|NaN|Infinity/gs, (token) => {
     if (token.startsWith('"')) return token
-    // The first overflows to an infinity; that NaN becomes one too changes no more than a text.
+    // Both become Infinity (1e999 overflows). NaN as Infinity changes only the text of an error.
     return '1e999'
   })
   return parseJson(plain)
@@ -172,6 +174,6 @@ function parseJson(text: string): { value: unknown } | null {
   try {
     return { value: JSON.parse(text) }
   } catch {
-    return null // the answer to a frame that isn't JSON is the caller's
+    return null // the caller answers a frame that isn't JSON
   }
 }

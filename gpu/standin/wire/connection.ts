@@ -26,15 +26,15 @@ import type { Wire } from './wire.js'
 const NOT_VALIDATED =
   'Model not validated. Make sure to validate the model by sending a session.update event.'
 
-/** How an engine ends that a session takes with it, as vLLM before 0.32 at `max_model_len`. */
+/** How a session takes the engine with it at `max_model_len`, as in vLLM before 0.32. */
 const DEATH_AT_MAX_MODEL_LEN = { closeMs: 260, downMs: -1, abrupt: 0, term: 0, abortDeltas: 0 }
 
 /**
- * One client, with the state that vLLM keeps for it: whether the model was validated once, what was
- * appended and not yet heard, and at most one generation. Three modes:
- * - idle: appends and finals pile up in the queue; a commit starts a generation on it;
- * - generating: the generation hears the queue up to its first END, the rest waits; a commit is
- *   ignored; `done` empties the queue and leads back to idle, an error leaves it as it is;
+ * One client, with the state that vLLM keeps for it: whether the model was validated once, audio
+ * that was appended and not yet used, and at most one generation. Three modes:
+ * - idle: appends and final commits are queued; a commit starts a generation on the queue;
+ * - generating: the generation takes the queue up to its first END, the rest waits. A commit is
+ *   ignored. `done` empties the queue and leads back to idle; an error leaves the queue as it is;
  * - closed: everything is freed at once and nothing is sent.
  */
 export class Connection implements EngineSession {
@@ -48,7 +48,7 @@ export class Connection implements EngineSession {
   private current: Generation | null = null
   private isValidated = false
 
-  /** @param parse reads a client's frame */
+  /** @param parse parses a client's frame */
   constructor(
     wire: Wire,
     engine: StandinEngine,
@@ -65,7 +65,8 @@ export class Connection implements EngineSession {
     engine.sessions.add(this)
     engine.counters.connections += 1
     const greeting = createdFrame(`sess-${random.hexId(8)}`, Math.floor(clock.wallMs() / 1000))
-    // Whoever holds the other end of the wire hears of a close only once he has us.
+    // Deferred: the owner of the wire attaches this connection only after the constructor, and
+    // would miss a close before that.
     if (faults.closesAt('greeting')) engine.settings.defer(() => this.closeAt('greeting'))
     else if (!faults.of('no_greeting')) wire.send(greeting)
     this.restartIdleAlarm()
@@ -75,23 +76,24 @@ export class Connection implements EngineSession {
     return this.current?.deltas ?? 0
   }
 
-  /** One text frame of the client. */
+  /** Takes one text frame of the client. */
   receive(frame: string): void {
     this.restartIdleAlarm()
     try {
       this.handle(this.parse(frame))
     } catch (error) {
-      // A recognizer that can't be started, say: as in vLLM the client is told, and may go on.
+      // For example a recognizer that can't be started: as in vLLM the client gets an error and may
+      // go on.
       this.handle(processingError(reasonOf(error)))
     }
   }
 
-  /** The wire isn't full any more. */
+  /** Called when the wire has room again. */
   drained(): void {
     this.wake()
   }
 
-  /** The wire is closed. */
+  /** Called when the wire is closed. */
   end(): void {
     if (this.current) this.engine.counters.aborted += 1
     this.endGeneration()
@@ -169,7 +171,7 @@ export class Connection implements EngineSession {
     const fault = this.faults.onAppend(samples.length * SAMPLE_BYTES)
     if (fault === 'invalid_audio') this.refuse('Invalid audio data', fault)
     else if (fault || !this.queue.push(samples)) this.refuse('Audio buffer is full', 'buffer_full')
-    else this.hear()
+    else this.takeQueued()
   }
 
   private commit(final: boolean): void {
@@ -187,16 +189,16 @@ export class Connection implements EngineSession {
         onProgress: () => this.wake(),
       })
     }
-    this.hear()
+    this.takeQueued()
   }
 
-  private hear(): void {
+  private takeQueued(): void {
     if (!this.current) return
     this.queue.drainInto(this.current)
     this.wake()
   }
 
-  /** Whether its next step can be taken; ends what has none. */
+  /** True when its next step can be taken. Ends a generation that has no more steps. */
   private isReady(generation: Generation): boolean {
     const { state, deltas } = generation
     if (state === 'waiting') return false
@@ -209,7 +211,7 @@ export class Connection implements EngineSession {
     return false
   }
 
-  /** Sends `done`; what was appended since END is lost, as it is in vLLM. */
+  /** Sends `done`. Audio appended since END is lost, as in vLLM. */
   private finish(generation: Generation): void {
     const completionTokens = generation.deltas
     const usage = { promptTokens: completionTokens > 0 ? promptTokens() : 0, completionTokens }
@@ -220,7 +222,7 @@ export class Connection implements EngineSession {
     this.queue.clear()
   }
 
-  /** Lets one of the faults happen that interrupt a generation, if one is due. */
+  /** Applies a fault that interrupts a generation, if one is due. */
   private isBefallen({ deltas }: Generation): boolean {
     const { faults } = this
     const told = faults.takeError(deltas)
@@ -233,7 +235,7 @@ export class Connection implements EngineSession {
     return true
   }
 
-  /** Closes the connection if that is the moment. @returns whether it did */
+  /** Closes the connection if a fault says so for this moment. @returns whether it did */
   private closeAt(moment: CloseMoment): boolean {
     const code = this.faults.closesAt(moment, this.deltas)
     if (code !== null) this.wire.close(code)
@@ -277,7 +279,7 @@ export class Connection implements EngineSession {
   }
 }
 
-/** As Python sees it: empty lists and dicts are false too. */
+/** Truth as in Python: empty lists and dicts are false, too. */
 function isTruthy(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return Boolean(value)
   return Object.keys(value).length > 0

@@ -10,7 +10,7 @@ interface Answer {
   headers?: OutgoingHttpHeaders
 }
 
-/** What every HTTP answer says, so that nobody takes a stand-in for an engine. */
+/** Headers of every HTTP answer, so that a stand-in is never taken for a real engine. */
 export const STANDIN_HEADERS: Readonly<Record<string, string>> = { 'x-nightscribe-standin': '1' }
 
 /** Answers one plain HTTP request as vLLM's server does. */
@@ -36,7 +36,9 @@ export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').replace(/\?.*$/s, '')
 }
 
-/** Whether a request may have what lies at its path: the key is asked for under `/v1` only. */
+/**
+ * Whether a request has the key that its path needs. As in vLLM only paths under `/v1` need one.
+ */
 export function isAuthorized(request: IncomingMessage, key: string | null): boolean {
   if (key === null || request.method === 'OPTIONS' || !pathOf(request).startsWith('/v1'))
     return true

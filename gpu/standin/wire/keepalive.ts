@@ -1,9 +1,9 @@
 import type WebSocket from 'ws'
 
-/** As uvicorn's: a ping every 20 s, and 20 s for the pong. */
+/** Interval of pings in ms, and the time for an answer: 20 s each, as in uvicorn. */
 const PING_EVERY_MS = 20_000
 
-/** Pings all sockets of a server with one timer, and ends those that don't answer. */
+/** Pings all sockets of a server with one timer, and closes those that don't answer. */
 export class Keepalive {
   private readonly unanswered = new Map<WebSocket, boolean>()
   private readonly timer: NodeJS.Timeout
@@ -12,7 +12,7 @@ export class Keepalive {
     this.timer = setInterval(() => this.pingAll(), everyMs)
   }
 
-  /** Looks after a socket until it closes. */
+  /** Pings a socket until it closes. */
   add(socket: WebSocket): void {
     this.unanswered.set(socket, false)
     socket.on('pong', () => this.unanswered.set(socket, false))
@@ -27,7 +27,8 @@ export class Keepalive {
     for (const [socket, isUnanswered] of this.unanswered) {
       if (isUnanswered) {
         socket.close(1011, 'keepalive ping timeout')
-        // Who doesn't answer a ping won't answer a close frame either.
+        // Ended without waiting: a client that doesn't answer pings won't answer a close frame
+        // either.
         socket.terminate()
       } else {
         this.unanswered.set(socket, true)

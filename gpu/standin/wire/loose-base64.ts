@@ -1,18 +1,18 @@
 /**
- * Base64 as vLLM's decoder takes it: characters outside the alphabet are skipped, and only the
- * number of letters and the padding after the last of them must fit.
- * @returns null where it raises an error
+ * Decodes Base64 as vLLM does: characters outside the alphabet are skipped; only the number of
+ * letters and the padding after the last of them must fit.
+ * @returns null where vLLM raises an error
  */
 export function decodeBase64Loosely(text: string): Buffer | null {
   return decodePlain(text) ?? decodeOdd(text)
 }
 
-/** The quick way, for text without anything odd; null when there is. */
+/** The fast path for text without odd characters; null for others. */
 function decodePlain(text: string): Buffer | null {
   if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return null
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
   const bytes = Buffer.from(text, 'base64')
-  // Node skips what it doesn't know, so a whole length says that it knew all of it.
+  // Node skips characters it doesn't know: a complete length proves that it skipped none.
   return bytes.length === (text.length / 4) * 3 - padding ? bytes : null
 }
 

@@ -1,4 +1,4 @@
-/** A boolean as pydantic reads it when it isn't strict, or the complaint that it raises. */
+/** A boolean as pydantic reads it in its lax mode, or the complaint that it raises. */
 export type LooseBoolean =
   | { kind: 'boolean'; value: boolean }
   | { kind: 'unreadable'; complaint: 'bool_parsing' | 'bool_type' }
@@ -6,7 +6,7 @@ export type LooseBoolean =
 const TRUE_WORDS = new Set(['1', 't', 'true', 'y', 'yes', 'on'])
 const FALSE_WORDS = new Set(['0', 'f', 'false', 'n', 'no', 'off'])
 
-/** Reads booleans, 0 and 1, and the words above in any case and without spaces around them. */
+/** Reads booleans, 0 and 1, and the words above, in any case, without surrounding spaces. */
 export function readBooleanLoosely(value: unknown): LooseBoolean {
   if (typeof value === 'boolean') return { kind: 'boolean', value }
   if (typeof value === 'number') {

@@ -1,15 +1,15 @@
 import type { StandinEngine } from '../engine/standin-engine.js'
 
 /**
- * The body of `/metrics`: vLLM's names, labels and shapes for what is true of a stand-in. Left out
- * is what would have to be made up. As vLLM's, some mislead: `running` is who is in the step being
- * computed just now and mostly 0, `deferred` counts every live session, blocked for good or well,
- * and nothing tells a full cache from a working one.
+ * The body of `/metrics`: vLLM's names, labels and shapes for everything that is true of a
+ * stand-in; the rest is left out. Some mislead, as vLLM's do: `running` counts the sessions in the
+ * step being computed, and is mostly 0; `deferred` counts every live session, blocked for good or
+ * not; and nothing distinguishes a full cache from a working one.
  */
 export function metricsText(engine: StandinEngine): string {
   const { counters, settings, scheduler, loop, sessions } = engine
   const labels = { engine: '0', model_name: settings.modelId }
-  const kvBlocks = settings.kvBlocksUsable + 1 // one is vLLM's own and holds no session
+  const kvBlocks = settings.kvBlocksUsable + 1 // vLLM keeps one, which holds no session
   const gauge = metric('gauge')
   const counter = metric('counter')
   const waiting = { capacity: scheduler.waiting, deferred: scheduler.holding - loop.running }
@@ -26,7 +26,7 @@ export function metricsText(engine: StandinEngine): string {
     ...counter('vllm:num_preemptions_total', [[labels, 0]]),
     ...counter('vllm:prompt_tokens_total', [[labels, counters.promptTokens]]),
     ...counter('vllm:generation_tokens_total', [[labels, counters.generationTokens]]),
-    // vLLM counts a streaming session only when it met the length limit.
+    // vLLM counts a streaming session only when it reached the length limit.
     ...counter('vllm:request_success_total', [
       [{ ...labels, finished_reason: 'stop' }, 0],
       [{ ...labels, finished_reason: 'length' }, counters.capped],

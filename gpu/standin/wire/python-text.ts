@@ -3,10 +3,10 @@
  * and a client may see them; these are the few rules that matter for values that came as JSON.
  */
 
-/** Levels of lists and dicts at which Python gives up; its own limit is about this. */
+/** Levels of lists and dicts at which the text is refused; Python's own limit is about this. */
 const DEPTH_MAX = 950
 
-/** `type(value).__name__` */
+/** `type(value).__name__` of Python. */
 export function pythonTypeName(value: unknown): string {
   if (value === null) return 'NoneType'
   if (Array.isArray(value)) return 'list'
@@ -22,12 +22,12 @@ export function pythonTypeName(value: unknown): string {
   }
 }
 
-/** `str(value)`. @throws RangeError for a value that is too deep */
+/** `str(value)` of Python. @throws RangeError for a value nested too deeply */
 export function pythonStr(value: unknown): string {
   return typeof value === 'string' ? value : pythonRepr(value)
 }
 
-/** `repr(value)`. @throws RangeError for a value that is too deep */
+/** `repr(value)` of Python. @throws RangeError for a value nested too deeply */
 export function pythonRepr(value: unknown, depth = 0): string {
   if (depth > DEPTH_MAX) throw new RangeError('maximum recursion depth exceeded')
   if (value === null || value === undefined) return 'None'
@@ -51,7 +51,7 @@ function numberRepr(value: number): string {
 
 function stringRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
-  // Python prints every character but those of the categories "other" and "separator".
+  // Python prints every character except those of the categories "other" and "separator".
   const body = text.replace(/[\\'"\p{C}\p{Z}]/gu, (character) => {
     if (character === ' ') return character
     if (character === "'" || character === '"') {
@@ -75,7 +75,7 @@ function codePointEscape(codePoint: number): string {
   return codePoint < 0x10000 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`
 }
 
-/** What vLLM takes out of the text of an exception: addresses, stack frames and paths. */
+/** Removes what vLLM removes from an exception's text: addresses, stack frames and paths. */
 export function sanitizeMessage(message: string): string {
   return message
     .replace(/ at 0x[0-9a-fA-F]+>/g, '>')

@@ -1,6 +1,6 @@
 /** The frames that a vLLM Realtime server sends, as JSON in its own order of keys. */
 
-/** Codes of `error` frames: vLLM 0.32's own, then those of its open pull requests. */
+/** Codes of `error` frames: those of vLLM 0.32, then those of its open pull requests. */
 export const WIRE_ERROR_CODES = [
   'invalid_json',
   'invalid_event',
@@ -13,7 +13,7 @@ export const WIRE_ERROR_CODES = [
   'idle_timeout',
 ] as const
 
-/** One of them. */
+/** A code of an `error` frame. */
 export type WireErrorCode = (typeof WIRE_ERROR_CODES)[number]
 
 /** @param createdS Unix time in whole seconds */
@@ -21,14 +21,14 @@ export function createdFrame(id: string, createdS: number): string {
   return JSON.stringify({ type: 'session.created', id, created: createdS })
 }
 
-/** Only some builds acknowledge `session.update`; mainline doesn't. */
+/** Acknowledges `session.update`; only some builds do, vLLM's main line doesn't. */
 export function updatedFrame(model: unknown): string {
   return JSON.stringify({ type: 'session.updated', model })
 }
 
 const EMPTY_DELTA = JSON.stringify({ type: 'transcription.delta', delta: '' })
 
-/** One token step, `text` empty for most. */
+/** The delta of one step; `text` is empty for most. */
 export function deltaFrame(text: string): string {
   return text === '' ? EMPTY_DELTA : JSON.stringify({ type: 'transcription.delta', delta: text })
 }
@@ -51,7 +51,7 @@ export function doneFrame(
   })
 }
 
-/** An error as vLLM writes it: both are strings. */
+/** An error in vLLM's form: both fields are strings. */
 export function errorFrame(error: string, code: WireErrorCode): string {
   return JSON.stringify({ type: 'error', error, code })
 }

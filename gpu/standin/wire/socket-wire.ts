@@ -2,7 +2,9 @@ import type WebSocket from 'ws'
 import type { Connection } from './connection.js'
 import type { Wire } from './wire.js'
 
-/** Bytes of frames that the client hasn't read; beyond, its session waits, as in vLLM's server. */
+/**
+ * Bytes of frames that the client hasn't read above which its session waits, as in vLLM's server.
+ */
 const UNREAD_BYTES_MAX = 64 * 1024
 
 /** A WebSocket as a wire. */
@@ -34,17 +36,17 @@ export class SocketWire implements Wire {
     else this.socket.close(code)
   }
 
-  /** Hands what comes on to the connection, from here on. */
+  /** Passes incoming frames to the connection from here on. */
   attach(connection: Connection): void {
     this.connection = connection
     const { socket } = this
     socket.on('message', (data, isBinary) => {
-      // vLLM's receive loop knows only text: anything else ends it, and the connection with it.
+      // vLLM's receive loop knows only text: a binary frame ends it, and the connection with it.
       if (isBinary) socket.terminate()
       if (this.isOpen) connection.receive(data.toString())
     })
     socket.on('close', () => connection.end())
-    // A 'close' follows; the server has no use for the reason.
+    // Ignored: a 'close' event follows, and the server doesn't need the reason.
     socket.on('error', () => {})
   }
 

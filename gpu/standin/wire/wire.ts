@@ -1,13 +1,13 @@
-/** The client's end of a connection, as the server's end sees it: a socket, or none at all. */
+/**
+ * The client's end of a connection, as seen from the server's end: a socket, or a link in the
+ * process.
+ */
 export interface Wire {
   readonly isOpen: boolean
-  /**
-   * The client takes too little of what is sent: nothing should follow until it is told that the
-   * wire has drained.
-   */
+  /** True when the client reads too slowly: send nothing until `drained` is called. */
   readonly isFull: boolean
-  /** One text frame; nothing when it isn't open. */
+  /** Sends one text frame; does nothing when the wire isn't open. */
   send(frame: string): void
-  /** 1006 ends it without a close frame. */
+  /** Closes the connection; code 1006 ends it without a close frame. */
   close(code: number): void
 }

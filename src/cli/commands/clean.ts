@@ -12,7 +12,7 @@ import type { CommandContext, RunCommand } from '../command-context.js'
 import { openRunning } from '../open-running.js'
 import { ageText, bytesText, table } from '../terminal.js'
 
-/** Leftovers that are shown one by one; the sums count all. */
+/** Most leftovers that are listed one by one; the sums count all of them. */
 const SHOWN_MAX = 10_000
 
 interface CleanFlags {
@@ -21,13 +21,13 @@ interface CleanFlags {
   limit?: string
 }
 
-/** `clean [--dry-run] [--json] [--limit N]`: removes what nobody needs any more. */
+/**
+ * `clean [--dry-run] [--json] [--limit N]`: removes what dead jobs and workers have left behind.
+ */
 export function addClean(program: Command, run: RunCommand): void {
   program
     .command('clean')
-    .description(
-      'remove what jobs and workers that are gone have left; never a recording or result',
-    )
+    .description('remove what dead jobs and workers have left; never a recording or result')
     .option('--dry-run', 'only show what would be removed')
     .option('--limit <n>', 'objects to remove at most (setting housekeeping.removalsMax)')
     .option('--json', 'print one JSON document')
@@ -58,7 +58,7 @@ function limitOf(text: string | undefined): number | null {
   throw new InputError('input_unsupported', `--limit takes a number from 1 up, not "${text}".`)
 }
 
-/** One row a leftover, and the sums below; nothing but a sentence where all is tidy. */
+/** One row per leftover, then the sums; a single sentence where nothing is left over. */
 export function textOf(report: CleanReport, shown: readonly CleanedLeftover[]): string[] {
   const rows = shown.map((each) => [
     each.code === null ? each.outcome : `${each.outcome} (${each.code})`,

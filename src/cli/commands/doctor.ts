@@ -18,10 +18,10 @@ import { engineFindings } from '../engine-findings.js'
 import { stackOwner } from '../stack/stack.js'
 import { table } from '../terminal.js'
 
-/** Free bytes below which a night of spool files may not fit. */
+/** Free bytes below which the disk counts as too full: the spool files of a night may not fit. */
 const FREE_BYTES_MIN = 2 * 2 ** 30
 
-/** One thing that was looked at; `detail` says what to do where something is wrong. */
+/** The result of one check; `detail` says what to do where something is wrong. */
 interface Finding {
   what: string
   state: 'ok' | 'not running' | 'warning' | 'wrong'
@@ -30,11 +30,11 @@ interface Finding {
 
 type Outcome = Omit<Finding, 'what'>
 
-/** `doctor`: what is installed, reachable and wrong. */
+/** `doctor`: checks what is installed, reachable and wrong. */
 export function addDoctor(program: Command, run: RunCommand): void {
   program
     .command('doctor')
-    .description('what is installed, reachable and wrong, each with the line that mends it')
+    .description('what is installed, reachable and wrong, and how to correct it')
     .option('--json', 'print one JSON document')
     .action((options: { json?: boolean }) =>
       run((context) => doctor(context, options.json === true)),
@@ -95,7 +95,7 @@ async function lookAtStorage(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const store = await openObjectStore(settings, { clock, random })
-  for await (const _ of store.list('jobs/', { signal })) break // one page shows that we may read
+  for await (const _ of store.list('jobs/', { signal })) break // one page proves that the key may list
   return ok(store.location)
 }
 
@@ -137,7 +137,10 @@ async function lookAtNoEngine(): Promise<Outcome> {
   return { state: 'not running', detail }
 }
 
-/** Where files of ours grow: the spool below `stateDir`, and a folder that is the storage. */
+/**
+ * Checks the disks on which we write: the spool below `stateDir`, and the storage where it is a
+ * folder.
+ */
 async function lookAtDisk({ settings }: CommandContext): Promise<Outcome[]> {
   const { storage, stateDir } = settings
   const folders = locationOf(storage).kind === 'path' ? [stateDir, storage] : [stateDir]
@@ -153,7 +156,7 @@ async function lookAtDisk({ settings }: CommandContext): Promise<Outcome[]> {
   )
 }
 
-/** The folder, or the nearest one above it that is there. */
+/** The folder, or the nearest existing one above it. */
 async function existing(folder: string): Promise<string> {
   const isThere = await access(folder).then(
     () => true,

@@ -14,10 +14,10 @@ import { shortName, statusText } from '../jobs/progress-view.js'
 import { openRunning } from '../open-running.js'
 import { clockText, table } from '../terminal.js'
 
-/** Entries of a job's stream that `logs` prints at most. */
+/** Most entries of a job's event stream that `logs` prints. */
 const LOG_ENTRIES_MAX = 5_000
 
-/** `jobs [list, show, cancel, retry, logs]`. */
+/** `jobs [list, show, cancel, retry, logs]`: shows jobs and acts on them. */
 export function addJobs(program: Command, run: RunCommand): void {
   const jobs = program.command('jobs').description('look at jobs and act on them')
   jobs
@@ -41,7 +41,7 @@ export function addJobs(program: Command, run: RunCommand): void {
     .action((id: string) => run((context) => cancel(context, id)))
   jobs
     .command('retry [id]')
-    .description('start a failed or canceled job again, from where it was')
+    .description('start a failed or canceled job again, from its last checkpoint')
     .option('--failed', 'every job that an engine, storage or a worker failed')
     .action((id: string | undefined, options: { failed?: boolean }) =>
       run((context) => retry(context, id, options.failed === true)),

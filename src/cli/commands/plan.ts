@@ -20,7 +20,7 @@ import { type PlanSources, planSources } from '../plan/plan-sources.js'
 import { changeText } from '../plan/plan-text.js'
 import { showPlan } from '../plan/plan-view.js'
 
-/** `plan`: when all is done, what it costs, and what would make a deadline. */
+/** `plan`: when all recordings are done, what that costs, and what would make a deadline. */
 export function addPlan(program: Command, run: RunCommand): void {
   const command = program
     .command('plan')
@@ -33,7 +33,8 @@ export function addPlan(program: Command, run: RunCommand): void {
 
 /**
  * Forecasts a night and prints it.
- * @returns 0, also for a night that ends too late: the question was answered, `by.met` says how
+ * @returns 0, also for a night that ends too late: the forecast worked, and `by.met` says whether
+ * the deadline is met
  * @throws InputError, ConfigError, UpstreamError; the signal's reason
  */
 export async function plan(
@@ -43,7 +44,7 @@ export async function plan(
 ): Promise<number> {
   const { terminal, clock, stop } = context
   const signal = stop.drain
-  setMaxListeners(0, signal) // documents and headers are read several at a time
+  setMaxListeners(0, signal) // parallel reads add more than 10 listeners, at which Node warns
   const settings = settingsFor(context.settings, options)
   const own = { ...context, settings }
   const engines = await planEngines(own, options, { signal })

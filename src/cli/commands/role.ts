@@ -4,7 +4,9 @@ import { programPath } from '../../app/project-root.js'
 import { childEnvironment } from '../../config/environment.js'
 import type { CommandContext } from '../command-context.js'
 
-/** Runs one of our programs as this command: same terminal, same signals, same exit code. */
+/**
+ * Runs one of our programs in place of this command: same terminal, same signals, same exit code.
+ */
 export async function runRole(
   context: CommandContext,
   program: string,
@@ -12,7 +14,7 @@ export async function runRole(
 ): Promise<number> {
   const child = spawn(process.execPath, [programPath(program), ...args], {
     stdio: 'inherit',
-    detached: true, // signals are passed on below, each once
+    detached: true, // else Ctrl+C reached it directly and through the lines below
     env: { ...childEnvironment(), ...context.configEnv },
   })
   context.stop.drain.addEventListener('abort', () => child.kill('SIGTERM'), { once: true })

@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import type { RunCommand } from '../command-context.js'
 import { runRole } from './role.js'
 
-/** `worker` and `standin`: one role each, for many machines. */
+/** `worker` and `standin`: start one program alone, for installations on several machines. */
 export function addRoles(program: Command, run: RunCommand): void {
   program
     .command('worker')
-    .description('work off jobs: analyse recordings, replay them, write transcripts')
+    .description('process jobs: analyse recordings, replay them, write transcripts')
     .action(() => run((context) => runRole(context, 'jobs/worker', [])))
   program
     .command('standin')

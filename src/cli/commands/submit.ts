@@ -15,7 +15,7 @@ interface Options extends RawSubmitOptions {
   json?: boolean
 }
 
-/** `submit`: queue and return. */
+/** `submit`: queues recordings and returns at once. */
 export function addSubmit(program: Command, run: RunCommand): void {
   const command = program
     .command('submit')

@@ -25,11 +25,11 @@ import { letAllIn } from '../sweep/step-ports.js'
 import { openSweepFolder } from '../sweep/sweep-folder.js'
 import { findEngine, requireContextFor, sweptAddress } from '../sweep/swept-engine.js'
 
-/** `sweep`: how many sessions an engine carries. */
+/** `sweep`: measures how many sessions an engine can run at once. */
 export function addSweep(program: Command, run: RunCommand): void {
   const command = program
     .command('sweep')
-    .description('find out how many sessions an engine carries, step by step')
+    .description('find out how many sessions an engine can run at once, step by step')
     .argument('[report...]', 'with --compare: two reports, or the folders that hold them')
     .option('--compare', 'lay two reports side by side')
   addSweepOptions(command).action((reports: string[], raw: RawSweepOptions) =>
@@ -46,9 +46,9 @@ export function addSweep(program: Command, run: RunCommand): void {
 }
 
 /**
- * Sweeps one engine and keeps the report.
+ * Sweeps one engine and stores the report.
  * @returns 0, or 75 when not even the lowest step holds
- * @throws what ended it early, after the report of what was done has been kept
+ * @throws the error that ended it early, after the report of the finished steps has been stored
  */
 export async function sweep(
   context: CommandContext,
@@ -88,7 +88,7 @@ export async function sweep(
   return report.steps[0]?.verdict === 'fails' ? EXIT.tryLater : EXIT.done
 }
 
-/** The limiter of the workers of this installation. */
+/** The admission that this installation's workers use, for `--admit`. */
 async function openLimiter(context: CommandContext, url: string) {
   const { settings, root, stop } = context
   const signal = stop.drain
@@ -102,7 +102,10 @@ async function openLimiter(context: CommandContext, url: string) {
 const STANDIN_WARNING =
   'THIS IS THE STAND-IN, NOT A GPU: its figures say nothing about a real engine.'
 
-/** Asks once, before anything is done, for whatever step is the first to overfill the engine. */
+/**
+ * Asks once, before the first step, when any step may overfill the engine: a night run must not
+ * stop in the middle to ask.
+ */
 async function agreeOnAll(
   engine: Parameters<typeof overfillRisk>[0],
   { sessions, seconds, pace }: SweepOptions,
@@ -137,7 +140,7 @@ function say(
   terminal.out(`Report: ${place}`)
 }
 
-/** `20261121-061500-a3f1`: sorts by time, and doesn't collide. */
+/** Such as `20261121-061500-a3f1`: sorts by time, and is unique. */
 function sweepIdAt(wallMs: number, hex: string): string {
   const [date = '', time = ''] = new Date(wallMs).toISOString().split('T')
   return `${date.replaceAll('-', '')}-${time.slice(0, 8).replaceAll(':', '')}-${hex}`

@@ -29,7 +29,7 @@ interface TranscribeOptions extends RawSubmitOptions {
   json?: boolean
 }
 
-/** `transcribe`: submit, watch, print or save. */
+/** `transcribe`: submits recordings, shows progress, then prints or saves the transcripts. */
 export function addTranscribe(program: Command, run: RunCommand): void {
   const command = program
     .command('transcribe')
@@ -69,7 +69,7 @@ async function transcribe(
   return batchExitCode(results)
 }
 
-/** Starts what is missing on this machine, unless `up` or somebody else provides it. */
+/** Starts what is missing on this machine; null where `up` runs, or the settings name a Redis. */
 async function ownStack(context: CommandContext, signal: AbortSignal): Promise<Stack | null> {
   const { settings, terminal } = context
   if (settings.redisUrl !== null || (await stackOwner(settings.stateDir)) !== null) return null

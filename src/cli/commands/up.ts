@@ -19,12 +19,12 @@ import { batchExitCode, collectResults, type RecordingResult } from '../submit/r
 import { type Submitted, submitOne } from '../submit/submit-sources.js'
 import { table } from '../terminal.js'
 
-/** Statuses in which a worker is at a job. */
+/** Statuses of jobs that a worker is processing. */
 const RUNNING: ReadonlySet<JobStatus> = new Set(['admitted', 'running', 'finalizing'])
-/** Cards that are looked through for them; the newest. */
-const CARDS_MAX = 1_000
+/** Most job records, newest first, in which running jobs are counted. */
+const RECORDS_MAX = 1_000
 
-/** `up`: everything on one machine. */
+/** `up`: starts everything on one machine. */
 export function addUp(program: Command, run: RunCommand): void {
   program
     .command('up')
@@ -52,11 +52,11 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
   return EXIT.stopped
 }
 
-/** First Ctrl+C: what runs is made safe and handed back. Second: leaves at once. */
+/** First Ctrl+C: jobs in progress are checkpointed and handed back. Second: leaves at once. */
 async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack): Promise<void> {
   const { terminal, stop } = context
   const records = await ports.jobStore.list(
-    { tenant: DEFAULT_TENANT, limit: CARDS_MAX },
+    { tenant: DEFAULT_TENANT, limit: RECORDS_MAX },
     { signal: context.stop.drain },
   )
   const open = records.filter(({ status }) => !isFinal(status))
@@ -69,7 +69,7 @@ async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack)
   try {
     await orAbort(stack.drain(), stop.abort)
   } catch {
-    await stack.abort() // the second signal came
+    await stack.abort() // after the second signal
   }
 }
 
@@ -111,7 +111,7 @@ function printResults(
   for (const line of table(rows)) terminal.out(line)
   if (stack.standin) {
     terminal.out(
-      '\nTranscribed by the stand-in engine on this CPU: a demo of the way, not of Voxtral.',
+      '\nTranscribed by the stand-in engine on this CPU: a demo of the pipeline, not of Voxtral.',
     )
   }
 }
@@ -129,7 +129,8 @@ async function followInbox(context: CommandContext, ports: OpenPorts): Promise<v
     if (key) context.terminal.out(`${ports.store.location}/${key}`)
     if (result?.error) view.note(errorLine(name, result.error))
   }
-  // A recording that can't be followed is transcribed all the same; the watch goes on.
+  // A failure to show one job's progress is ignored: the job is transcribed all the same, and the
+  // watch over the inbox must go on.
   const onSubmitted = (name: string, jobId: string) => void follow(name, jobId).catch(() => {})
   const onRefused = (name: string, sentence: string) => view.note(printable(`${name}: ${sentence}`))
   await watchInbox(ports, { settleMs, scanIntervalMs, signal, onSubmitted, onRefused })

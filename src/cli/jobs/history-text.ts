@@ -7,7 +7,7 @@ import { clockText } from '../terminal.js'
 
 const DAY_MS = 24 * 3_600_000
 
-/** What happened to a job, oldest first: one line each, with the time of who reads it. Pure. */
+/** What happened to a job, oldest first: one line per event, in the reader's time zone. Pure. */
 export function historyLines(
   history: readonly DatedHistoryEntry[],
   options: { nowMs: number; audioMsTotal: number | null },
@@ -24,7 +24,7 @@ export function historyLines(
   ]
 }
 
-/** `21:04:11`, or `2026-11-20 21:04:11`, in the time zone of who reads it. */
+/** `21:04:11`, or `2026-11-20 21:04:11`, in the reader's time zone. */
 export function stampText(atMs: number, withDate: boolean): string {
   const at = new Date(atMs)
   const two = (value: number) => String(value).padStart(2, '0')
@@ -33,13 +33,13 @@ export function stampText(atMs: number, withDate: boolean): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`
 }
 
-/** `7:01 of audio`, and what it is a sum of where it is more than the recording is long. */
+/** `7:01 of audio`; says that it is a sum over channels where it exceeds the recording's length. */
 export function audioText(audioMs: number, audioMsTotal: number | null): string {
   const isSum = audioMsTotal !== null && audioMs > audioMsTotal
   return `${clockText(audioMs)} of audio${isSum ? ' (all channels together)' : ''}`
 }
 
-/** `3rd` */
+/** `3rd` for 3. */
 export function ordinal(place: number): string {
   const teens = place % 100 >= 11 && place % 100 <= 13
   const ending = teens ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th')
@@ -53,7 +53,7 @@ export function roughText(durationMs: number): string {
   return `${Math.round(durationMs / 3_600_000)} h`
 }
 
-/** One line of a job's live stream. */
+/** One line of a job's event stream. */
 export function eventLine({ atMs, event }: StreamedEvent, nowMs: number): string {
   const stamp = stampText(atMs, nowMs - atMs >= DAY_MS)
   switch (event.type) {
@@ -120,12 +120,14 @@ function sessionsText(count: number): string {
   return count === 1 ? 'a session' : `${count} sessions`
 }
 
-/** Of what came again and again, and nothing was made safe in between. */
+/** For events that repeated without a checkpoint in between; empty for the first one. */
 function againText(times: number): string {
   return times > 1 ? `, the ${ordinal(times)} time without progress` : ''
 }
 
-/** `the engine fell silent [session_stalled]`; the code alone where another release wrote it. */
+/**
+ * `the engine fell silent [session_stalled]`; the code alone where this release doesn't know it.
+ */
 function reasonText(code: string): string {
   const title = FAILURE_CODES[code as ErrorCode]?.title
   if (title === undefined) return `[${printable(code)}]`

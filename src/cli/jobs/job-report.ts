@@ -9,14 +9,16 @@ import { warningText } from './warning-text.js'
 
 const DAY_MS = 24 * 3_600_000
 
-/** What is known of a job: its card, what happened to it, and its commit, if it has one. */
+/**
+ * All that is known about a job: its record, its history, and its manifest once it is committed.
+ */
 export interface ToldJob {
   record: JobRecord
   history: readonly DatedHistoryEntry[]
   manifest: ManifestDocument | null
 }
 
-/** What happened to a job, as a person would tell it: one line a fact. Pure. */
+/** A report on a job for people: one line per fact. Pure. */
 export function jobReport(
   { record, history, manifest }: ToldJob,
   options: { location: string; nowMs: number },
@@ -79,18 +81,16 @@ function remarks(record: JobRecord): string[] {
   return lines
 }
 
-/** `waits for room, 3rd in line, expected at 02:40`; with the date where that is a day ahead. */
+/** `waits for room, 3rd in the queue, expected at 02:40`; with the date from a day ahead on. */
 export function waitingText(waiting: JobWaiting, nowMs: number): string {
   const { place, expectedStartAtMs } = waiting
   const parts = ['waits for room']
-  if (place !== null) parts.push(`${ordinal(place)} in line`)
+  if (place !== null) parts.push(`${ordinal(place)} in the queue`)
   if (expectedStartAtMs !== null) parts.push(`expected ${timeText(expectedStartAtMs, nowMs)}`)
   return parts.join(', ')
 }
 
-/**
- * `at 02:40`, with the date where that is a day ahead or more; in the time zone of who reads it.
- */
+/** `at 02:40` in the reader's time zone; with the date where that is a day away or more. */
 export function timeText(atMs: number, nowMs: number): string {
   const at = new Date(atMs)
   const two = (value: number) => String(value).padStart(2, '0')

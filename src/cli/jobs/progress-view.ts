@@ -4,15 +4,15 @@ import type { JobRecord } from '../../queue/index.js'
 import { clockText, type Terminal } from '../terminal.js'
 import { waitingText } from './job-report.js'
 
-/** Widest name in a progress line. */
+/** Widest name in a progress line, in characters. */
 const NAME_CHARS_MAX = 32
-/** Progress of a job in plain lines is told whenever so much more of it is done. */
+/** Share of a recording after which a plain progress line is printed again: every 25 %. */
 const PLAIN_STEP = 0.25
 
 /** Shows jobs while they run. */
 export interface ProgressView {
   show(record: JobRecord): void
-  /** A line that stays, above the bars. */
+  /** Prints a line that stays, above the progress bars. */
   note(line: string): void
   close(): void
 }
@@ -30,7 +30,7 @@ export function shortName(name: string): string {
   return isShort ? tail.join('') : `…${tail.slice(1 - NAME_CHARS_MAX).join('')}`
 }
 
-/** What a card says in a few words. */
+/** The state of a job in a few words. */
 export function statusText(record: JobRecord): string {
   switch (record.status) {
     case 'created':
@@ -97,7 +97,8 @@ function plainView(terminal: Terminal): ProgressView {
       const done = total ? record.audioMsDone / total : 0
       const status = statusText(record)
       const last = told.get(record.jobId)
-      // Its place in the line changes with every job that ends: told once, when it begins to wait.
+      // The queue position is left out: it changes with every job that ends, and each change would
+      // print a line.
       const phase = record.waiting ? 'waits for room' : status
       if (last?.phase === phase && done - last.done < PLAIN_STEP) return
       told.set(record.jobId, { phase, done })

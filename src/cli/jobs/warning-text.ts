@@ -1,4 +1,4 @@
-/** What a warning of a result means, one sentence; the code where it is of another release. */
+/** A sentence for a result's warning; the code itself where this release doesn't know it. */
 export function warningText(code: string): string {
   return WARNINGS[code] ?? `${code}.`
 }
@@ -10,5 +10,5 @@ const WARNINGS: Readonly<Record<string, string>> = {
   timing_estimated:
     "the engine's count of steps was not what it should be, so times are estimated [timing_estimated].",
   coverage_holes:
-    'somebody speaks where there is no text; see coverage.holes in transcript.json [coverage_holes].',
+    'there is speech without text; see coverage.holes in transcript.json [coverage_holes].',
 }

@@ -4,13 +4,13 @@ import { isFinal } from '../../queue/contract/job-status.js'
 import type { JobRecord, JobStore } from '../../queue/index.js'
 import type { ProgressView } from './progress-view.js'
 
-/** How often the records are looked at. */
+/** How often, in ms, the job records are read. */
 const POLL_INTERVAL_MS = 250
 
 /**
- * Shows jobs until all of them have ended, also while Redis is away for a time.
- * @returns their last records by id; one that Redis has dropped meanwhile is missing
- * @throws the signal's reason; the jobs go on without us
+ * Shows jobs until all have ended. Keeps waiting while Redis is unreachable.
+ * @returns their last records by id, without those that Redis has meanwhile dropped
+ * @throws the signal's reason; the jobs themselves go on
  */
 export async function watchJobs(
   ports: { jobStore: JobStore; clock: Clock },

@@ -4,12 +4,12 @@ import type { Pace } from '../../media/replay-schedule.js'
 import { deadlineOf, PRIORITY_MAX } from '../../queue/contract/submission-options.js'
 import type { PlanRecording } from './plan-recording.js'
 
-/** Longest file that is read; a line is some 40 bytes. */
+/** Largest file in bytes that is read; a line has about 40 bytes. */
 const CSV_BYTES_MAX = 32 * 2 ** 20
-/** Of one recording; a longer one is a mistake in the unit. */
+/** Longest recording in ms; a longer one is taken for a wrong unit in the file. */
 const DURATION_MS_MAX = 7 * 24 * 3_600_000
 
-/** What holds for every line. */
+/** Values that apply to every line. */
 export interface CsvDefaults {
   pace: Pace
   /** Lanes of each recording. */
@@ -17,7 +17,9 @@ export interface CsvDefaults {
   nowMs: number
 }
 
-/** Reads a file of lengths. @throws InputError naming the file, and the line where one is wrong */
+/**
+ * Reads a file of durations. @throws InputError naming the file, and the line where one is wrong
+ */
 export async function readCsv(path: string, defaults: CsvDefaults): Promise<PlanRecording[]> {
   const bytes = await readFile(path).catch((cause) => {
     const isMissing = systemCode(cause) === 'ENOENT'
@@ -33,9 +35,9 @@ export async function readCsv(path: string, defaults: CsvDefaults): Promise<Plan
 }
 
 /**
- * Recordings out of lines `name,duration[,priority[,by]]`: the duration in seconds or as h:mm:ss,
- * `by` as for `submit --by`. A first line that names the columns is left out, empty lines and
- * those that begin with # are too; names may stand in double quotes.
+ * Parses lines `name,duration[,priority[,by]]`: the duration in seconds or as h:mm:ss, `by` as for
+ * `submit --by`. Skips a heading, empty lines, and lines that begin with #. Names may be in double
+ * quotes.
  *
  * @throws InputError naming file and line
  */
@@ -63,7 +65,7 @@ function recordingOf(
   const [name = '', length = '', priorityText = '', by = ''] = cells
   const durationMs = durationOf(length)
   if (durationMs === null || cells.length > 4) {
-    const what = cells.length > 4 ? 'has more than four cells' : `has no duration ("${length}")`
+    const what = cells.length > 4 ? 'has more than four columns' : `has no duration ("${length}")`
     throw new InputError('input_unsupported', `${path}, line ${line}, ${what}; ${FORMAT}`)
   }
   const priority = Number(priorityText || '0')
@@ -99,7 +101,7 @@ function parseBy(
   )
 }
 
-/** Seconds, m:ss or h:mm:ss; null for anything else, and for what no recording is. */
+/** Parses seconds, m:ss or h:mm:ss; null for anything else, for 0 and for more than a week. */
 function durationOf(text: string): number | null {
   const [, hours, minutes, seconds = ''] =
     /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)$/.exec(text.trim()) ?? []
@@ -110,7 +112,7 @@ function durationOf(text: string): number | null {
   return durationMs > 0 && durationMs <= DURATION_MS_MAX ? Math.round(durationMs) : null
 }
 
-/** Cells of one line; a quoted one may hold commas, and quotes doubled. */
+/** Columns of one line. A quoted one may contain commas, and quotes written twice. */
 function cellsOf(line: string): string[] {
   const cells: string[] = []
   for (const match of line.matchAll(/(?:^|[,;])(?:\s*"((?:[^"]|"")*)"\s*|([^,;]*))/g)) {

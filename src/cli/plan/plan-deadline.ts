@@ -1,33 +1,33 @@
 import { enginesNeeded, type PlanChange, possibleChanges } from '../../planning/plan-changes.js'
 import type { PlanNights, PlannedNight } from './plan-nights.js'
 
-/** More engines than this are not tried. */
+/** Most engines that a forecast is made for. */
 const ENGINES_MAX = 256
-/** So often another number of engines is tried, after one more was too few. */
+/** How often a larger number of engines is tried, after one more engine was too few. */
 const TRIES_MAX = 3
 
-/** A change that was tried. */
+/** A change that was tried, and the night with it. */
 export interface PlanTrial {
   readonly change: PlanChange
   readonly night: PlannedNight
   readonly isMet: boolean
 }
 
-/** Whether a night ends in time, and what would make it so. */
+/** Whether a night ends in time, and which change would make it so. */
 export interface DeadlineAnswer {
   readonly byMs: number
   readonly isMet: boolean
-  /** In the order of what they cost; empty when it is met as it is. */
+  /** Changes tried, cheapest first; empty when the deadline is met without any. */
   readonly trials: readonly PlanTrial[]
-  /** The first of them that makes it. */
+  /** The first change that meets the deadline. */
   readonly least: PlanTrial | null
-  /** A recording that alone takes longer than there is time: no number of engines helps. */
+  /** A recording that alone takes longer than the time left: no number of engines helps. */
   readonly tooLong: { readonly name: string; readonly takesMs: number } | null
 }
 
 /**
- * Answers `--by`: tries every change that might help, each by a forecast of its own.
- * @param options.onTry told before each
+ * Answers `--by`: tries every change that might help, each with a forecast of its own.
+ * @param options.onTry called before each trial
  * @throws the signal's reason
  */
 export async function answerDeadline(

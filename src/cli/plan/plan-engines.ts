@@ -10,30 +10,30 @@ import type { ForecastEngine } from '../../planning/night-course.js'
 import type { CommandContext } from '../command-context.js'
 import { standinFacts, withStandin } from '../stack/own-standin.js'
 
-/** The profile that is assumed where nothing says what the engines run on. */
+/** GPU profile assumed where neither the engines nor the settings name a GPU. */
 const ASSUMED_GPU = 'l40s'
 
-/** Engines that a plan is made for. */
+/** The engines that a plan is made for. */
 export interface PlanEngines {
-  /** What they are planned by. */
+  /** The settings that the plan uses. */
   readonly settings: Settings
   readonly facts: readonly EngineFacts[]
-  /** Where their figures come from. */
+  /** Where the engines' figures come from. */
   readonly source: 'engines' | 'profile' | 'standin' | 'assumed'
-  /** For people: `2 engines, told by themselves`. */
+  /** For people: `2 engines, asked`. */
   readonly text: string
-  /** What is assumed, or not as it should be; sentences. */
+  /** Sentences on what is assumed, and on what is wrong. */
   readonly notes: readonly string[]
 }
 
 /**
- * The engines that a plan is made for: those that the options name, by the profile of their GPU;
- * else those of the settings that answer, by their own figures; where none answers, as many by the
- * profile of the setting `engine.gpu`. Where the settings name neither engine nor GPU it is the
- * stand-in that `up` starts. What is assumed is said.
+ * Finds the engines that a plan is made for. Those of the options come first, by the profile of
+ * their GPU; then those of the settings that answer, by their own figures; where none answers, as
+ * many by the profile of `engine.gpu`. Where the settings name neither engine nor GPU, it is the
+ * stand-in that `up` starts. Notes say what is assumed.
  *
  * @throws ConfigError for an unknown profile, or an engine that isn't what the settings say; the
- *   signal's reason
+ * signal's reason
  */
 export async function planEngines(
   context: Pick<CommandContext, 'settings' | 'root'>,
@@ -68,7 +68,7 @@ export async function planEngines(
   return byProfile(context, { gpu, count, notes })
 }
 
-/** The plans of engines as settings would have them. @throws ConfigError naming the setting */
+/** The plans of engines under these settings. @throws ConfigError naming the setting */
 export function forecastEngines(
   settings: Settings,
   facts: readonly EngineFacts[],
@@ -83,7 +83,7 @@ export function forecastEngines(
   })
 }
 
-/** So many engines in all: those that there are, and more of the kind of the first. */
+/** `count` engines in all: the given ones, and copies of the first. */
 export function withEngines(facts: readonly EngineFacts[], count: number): EngineFacts[] {
   const [first] = facts
   return Array.from({ length: count }, (_, index) => {
@@ -98,7 +98,7 @@ export function withEngines(facts: readonly EngineFacts[], count: number): Engin
 interface SilentEngine {
   /** Its address, without credentials. */
   readonly silent: string
-  /** A sentence that names it and the setting. */
+  /** A sentence that names the engine and the setting. */
   readonly why: string
 }
 
@@ -120,7 +120,7 @@ async function askAll(
   )
 }
 
-/** @param wanted.gpu null: one is assumed */
+/** @param wanted.gpu null: a profile is assumed */
 function byProfile(
   { settings, root }: Pick<CommandContext, 'settings' | 'root'>,
   wanted: { gpu: string | null; count: number; notes: string[] },
@@ -146,7 +146,7 @@ function byProfile(
   return { settings, facts, source: 'assumed', text, notes: [...notes, `${assumed}; ${how}`] }
 }
 
-/** What `up` starts, and works the queue off with, where nobody has named an engine. */
+/** The stand-in that `up` starts, and transcribes with, where the settings name no engine. */
 function ownStandin({ settings, root }: Pick<CommandContext, 'settings' | 'root'>): PlanEngines {
   const own = withStandin(settings)
   const { sessionsMax } = own.engine

@@ -9,8 +9,8 @@ import { type LocalFile, localFiles, MEDIA_ENDINGS, openLocalFile } from '../sub
 import type { Unprobed } from './plan-probe.js'
 
 /**
- * The recordings behind a file, a folder, `s3://bucket/key` or `s3://bucket/prefix/`, where they
- * are: nothing is uploaded and nothing becomes a job.
+ * Lists the recordings behind a file, a folder, `s3://bucket/key` or `s3://bucket/prefix/`, without
+ * copying them: nothing is uploaded, and no job is created.
  * @throws InputError `input_not_found` naming the argument; what the store throws
  */
 export async function listRecordings(
@@ -61,13 +61,14 @@ async function listLocal(
 
 async function localRecording(file: LocalFile, bytesMax: number): Promise<Unprobed> {
   const { name, path } = file
-  const about = await stat(path).catch(() => null) // opening it says why
+  // A file that can't be read has no size here: it fails in open(), with the reason.
+  const about = await stat(path).catch(() => null)
   return {
     name,
     bytes: about?.size ?? 0,
     async open() {
       const { handle, bytes } = await openLocalFile(file, { bytesMax })
-      await handle.close() // that it can be read is known; each read opens it by itself
+      await handle.close() // opened as a check alone; each read opens it again
       return {
         name,
         bytes,

@@ -10,20 +10,20 @@ import { type NightCosts, nightCosts } from '../../planning/plan-costs.js'
 import { forecastEngines, withEngines } from './plan-engines.js'
 import { demandsOf, type PlanRecording } from './plan-recording.js'
 
-/** What all nights of a plan have in common. */
+/** What all forecast nights of a plan have in common. */
 export interface PlanBasis {
   readonly settings: Settings
   readonly facts: readonly EngineFacts[]
   readonly recordings: readonly PlanRecording[]
   readonly ceiling: 'on' | 'off'
   readonly seed: number
-  /** Of every engine; null: of the setting, or of its profile. */
+  /** Price of one engine for one hour; null: from the setting, or from the engine's GPU profile. */
   readonly pricePerHour: number | null
-  /** Unix epoch. */
+  /** When the night begins, in ms of the Unix epoch. */
   readonly nowMs: number
 }
 
-/** One night as it would go. */
+/** One forecast night. */
 export interface PlannedNight {
   readonly policy: Policy
   readonly engines: number
@@ -32,12 +32,12 @@ export interface PlannedNight {
 }
 
 /**
- * Forecasts the same recordings again and again with something changed; what was measured for one
- * night serves the others as far as it can.
+ * Forecasts the same recordings under different changes. Measurements made for one night are reused
+ * for the others where they still apply.
  */
 export class PlanNights {
   readonly basis: PlanBasis
-  /** By pace; 0 for that of each recording. */
+  /** By pace; 0 means each recording's own pace. */
   private readonly offers = new Map<
     number,
     { demands: SessionDemand[]; measured: LaneMeasurements }
@@ -47,7 +47,7 @@ export class PlanNights {
     this.basis = basis
   }
 
-  /** The night with a change, or as it is. @throws ConfigError; the signal's reason */
+  /** Forecasts the night with a change, or unchanged. @throws ConfigError; the signal's reason */
   async night(
     change: PlanChange | null,
     { signal }: { signal: AbortSignal },
@@ -61,7 +61,7 @@ export class PlanNights {
     const engines = forecastEngines(settings, facts, { ceiling: basis.ceiling })
     const night = { engines, jobs: demands, startMs: basis.nowMs, agingMs, measured }
     const forecast = await forecastNight(night, { signal })
-    // A stand-in has no GPU.
+    // A stand-in has no GPU and so no price.
     const gpus = facts.filter(({ description }) => !description.isStandin)
     const costs = nightCosts(forecast, {
       audioMs: this.audioMs(forecast),
@@ -70,7 +70,7 @@ export class PlanNights {
     return { policy, engines: facts.length, forecast, costs }
   }
 
-  /** The recording that takes longest once it has begun: no night is shorter. */
+  /** The recording that takes longest once it has begun: no night can be shorter. */
   longest(): { name: string; takesMs: number } {
     let longest = { name: '', takesMs: 0 }
     for (const { name, lanes } of this.offer(null).demands) {
@@ -86,9 +86,9 @@ export class PlanNights {
   }
 
   private audioMs({ jobs }: NightForecast): number {
-    const carried = new Set(jobs.map(({ jobId }) => jobId))
+    const planned = new Set(jobs.map(({ jobId }) => jobId))
     return this.basis.recordings
-      .filter(({ id }) => carried.has(id))
+      .filter(({ id }) => planned.has(id))
       .reduce((sum, { durationMs, doneMs }) => sum + Math.max(0, durationMs - doneMs), 0)
   }
 

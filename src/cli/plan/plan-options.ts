@@ -5,34 +5,34 @@ import type { ChannelMode } from '../../media/index.js'
 import type { Pace } from '../../media/replay-schedule.js'
 import { parseSubmitOptions } from '../submit/submit-options.js'
 
-/** In the order in which they are compared: from the simplest to our own. */
+/** Policies in the order of comparison, from the simplest to our own. */
 export const POLICIES: readonly Policy[] = ['fixed', 'reserve', 'profile', 'elastic']
 const ENGINES_MAX = 256
 
-/** What a plan shall be made of. */
+/** The options of `plan`, parsed. */
 export interface PlanOptions {
-  /** A file of lengths; null: queue or source. */
+  /** A file of durations; null: plan the queue, or the sources named. */
   csv: string | null
-  /** Of recordings that aren't jobs yet. */
+  /** Applies to recordings that aren't jobs yet, as `pace` does. */
   channels: ChannelMode
   pace: Pace
-  /** Unix epoch; null: no deadline for the whole night. */
+  /** Deadline of the whole night in ms of the Unix epoch; null: none. */
   byMs: number | null
-  /** Null: as the settings say. */
+  /** Null: the policy of the settings. */
   policy: Policy | null
   compare: boolean
   ceiling: 'on' | 'off'
   gpu: string | null
   engines: number | null
-  /** Of one engine and hour; null: setting or profile. */
+  /** Price of one engine for one hour; null: from the setting or the GPU profile. */
   pricePerHour: number | null
   seed: number
-  /** Print every job. */
+  /** Whether to print every job instead of the first ones. */
   all: boolean
   json: boolean
 }
 
-/** The same as the user writes them. */
+/** The options of `plan`, as text from the command line. */
 export interface RawPlanOptions {
   csv?: string
   channels: string
@@ -49,20 +49,26 @@ export interface RawPlanOptions {
   json?: boolean
 }
 
-/** Adds them to a command. */
+/** Adds the options of `plan` to a command. */
 export function addPlanOptions(command: Command): Command {
   return command
-    .option('--by <time>', 'whether all is done by 06:00, or an ISO date and time; else what would')
-    .option('--csv <file>', 'lengths from a file: name,duration (seconds or h:mm:ss)[,priority,by]')
+    .option(
+      '--by <time>',
+      'whether all is done by 06:00, or an ISO date and time; else what would help',
+    )
+    .option(
+      '--csv <file>',
+      'durations from a file: name,duration (seconds or h:mm:ss)[,priority,by]',
+    )
     .option('--policy <name>', `${POLICIES.join(', ')}, instead of the setting`)
     .option('--compare-policies', 'all policies side by side')
-    .option('--gpu <profile>', 'plan for engines on such GPUs: l4, l40s, h100-80, h200')
-    .option('--engines <n>', 'for so many of them')
-    .option('--price <number>', 'of one engine for an hour, instead of the setting')
-    .option('--channels <mix|split>', 'of recordings that are no jobs yet', 'mix')
-    .option('--pace <number|max>', 'of recordings that are no jobs yet, times real time', '1')
+    .option('--gpu <profile>', 'plan for engines on this GPU: l4, l40s, h100-80, h200')
+    .option('--engines <n>', 'number of engines to plan for')
+    .option('--price <number>', 'price of one engine for an hour, instead of the setting')
+    .option('--channels <mix|split>', 'for recordings that are no jobs yet', 'mix')
+    .option('--pace <number|max>', 'for recordings that are no jobs yet, times real time', '1')
     .option('--ceiling <on|off>', 'off: no recording is ever cut, for comparison', 'on')
-    .option('--seed <number>', 'of pauses that are not known', '1')
+    .option('--seed <number>', 'seed for pauses that are not known', '1')
     .option('--all', 'every recording, not only the first ones')
     .option('--json', 'print one JSON document')
 }

@@ -12,29 +12,35 @@ import { RangeProxy } from '../../media/ffmpeg/range-proxy.js'
 import type { MediaSource } from '../../media/index.js'
 import type { PinnedReader } from '../../media/pinned-reader.js'
 
-/** Recordings that are opened to read their length; the lengths of more are guessed. */
+/** Most recordings that are opened to read their duration; for further ones it is guessed. */
 const PROBES_MAX = 2_000
 const PROBES_AT_ONCE = 4
 const PROBE_TIMEOUT_MS = 20_000
 const HEAD_BYTES = 64 * 1024
 
-/** A recording whose length is to be found out. */
+/** A recording whose duration is not known yet. */
 export interface Unprobed {
   readonly name: string
   readonly bytes: number
-  /** Opens it for reading by ranges. */
+  /** Opens the recording for reading by byte ranges. */
   open(options: { signal: AbortSignal }): Promise<MediaSource>
 }
 
-/** What was found out. */
+/** The duration of a recording, and how it is known. */
 export type Probed =
   | { readonly kind: 'stated'; readonly durationMs: number; readonly channels: number }
-  /** Its header doesn't say, it wasn't looked at or couldn't be reached; `channels` may lack. */
+  /**
+   * A guess from the size: the header states no duration, or the recording wasn't or couldn't be
+   * opened. `channels` is null where unknown.
+   */
   | { readonly kind: 'guessed'; readonly durationMs: number; readonly channels: number | null }
-  /** It is no recording; a sentence. */
+  /** The file is no recording; the sentence says why. */
   | { readonly kind: 'unreadable'; readonly sentence: string }
 
-/** Bytes a second where nothing better is known, by the end of the name. */
+/**
+ * Bytes per second by name ending, for guesses where no recording with that ending has a known
+ * duration.
+ */
 const TYPICAL_BYTES_PER_SECOND: Readonly<Record<string, number>> = {
   wav: 32_000,
   flac: 50_000,
@@ -53,10 +59,11 @@ const TYPICAL_BYTES_PER_SECOND: Readonly<Record<string, number>> = {
 const BYTES_PER_SECOND = 16_000
 
 /**
- * Lengths of recordings without decoding them, in order: what their headers state, as the analysis
- * reads them; else a guess from the size, by what others with the same ending hold in a second.
+ * Durations of recordings without decoding them, in the order given: as their headers state, with
+ * the same parser as the analysis; else a guess from the size, at the bytes per second of other
+ * recordings with the same ending.
  *
- * @param onProbed told after each one that was looked at
+ * @param onProbed called after each recording that was opened
  * @throws ConfigError without ffprobe; the signal's reason
  */
 export async function probeLengths(
@@ -132,7 +139,7 @@ async function oggLength(
   return oggLengthMs(await reader.readAll({ startByte, endByte: bytes }, { signal }), probed)
 }
 
-/** By ending: the median of those whose length is known. */
+/** Bytes per second by name ending: the median over the recordings whose duration is known. */
 function bytesPerSecond(
   sources: readonly Unprobed[],
   found: readonly (Answer | null)[],

@@ -26,17 +26,17 @@ const READS_AT_ONCE = 8
 
 /** A job that hasn't ended. */
 export interface OpenJob {
-  /** What is known without its length, if nobody has listened to it yet. */
+  /** The recording without its duration, which isn't known before the analysis. */
   readonly recording: Omit<PlanRecording, 'durationMs' | 'lengthFrom' | 'lanes'>
   readonly analysis: AnalysisDocument | null
   readonly isSplit: boolean
-  /** Where its length can be read. */
+  /** Where the duration can be read when there is no analysis. */
   readonly source: Unprobed
 }
 
 /**
- * Every job that hasn't ended: from storage, which knows them all, and from the cards in Redis,
- * where one runs, for how far each of them is.
+ * Every job that hasn't ended: from storage, which has all of them, and from the job records in
+ * Redis, if one runs, which say how far each job is.
  * @throws what the store throws; the signal's reason
  */
 export async function openJobsOf(
@@ -53,7 +53,8 @@ export async function openJobsOf(
     })
   } catch (error) {
     if (!(error instanceof UpstreamError) || error.code !== 'queue_unavailable') throw error
-    // One that was named and doesn't answer knows what has begun, and others may be at work.
+    // A Redis named in the settings must answer: without it jobs that have begun would be planned
+    // as if they hadn't.
     if (settings.redisUrl !== null) throw error
     note('No queue runs here: the jobs are those in storage, and none of them has begun.')
   }
@@ -63,7 +64,7 @@ export async function openJobsOf(
   return await readJobs({ store, sourceStore }, { signal, record: async () => null })
 }
 
-/** Where jobs and their recordings are read. */
+/** The stores from which jobs and their recordings are read. */
 interface JobStores {
   store: ObjectStore
   sourceStore(bucket: string): Promise<ObjectStore>

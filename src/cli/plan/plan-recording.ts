@@ -8,35 +8,37 @@ import { msToSamples, STEP_MS } from '../../model/pcm.js'
 import { findCuts } from '../../pipeline/replay/find-cuts.js'
 import { assumedPauses } from '../../planning/plan-pauses.js'
 
-/** One recording that a night is planned with. */
+/** One recording of a planned night. */
 export interface PlanRecording {
-  /** Unique; a job's id, or the name. */
+  /** Unique: a job's id, or the line or position in a list. */
   readonly id: string
   readonly name: string
   readonly durationMs: number
   /**
-   * How the length is known: decoded by us, stated by the file, given by the user, or guessed from
-   * the size.
+   * How the duration is known: decoded by us, stated by the file, given by the user, or guessed
+   * from the size.
    */
   readonly lengthFrom: 'decoded' | 'header' | 'given' | 'size'
-  /** One entry a lane; null where nobody has listened to it yet. */
+  /** One entry per lane; pauses are null before the analysis. */
   readonly lanes: readonly { readonly pausesMs: readonly MsRange[] | null }[]
   readonly pace: Pace
   readonly priority: number
-  /** Unix epoch. */
+  /** Deadline in ms of the Unix epoch; null: none. */
   readonly deadlineMs: number | null
-  /** Its sessions are open; it is not in the line. */
+  /** Its sessions are open, so it doesn't wait in the queue. */
   readonly isRunning: boolean
-  /** Audio whose text is back. */
+  /** Audio, in ms, whose text has been received. */
   readonly doneMs: number
 }
 
-/** Above everybody who waits. */
+/** Priority of running jobs: above every waiting one. */
 const RUNNING_PRIORITY = 1e9
-/** Apart from each other, so that equal lengths don't give equal pauses. */
+/**
+ * Distance between the seeds of two lanes, so that recordings of equal length get different pauses.
+ */
 const SEED_STEP = 7919
 
-/** What recordings ask of a night's engines: the same that their jobs will ask. Pure. */
+/** What recordings demand of the engines in a night, as their jobs will. Pure. */
 export function demandsOf(
   recordings: readonly PlanRecording[],
   { vad, legs }: Pick<Settings, 'vad' | 'legs'>,
@@ -52,7 +54,8 @@ export function demandsOf(
       const random = seededRandom(options.seed + SEED_STEP * (index * 8 + lane))
       const map = {
         pausesMs: pausesMs ?? assumedPauses(random, durationMs),
-        // Where a cut into talk falls to within some seconds makes no difference to a night.
+        // No loudness peaks: where exactly a cut into speech falls (within a few seconds) doesn't
+        // change a forecast.
         peaks: new Uint8Array(0),
         samples: Math.max(1, msToSamples(durationMs)),
       }
@@ -66,7 +69,7 @@ export function demandsOf(
   })
 }
 
-/** 0 for as fast as it goes, which plans take for real time. */
+/** Pace of a recording; 0 stands for `max`, which plans treat as real time. */
 function paceOf({ pace, isRunning }: PlanRecording, faster: number | null): number {
   if (pace === 'max') return 0
   return faster === null || isRunning ? pace : Math.max(pace, faster)

@@ -8,22 +8,22 @@ import type { PlanRecording } from './plan-recording.js'
 import type { PlanSources } from './plan-sources.js'
 import { mostCarried } from './plan-text.js'
 
-/** Everything that a plan found out. */
+/** All results of a plan. */
 export interface PlanFindings {
   readonly nowMs: number
   readonly sources: PlanSources
   readonly engines: PlanEngines
-  /** What was assumed, or not as it should be; sentences. */
+  /** Sentences on what was assumed, and on what is wrong. */
   readonly notes: readonly string[]
-  /** With the chosen policy. */
+  /** The night under the chosen policy. */
   readonly night: PlannedNight
-  /** All policies, the chosen one among them; null where they were not compared. */
+  /** The nights of all policies, the chosen one included; null where they were not compared. */
   readonly compared: readonly PlannedNight[] | null
-  /** Null where no time was given. */
+  /** Null where no deadline was given. */
   readonly deadline: DeadlineAnswer | null
 }
 
-/** A plan as it stands in `--json`. Times are ISO 8601, lengths ms. */
+/** The document that `plan --json` prints. Times are ISO 8601, durations ms. */
 export function planJson(findings: PlanFindings): object {
   const { nowMs, sources, engines, notes, night, compared, deadline } = findings
   const { recordings, unreadable, from } = sources
@@ -115,7 +115,7 @@ function jobJson(job: JobForecast, recording: PlanRecording | undefined): object
   }
 }
 
-/** Four digits behind the point are enough for prices and hours. */
+/** Rounded to 4 decimals, enough for prices and hours. */
 function rounded(value: number | null): number | null {
   return value === null ? null : Math.round(value * 10_000) / 10_000
 }

@@ -8,9 +8,9 @@ import { type Probed, probeLengths, type Unprobed } from './plan-probe.js'
 import { type OpenJob, openJobsOf } from './plan-queue.js'
 import type { PlanRecording } from './plan-recording.js'
 
-/** Lanes that a recording is taken to have which shall be split and can't be looked into. */
+/** Lanes assumed for a recording that is to be split and whose channels aren't known. */
 const SPLIT_LANES = 2
-/** It is told how many lengths were read whenever so many more were. */
+/** Progress is printed each time this many durations have been read. */
 const TELL_EVERY = 250
 
 /** The recordings of a plan. */
@@ -18,14 +18,14 @@ export interface PlanSources {
   /** For people: `the queue`, the argument, or the file. */
   readonly from: string
   readonly recordings: readonly PlanRecording[]
-  /** What was assumed; sentences. */
+  /** Sentences on what was assumed. */
   readonly notes: readonly string[]
-  /** Those that are no recordings; sentences. */
+  /** Sentences on files that are no recordings. */
   readonly unreadable: readonly string[]
 }
 
 /**
- * The recordings that a plan is made of: a file of lengths, what lies below some sources, or the
+ * Finds the recordings of a plan: from a file of durations, from the given sources, or from the
  * queue.
  * @throws InputError naming file or argument; what storage throws; the signal's reason
  */
@@ -89,7 +89,10 @@ async function fromQueue(
   )
   const lengths = new Map(unknown.map(({ recording }, index) => [recording.id, found[index]]))
   const recordings = jobs.flatMap((job) => {
-    return heard(job) ?? withLength(job.recording, lengths.get(job.recording.id), job.isSplit)
+    return (
+      analysedRecording(job) ??
+      withLength(job.recording, lengths.get(job.recording.id), job.isSplit)
+    )
   })
   const about = told(
     found,
@@ -98,8 +101,8 @@ async function fromQueue(
   return { from: 'the queue', recordings, ...about, notes: [...notes, ...about.notes] }
 }
 
-/** A job that was analysed: everything is known. */
-function heard({ recording, analysis }: OpenJob): PlanRecording | null {
+/** The recording of a job whose analysis is done; null before that. */
+function analysedRecording({ recording, analysis }: OpenJob): PlanRecording | null {
   if (analysis === null) return null
   const lanes = analysis.lanes.map(({ pauses_ms }) => ({ pausesMs: [...pauses_ms] }))
   return { ...recording, durationMs: analysis.duration_ms, lengthFrom: 'decoded', lanes }
@@ -129,7 +132,7 @@ async function lengthsOf(
   return await probeLengths(sources, { settings, clock, random, onProbed }, { signal })
 }
 
-/** What is to be said of lengths that were looked for. */
+/** Sentences on durations that were guessed, and on files that are no recordings. */
 function told(
   found: readonly Probed[],
   isSplit: boolean,

@@ -19,7 +19,7 @@ export function changeText(change: PlanChange): string {
   }
 }
 
-/** What to do for a change. */
+/** What the operator does to make a change. */
 function howTo(change: PlanChange): string {
   switch (change.kind) {
     case 'policy':
@@ -27,17 +27,17 @@ function howTo(change: PlanChange): string {
     case 'pace':
       return `submit with --pace ${change.pace}`
     case 'floor':
-      return `set legs.floorMs (NIGHTSCRIBE_LEGS_FLOOR_MS) to ${change.floorMs}; each session then hears less before a word`
+      return `set legs.floorMs (NIGHTSCRIBE_LEGS_FLOOR_MS) to ${change.floorMs}; each session then has less audio before a word`
     case 'engines':
       return 'start them and name each in NIGHTSCRIBE_ENGINES'
   }
 }
 
-/** What a night comes to, and what it costs. */
+/** When a night ends, and what it costs. */
 export function nightSentences(night: PlannedNight, nowMs: number): string[] {
   const { policy, forecast, engines } = night
   const { finishMs, startMs, jobs } = forecast
-  if (jobs.length === 0) return ['Nothing of it can be carried.']
+  if (jobs.length === 0) return ['None of it can be transcribed.']
   const takes = clockText(finishMs - startMs)
   const lanes = lanesText(night)
   return [
@@ -58,7 +58,7 @@ function legText(legMs: number): string {
   return legMs < 120_000 ? `${Math.round(legMs / 1000)} s` : `${Math.round(legMs / 60_000)} min`
 }
 
-/** The most lanes of all engines together, and the shortest of their legs. */
+/** The most lanes on all engines together, and the shortest legs, in ms. */
 export function mostCarried(engines: PlannedNight['forecast']['engines']): {
   lanes: number
   legMs: number | null
@@ -78,7 +78,7 @@ function costSentence({ costs }: PlannedNight, engines: number): string {
   return `${hours}: ${priceText(cost)} in all${perHour}.`
 }
 
-/** Two digits behind the point, more for what is small. */
+/** A price with 2 decimals, or 2 significant digits below 1. */
 export function priceText(price: number): string {
   return price >= 1 || price === 0 ? price.toFixed(2) : price.toPrecision(2)
 }
@@ -102,7 +102,9 @@ export function policyRows(nights: readonly PlannedNight[], nowMs: number): stri
   return [heading, ...rows]
 }
 
-/** Whether it is done in time; and if not, what was tried, and what would do. */
+/**
+ * Whether the deadline is met; if not, which changes were tried, and which of them would meet it.
+ */
 export function deadlineSentences(
   answer: DeadlineAnswer,
   options: { finishMs: number; nowMs: number },
@@ -133,17 +135,17 @@ export function deadlineSentences(
 
 function hopeless(tried: number): string {
   if (tried > 0) return 'None of these alone makes it.'
-  return 'Nobody waits for room, so neither shorter legs nor more engines gain anything.'
+  return 'No recording waits for room, so neither shorter legs nor more engines gain anything.'
 }
 
 function tooLongSentence({ name, takesMs }: { name: string; takesMs: number }): string {
   return `No number of engines makes it: ${shortened(name)} alone takes ${clockText(takesMs)}.`
 }
 
-/** Widest name in a line. */
+/** Widest name in a line, in characters. */
 const NAME_CHARS_MAX = 48
 
-/** The end of a long name, fit for a terminal. */
+/** The end of a long name, without control characters. */
 export function shortened(name: string): string {
   const clean = printable(name)
   return clean.length <= NAME_CHARS_MAX ? clean : `…${clean.slice(1 - NAME_CHARS_MAX)}`

@@ -5,12 +5,12 @@ import { clockText, type Terminal, table } from '../terminal.js'
 import type { PlanFindings } from './plan-report.js'
 import { deadlineSentences, nightSentences, policyRows, shortened } from './plan-text.js'
 
-/** Recordings that are shown unless all are asked for. */
+/** Most recordings shown without `--all`. */
 const SHOWN_MAX = 20
-/** Sentences about recordings that can't be carried or read. */
+/** Most sentences shown about recordings that can't be transcribed or read. */
 const COMPLAINTS_MAX = 5
 
-/** Prints a plan for a person: recordings, then what the night comes to. */
+/** Prints a plan for a person: the recordings, then the night's end and cost. */
 export function showPlan(
   terminal: Terminal,
   findings: PlanFindings,

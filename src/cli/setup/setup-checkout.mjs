@@ -6,14 +6,14 @@ import { runToEnd } from './setup-command.mjs'
 import { SetupError } from './setup-error.mjs'
 
 const ENTRY = 'dist/src/cli/main.js'
-/** In `dist`, so that it goes with what it describes. */
+/** In `dist`, so that deleting the build also deletes the note that it is up to date. */
 const STAMP = 'dist/.sources'
 const SOURCE_FOLDERS = ['src', 'jobs', 'gpu']
 const SOURCE_FILES = ['tsconfig.json', 'package-lock.json']
 
 /**
- * Why `npm ci` has to run, or null. Compares what npm wrote down of the installed tree with the
- * lock file, so a tree that was installed by hand counts as well, and a half-finished one doesn't.
+ * Why `npm ci` has to run, or null. Compares npm's own list of the installed tree with the lock
+ * file: a tree installed by hand counts as well, a half-finished one doesn't.
  * @param {string} projectDir
  */
 export function packagesPending(projectDir) {
@@ -41,7 +41,7 @@ function readPackages(lockPath) {
   }
 }
 
-/** Installs exactly what package-lock.json says, the compiler included. */
+/** Installs exactly what package-lock.json says, including the compiler. */
 export function installNodePackages(projectDir, env) {
   return runToEnd('npm', ['ci', '--include=dev', '--ignore-scripts'], { cwd: projectDir, env })
 }
@@ -57,11 +57,14 @@ export function buildPending(projectDir) {
   return null
 }
 
-/** Compiles the sources into `dist`. @throws SetupError with the compiler's words, exit code 70 */
+/** Compiles the sources into `dist`. @throws SetupError with the compiler's output, exit code 70 */
 export async function build(projectDir, env) {
   const stampPath = join(projectDir, STAMP)
-  const stamp = sourceStamp(projectDir) // before: a file saved meanwhile is compiled next time
-  // What the compiler remembers is only true for outputs that are still there.
+  // Read before the build: a file saved during it counts as changed, and is compiled next time.
+  const stamp = sourceStamp(projectDir)
+
+  // Without its stamp `dist` may be incomplete: the compiler's cache is removed, or it would skip
+  // files whose output is missing.
   if (!existsSync(stampPath)) rmSync(join(projectDir, 'dist/.tsbuildinfo'), { force: true })
   const compiler = join(projectDir, 'node_modules/typescript/bin/tsc')
   try {
@@ -73,7 +76,9 @@ export async function build(projectDir, env) {
   writeFileSync(stampPath, stamp)
 }
 
-/** A hash over path, size and time of every source: sees edits, deletions and older files. */
+/**
+ * A hash over path, size and time of every source; changes with edits, deletions and older files.
+ */
 function sourceStamp(projectDir) {
   const hash = createHash('sha256')
   const add = (path) => {

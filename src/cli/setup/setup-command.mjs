@@ -6,8 +6,8 @@ const OUTPUT_CHARS_MAX = 64 * 1024
 const LINES_SHOWN_MAX = 25
 
 /**
- * Runs a program to its end. Output is kept to its last 64 KiB and shown only on failure. A SIGINT
- * or SIGTERM meanwhile is passed on to it, and ends the set-up once the program has ended.
+ * Runs a program to its end. Its last 64 KiB of output are kept, and shown only on failure. A
+ * SIGINT or SIGTERM meanwhile is passed on to it; once it has ended, set-up ends too.
  * @param {string} program
  * @param {string[]} args
  * @param {{ cwd: string, env: Record<string, string | undefined> }} options

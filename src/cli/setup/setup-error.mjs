@@ -1,4 +1,4 @@
-/** Set-up can't go on: one sentence for a person, and the exit code of the contract. */
+/** Set-up can't go on: a sentence for a person, and the exit code of the process. */
 export class SetupError extends Error {
   name = 'SetupError'
 

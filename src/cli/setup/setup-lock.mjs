@@ -11,9 +11,10 @@ const POLL_MS = 100
 const WAIT_MAX_MS = 15 * 60 * 1000
 
 /**
- * Waits until nobody else sets up, then owns the lock until `release` or the end of the process.
+ * Waits until no other process sets up, then holds the lock until `release` or the end of the
+ * process.
  * @param {string} lockPath
- * @param {(line: string) => void} say told once when there is somebody to wait for
+ * @param {(line: string) => void} say called once when another process holds the lock
  * @returns {Promise<{ release(): void }>}
  * @throws SetupError with exit code 75 after 15 minutes of waiting
  */
@@ -46,7 +47,10 @@ export async function takeSetupLock(lockPath, say) {
   return { release }
 }
 
-/** Links a finished file into place, so that nobody ever reads a lock without its owner. */
+/**
+ * Links a finished file into place: writing the lock directly, another process could read it before
+ * the owner's id is in it.
+ */
 function tryTake(lockPath) {
   const ownPath = `${lockPath}.${process.pid}`
   writeFileSync(ownPath, `${process.pid}\n`)
@@ -76,18 +80,18 @@ function isAlive(pid) {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return error.code === 'EPERM' // it lives, and belongs to somebody else
+    return error.code === 'EPERM' // it lives, under another user
   }
 }
 
-/** Removes a dead owner's lock; puts it back if a living process took it in the meantime. */
+/** Removes the lock of a dead process; puts it back when a living one took it in the meantime. */
 function takeAway(lockPath, deadPid) {
   const asidePath = `${lockPath}.${process.pid}.stale`
   try {
     renameSync(lockPath, asidePath)
     if (ownerOf(asidePath) !== deadPid) linkSync(asidePath, lockPath)
   } catch (error) {
-    // ENOENT: another waiter removed it first. EEXIST: a third one has taken it since.
+    // ENOENT: another waiting process removed it first. EEXIST: a third one has taken it since.
     if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error
   } finally {
     rmSync(asidePath, { force: true })

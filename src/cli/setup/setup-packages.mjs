@@ -5,7 +5,7 @@ import { unmetNeeds } from './setup-programs.mjs'
 import { withoutServices } from './setup-quietly.mjs'
 
 /**
- * Brings the programs of needs that aren't met.
+ * Installs the programs that are missing.
  * @param {import('./setup-programs.mjs').Need[]} needs unmet ones
  * @param {{ cwd: string, env: Record<string, string | undefined>, isRoot: boolean }} options
  * @throws SetupError: exit code 2 when a person must install something, 75 when apt failed
@@ -21,7 +21,8 @@ export async function installPackages(needs, { cwd, env, isRoot }) {
   const apt = (...args) =>
     runToEnd('apt-get', args, { cwd, env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } })
   const install = async () => {
-    const waitForLock = ['-o', 'DPkg::Lock::Timeout=120'] // seconds; a fresh machine updates itself
+    // In seconds: a fresh machine may hold apt's lock for its own updates.
+    const waitForLock = ['-o', 'DPkg::Lock::Timeout=120']
     await apt(...waitForLock, 'update')
     await apt(...waitForLock, 'install', '-y', '--no-install-recommends', ...packages)
   }
@@ -33,12 +34,12 @@ export async function installPackages(needs, { cwd, env, isRoot }) {
   }
 }
 
-/** The PATH of an environment, as an empty text where there is none. */
+/** The PATH of an environment; empty where it has none. */
 export function pathOf(env) {
   return env.PATH ?? ''
 }
 
-/** `ffmpeg, Redis` */
+/** The names of needs: `ffmpeg, Redis`. */
 export function namesOf(needs) {
   return needs.map((need) => need.name).join(', ')
 }

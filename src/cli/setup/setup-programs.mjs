@@ -13,7 +13,10 @@ import { delimiter, join } from 'node:path'
 
 const FFMPEG = { name: 'ffmpeg', packages: ['ffmpeg'], programs: [['ffmpeg'], ['ffprobe']] }
 
-/** Debian's redis-tools holds the whole server: started under the name redis-server, it serves. */
+/**
+ * Debian's redis-tools contains the whole server: it serves when started under the name
+ * redis-server.
+ */
 const REDIS = {
   name: 'Redis',
   packages: ['redis-tools'],
@@ -35,11 +38,11 @@ const RADOSGW = {
   bringsServices: true,
 }
 
-/** Speech for samples and for tests of the recognizer. */
+/** Speech for the samples, and for tests of the recognizer. */
 const VOICES = { name: 'the voices', packages: ['flite'], programs: [['flite']] }
 
 /**
- * What a purpose needs of the system. A part that the settings name elsewhere isn't needed here.
+ * The system programs that a purpose needs, without those that the settings name elsewhere.
  * @param {'build' | 'start' | 'test' | 'samples'} purpose
  * @param {{ redisUrl: string | null, engines: string[],
  *   media: { ffmpegPath: string, ffprobePath: string } } | null} settings null: nothing is named
@@ -85,6 +88,6 @@ function isProgram(path) {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()
   } catch {
-    return false // absent, unreadable or not executable: none of them is a program we can start
+    return false // absent, unreadable or not executable: not a program that can be started
   }
 }

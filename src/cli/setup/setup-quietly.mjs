@@ -19,8 +19,8 @@ exit 101
 `
 
 /**
- * Runs an installation during which no service may start, then disables what it enabled.
- * Services that were there before stay as they were.
+ * Runs an installation with the start of services forbidden, then disables the services it enabled.
+ * Services from before stay as they were.
  * @template T
  * @param {() => Promise<T>} install
  * @param {string} systemRoot `/`, or a folder for tests
@@ -67,7 +67,10 @@ function namesIn(folder) {
   return existsSync(folder) ? readdirSync(folder) : []
 }
 
-/** As `systemctl disable` and `update-rc.d … disable` do it, which also hold over an upgrade. */
+/**
+ * Disables a service as `systemctl disable` and `update-rc.d … disable` do, so that an upgrade of
+ * its package doesn't enable it again.
+ */
 function disable(link) {
   const stopLink = link.replace(/\/S(\d\d[^/]*)$/, '/K$1')
   if (stopLink === link) rmSync(link)

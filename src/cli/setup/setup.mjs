@@ -1,11 +1,11 @@
 /**
- * Brings what a command needs and a fresh checkout lacks: npm packages, the build, and system
- * programs. Plain JavaScript on Node's own modules, as it runs before anything is installed. Does
- * nothing, in well under a second, when nothing is missing.
+ * Installs what a command needs and a fresh checkout lacks: npm packages, the build, and system
+ * programs. Plain JavaScript with Node's own modules, as it runs before anything is installed. When
+ * nothing is missing it does nothing, in less than 1 s.
  *
  *   node src/cli/setup/setup.mjs [build|start|test|samples]
  *
- * Everything it says goes to stderr: stdout belongs to the command that comes after it.
+ * All its messages go to stderr: stdout belongs to the command that follows.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -19,17 +19,17 @@ import { needsOf, unmetNeeds } from './setup-programs.mjs'
 const PURPOSES = ['build', 'start', 'test', 'samples']
 const NODE_MIN = [20, 20, 2]
 
-/** The checkout that this file belongs to, whatever the current folder is. */
+/** The checkout that contains this file, whatever the current folder is. */
 export const PROJECT_DIR = resolve(
   dirname(realpathSync(fileURLToPath(import.meta.url))),
   '../../..',
 )
 
-// Who closed our stderr doesn't want to hear what we say; the work is done all the same.
+// A closed stderr is ignored: set-up goes on without messages instead of ending with an exception.
 process.stderr.on('error', () => {})
 
 /**
- * Why this Node can't run Nightscribe, with what to do, or null.
+ * Why this Node version can't run Nightscribe, and what to do; null when it can.
  * @param {string} version as in `process.versions.node`
  */
 export function nodeProblem(version = process.versions.node) {
@@ -67,7 +67,7 @@ export async function setUp(purpose, options = {}) {
       lock ??= await takeSetupLock(join(projectDir, '.nightscribe/setup.lock'), (line) =>
         say(`set-up: ${line}\n`),
       )
-      const reason = await step.pending() // whoever held the lock may have done it
+      const reason = await step.pending() // the last holder of the lock may have done it
       if (reason === null) continue
       say(`set-up: ${step.does} (${reason}) … `)
       const startedMs = performance.now()
@@ -84,7 +84,10 @@ export async function setUp(purpose, options = {}) {
   }
 }
 
-/** In this order: the settings, which say what programs are needed, are read by the build. */
+/**
+ * Steps in order: the build comes before the programs, since it is needed to read the settings,
+ * which say what programs are needed.
+ */
 function stepsFor(purpose, { projectDir, env, isRoot, configName }) {
   const packages = {
     does: 'installing npm packages',
@@ -99,7 +102,7 @@ function stepsFor(purpose, { projectDir, env, isRoot, configName }) {
   const unmet = async () => {
     const all = unmetNeeds(needsOf(purpose, null), pathOf(env))
     if (purpose !== 'start' || all.length === 0) return all
-    // Only now do the settings matter: a part that they name elsewhere isn't missed here.
+    // The settings are read only when a program is missing: they may name that part elsewhere.
     const settings = await readSettings(projectDir, env, configName)
     return unmetNeeds(needsOf(purpose, settings), pathOf(env))
   }
@@ -121,7 +124,7 @@ async function readSettings(projectDir, env, configName) {
 }
 
 /**
- * Prints what went wrong, in one place for both entry points.
+ * Prints what went wrong; shared by both entry points.
  * @param {unknown} error
  * @returns {number} the exit code
  */

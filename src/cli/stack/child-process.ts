@@ -5,51 +5,52 @@ import { FAILED_EVENT } from '../../app/failed-line.js'
 import { orAbort } from '../../kernel/abort.js'
 import { ConfigError, type ErrorCode, InputError, UpstreamError } from '../../kernel/errors.js'
 
-/** Lines of a child's stderr that are kept to say why it died. */
+/** Last lines of a child's stderr that are kept, to say why it died. */
 const STDERR_LINES_MAX = 20
 
-/** Time that a child has to end by itself once nobody needs it. */
+/** How long, in ms, a child may take to end by itself before it is killed. */
 const KILL_AFTER_MS = 10_000
 
 /** A program of ours that runs beside this one and ends with it. */
 export interface RunningChild extends AsyncDisposable {
   readonly pid: number
-  /** What it said when it was ready. */
+  /** The JSON line that the child printed when it was ready. */
   readonly ready: Readonly<Record<string, unknown>>
-  /** Resolves when it is gone, with how. */
+  /** Resolves when the child has ended, with its exit code or signal. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  /** Asks it to finish what it does and end. */
+  /** Asks the child to finish its work and end. */
   drain(): void
-  /** Asks it to end at once, leaving everything consistent. */
+  /** Asks the child to end at once, with everything left consistent. */
   abort(): void
 }
 
-/** What to start. */
+/** The program that `startChild` starts, and how its readiness is told. */
 export interface ChildOptions {
-  /** For sentences: `worker`. */
+  /** Name used in sentences: `worker`. */
   name: string
   program: string
   args: readonly string[]
   env: Readonly<Record<string, string | undefined>>
-  /** Value of `event` in the JSON line on stdout that says it is ready. */
+  /** Value of `event` in the JSON line on stdout by which the child says that it is ready. */
   readyEvent: string
-  /** Gets every line of its stderr. */
+  /** Called with every line of the child's stderr. */
   onLog(line: string): void
   signal: AbortSignal
 }
 
 /**
  * Starts a Node program of ours and waits until it says that it is ready. Its stdin is a pipe that
- * stays open while we live: the child ends when it closes, even if we are killed.
+ * closes when this process ends, even by a kill: the child then ends too, so that none is left
+ * over.
  *
- * @throws UpstreamError with the child's own last words when it ends before it is ready
+ * @throws UpstreamError with the child's last line when it ends before it is ready
  */
 export async function startChild(options: ChildOptions): Promise<RunningChild> {
   options.signal.throwIfAborted()
   const child = spawn(process.execPath, [options.program, ...options.args], {
     env: options.env,
     stdio: ['pipe', 'pipe', 'pipe'],
-    detached: true, // Ctrl+C reaches us alone; we pass on what we mean by it
+    detached: true, // Ctrl+C reaches this process alone, which passes it on as drain or abort
   })
   const lastLines: string[] = []
   const exited = new Promise<Awaited<RunningChild['exited']>>((resolve) => {
@@ -65,7 +66,7 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
     const why = lastLines.at(-1) ?? `exit code ${code}`
     throw startFailure(code, 'internal', `The ${options.name} did not start: ${why}`)
   })
-  died.catch(() => {}) // only of interest until it is ready
+  died.catch(() => {}) // unused once it is ready: not an unhandled rejection
   try {
     const ready = await orAbort(Promise.race([readyLine(child, options), died]), options.signal)
     return running(child, exited, ready)
@@ -75,7 +76,7 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   }
 }
 
-/** What a child says on stdout: that it is ready, or why it can't be. */
+/** The child's first JSON line on stdout: that it is ready, or why it can't start. */
 function readyLine(child: ChildProcess, options: ChildOptions): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
@@ -90,7 +91,10 @@ function readyLine(child: ChildProcess, options: ChildOptions): Promise<Record<s
   })
 }
 
-/** The class that the child's exit code stands for, so that ours is the same. */
+/**
+ * An error of the class that the child's exit code stands for, so that this process ends with the
+ * same code.
+ */
 function startFailure(exitCode: number | null, code: ErrorCode, message: string): Error {
   if (exitCode === EXIT.config) return new ConfigError(code, message)
   if (exitCode === EXIT.input) return new InputError(code, message)
@@ -108,7 +112,8 @@ function running(
     exited,
     drain: () => void child.kill('SIGTERM'),
     abort: () => {
-      // Any second signal means "now"; two equal ones in a row would merge into one.
+      // Sent as two different signals, since any second signal means "now", and two equal ones in a
+      // row would merge into one.
       child.kill('SIGTERM')
       child.kill('SIGINT')
     },

@@ -12,7 +12,7 @@ export interface Sample extends ExpandedSource {
   channels: ChannelMode
 }
 
-/** The samples, the largest first, so that the night is as long as the longest of them. */
+/** The samples, largest first: started last, the largest would delay the end of the whole batch. */
 export async function readSamples(
   root: string,
   store: ObjectStore,
@@ -36,7 +36,7 @@ export async function readSamples(
   )
 }
 
-/** A sample's reference says whether its channels are lanes of their own. */
+/** Channel mode of a sample: `split` where its reference has a text per channel, else `mix`. */
 async function channelsOf(root: string, name: string): Promise<ChannelMode> {
   const path = join(root, 'samples', 'references', `${parse(name).name}.json`)
   const reference = await readFile(path, 'utf8').catch(() => '{}')

@@ -12,25 +12,31 @@ import { type RunningChild, startChild } from './child-process.js'
 import { standinFlags, withStandin } from './own-standin.js'
 import { SupervisedWorker } from './supervised-worker.js'
 
-/** Everything one machine needs, running: Redis, engine, worker. Named parts are not started. */
+/**
+ * All parts that one machine needs, running: Redis, engine, worker. Parts that the settings name
+ * are used, not started.
+ */
 export interface Stack extends AsyncDisposable {
-  /** With the addresses of the parts that were started. */
+  /** The settings, with the addresses of the parts that were started. */
   settings: Settings
-  /** One line a part, for people. */
+  /** One line per part, for people. */
   parts: readonly string[]
   standin: boolean
-  /** Rejects when a part dies that should not; a worker is started again first. */
+  /** Rejects when a part dies and can't be replaced. A dead worker is started again first. */
   broken: Promise<never>
-  /** The worker takes nothing new; resolves when what it runs is finished. */
+  /**
+   * The worker takes no new jobs; resolves when those in progress have been checkpointed and handed
+   * back.
+   */
   drain(): Promise<void>
-  /** What runs is handed back; resolves when that is done. */
+  /** Ends the worker at once; resolves when it has ended. */
   abort(): Promise<void>
 }
 
 /**
- * Starts what the settings don't name.
- * @throws InputError when a stack already runs on this state folder; what a part says when it can't
- *   start
+ * Starts every part that the settings don't name.
+ * @throws InputError when a stack already runs in this state folder; a part's own error when it
+ * can't start
  */
 export async function startStack(
   settings: Settings,
@@ -141,7 +147,10 @@ async function openLog(
   return log
 }
 
-/** Notes that this state folder is in use. A note of a dead process doesn't count. */
+/**
+ * Writes this process's id into the state folder, so that no second stack uses it. The id of a dead
+ * process is overwritten.
+ */
 async function claim(stateDir: string, stack: CleanupStack): Promise<void> {
   const owner = await stackOwner(stateDir)
   if (owner !== null) {
@@ -155,7 +164,7 @@ async function claim(stateDir: string, stack: CleanupStack): Promise<void> {
   stack.defer(() => rm(path, { force: true }))
 }
 
-/** Process id of the stack that runs on a state folder, or null. */
+/** Process id of the stack that runs in a state folder; null without one. */
 export async function stackOwner(stateDir: string): Promise<number | null> {
   const pid = Number(await readFile(join(stateDir, 'up.pid'), 'utf8').catch(() => ''))
   if (!pid || pid === process.pid) return null

@@ -3,26 +3,26 @@ import { type Clock, sleepFor } from '../../kernel/clock.js'
 import { UpstreamError } from '../../kernel/errors.js'
 import type { RunningChild } from './child-process.js'
 
-/** One that lives for less is not worth its start. */
+/** Life in ms below which a worker counts as short-lived. */
 const SHORT_LIFE_MS = 10_000
-/** Short lives in a row after which nothing is started any more. */
+/** Short-lived workers in a row after which no more are started. */
 const SHORT_LIVES_MAX = 5
-/** Node's own code for an exception that nobody caught. */
+/** Exit code of Node after an uncaught exception. */
 const CRASHED = 1
-/** Before the next one is started. */
+/** Pause, in ms, before the next worker is started. */
 const PAUSE_MS = 500
 
 /**
  * A worker process that is started again when it dies: killed, crashed, or drained by itself after
- * a bug. What it ran goes on from its checkpoints, and recordings at which workers die are set
- * aside by the queue, so one of them never stops the rest. A bug has cost the job that met it, so
- * that there is an end to them, however short the lives in between.
+ * a bug. Its jobs go on from their checkpoints. The queue gives a job up after 5 workers died on
+ * it, so one recording never stops the rest. A worker that ends after a bug doesn't count as
+ * short-lived: the job with the bug has failed, so such restarts end by themselves.
  *
  * States: running (a process is ready), starting (the last one has died), and ended (told to stop,
  * or given up; `broken` has rejected then).
  */
 export class SupervisedWorker implements AsyncDisposable {
-  /** Rejects when no worker can be kept any more. */
+  /** Rejects when workers keep dying and no more are started. */
   readonly broken: Promise<never>
   private worker: RunningChild
   private readonly start: () => Promise<RunningChild>
@@ -30,7 +30,7 @@ export class SupervisedWorker implements AsyncDisposable {
   private readonly logPath: string
   private readonly stopping = new AbortController()
 
-  /** @param options `start` resolves to one that is ready; `logPath` is named when it ends */
+  /** @param options `start` resolves to a worker that is ready; errors name `logPath` */
   static async start(options: {
     start(): Promise<RunningChild>
     clock: Clock
@@ -48,15 +48,17 @@ export class SupervisedWorker implements AsyncDisposable {
     this.clock = options.clock
     this.logPath = options.logPath
     this.broken = this.keep()
-    this.broken.catch(() => {}) // whoever cares races it
+    this.broken.catch(() => {}) // callers race it; without one it is no unhandled rejection
   }
 
-  /** Of the process that runs, or ran last. */
+  /** Process id of the current or last worker. */
   get pid(): number {
     return this.worker.pid
   }
 
-  /** Tells it `how` to end; resolves when it is gone. Nothing is started afterwards. */
+  /**
+   * Tells the worker `how` to end and resolves when it has ended. No worker is started afterwards.
+   */
   async stop(how: 'drain' | 'abort'): Promise<void> {
     this.stopping.abort()
     this.worker[how]()
@@ -88,7 +90,7 @@ export class SupervisedWorker implements AsyncDisposable {
 
   private async startNext(): Promise<void> {
     const { signal } = this.stopping
-    // Being told to stop is the other way to end; the round that follows sees it.
+    // An aborted pause is no error: the next turn of the loop sees that it has to stop.
     await sleepFor(this.clock, PAUSE_MS, { signal }).catch(() => {})
     if (signal.aborted) return
     const next = await this.start()

@@ -22,20 +22,23 @@ import {
   openLocalFile,
 } from './local-files.js'
 
-/** One recording that an argument stands for. */
+/** One recording that an argument refers to. */
 export interface ExpandedSource {
-  /** For people: path, key or address. */
+  /** Path, key or address, for people. */
   name: string
-  /** Brings it into storage where it isn't yet. @throws InputError */
+  /**
+   * Returns its address in storage, after uploading it where it isn't stored yet. @throws
+   * InputError
+   */
   locate(): Promise<SourceAddress>
 }
 
-/** What `expandSources` works with. */
+/** What `expandSources` needs. */
 export interface ExpandOptions {
   ports: IntakePorts
-  /** Relative paths start here. */
+  /** Folder against which relative paths are resolved. */
   cwd: string
-  /** Downloads pass through here. */
+  /** Folder for downloads on their way to storage. */
   spoolDir: string
   random: Random
   downloadBytesMax: number
@@ -43,7 +46,7 @@ export interface ExpandOptions {
 }
 
 /**
- * The recordings behind an argument: a file, a folder (its media files, in order of name), an
+ * Finds the recordings behind an argument: a file, a folder (its media files, by name), an
  * `s3://bucket/key`, an `s3://bucket/prefix/`, or an `https://` address.
  * @throws InputError `input_not_found` naming the argument
  */

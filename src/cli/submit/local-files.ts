@@ -9,14 +9,17 @@ const ENDINGS = [
   ...['mxf', 'oga', 'ogg', 'opus', 'w64', 'wav', 'weba', 'webm', 'wma', 'wmv', 'wv'],
 ]
 
-/** Endings that are taken out of a folder; a file that is named itself may have any. */
+/**
+ * Name endings by which files of a folder are taken for recordings. A file that is named directly
+ * may have any ending.
+ */
 export const MEDIA_ENDINGS = new RegExp(`\\.(${ENDINGS.join('|')})$`, 'i')
 
-/** A file of this machine that shall be a recording. */
+/** A file on this machine that is to be a recording. */
 export interface LocalFile {
-  /** For people. */
+  /** Name for people. */
   name: string
-  /** Bytes where it was found in a folder: names on disk needn't be UTF-8. */
+  /** Path on disk; bytes for a file of a folder, since names on disk needn't be UTF-8. */
   path: string | Buffer
 }
 
@@ -25,10 +28,10 @@ const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
 
 /**
- * The file that an argument names, or what has the ending of a recording in the folder that it
- * names, in order of name. Whether each can be read is found out when it is.
+ * The file that an argument names, or the recordings (by ending) in the folder that it names, by
+ * name. Whether they can be read is checked when they are opened.
  *
- * @param cwd relative arguments start here
+ * @param cwd folder against which relative arguments are resolved
  * @throws InputError naming the argument
  */
 export async function localFiles(argument: string, cwd: string): Promise<LocalFile[]> {
@@ -58,15 +61,16 @@ export async function localFiles(argument: string, cwd: string): Promise<LocalFi
 
 /**
  * Opens a file for reading by position.
- * @throws InputError for whatever isn't a readable file with something in it: pipes and devices,
- *   which may never end, are not touched
+ * @throws InputError for everything but a readable file with contents. Pipes and devices are
+ * refused unopened, since reading them may never end.
  */
 export async function openLocalFile(
   file: LocalFile,
   { bytesMax }: { bytesMax: number },
 ): Promise<{ handle: FileHandle; bytes: number }> {
   assertFile(file, await statOf(file))
-  // Not blocking: what was a file a moment ago may be a pipe.
+  // Opened without blocking: after the check the path may have become a pipe, whose open would wait
+  // for ever.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK
   const handle = await open(file.path, flags).catch(async (cause) => {
     throw await faultOf(file, cause)
@@ -82,7 +86,7 @@ export async function openLocalFile(
   }
 }
 
-/** A file's bytes from the first one, 256 KiB at a time. */
+/** The file's bytes from its start, in pieces of 256 KiB. */
 export async function* contentOf(handle: FileHandle): AsyncGenerator<Uint8Array> {
   for (let position = 0; ; ) {
     const buffer = Buffer.allocUnsafe(READ_BYTES)
@@ -93,13 +97,13 @@ export async function* contentOf(handle: FileHandle): AsyncGenerator<Uint8Array>
   }
 }
 
-/** What an error of the file system says of a file: one sentence with its name. */
+/** An error of the file system as one sentence with the file's name. */
 export async function faultOf({ name, path }: LocalFile, cause: unknown): Promise<InputError> {
   const code = systemCode(cause) ?? ''
   if (MISSING.has(code)) {
     const isLink = await lstat(path).then(
       () => true,
-      () => false, // nothing at all
+      () => false, // neither a link nor a file
     )
     const sentence = isLink
       ? `${name} is a link to something that is not there; name the recording itself.`

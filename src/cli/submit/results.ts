@@ -11,7 +11,7 @@ import type { JobRecord, Stage } from '../../queue/index.js'
 import type { ManifestDocument } from '../../storage/documents/manifest-document.js'
 import type { Submitted } from './submit-sources.js'
 
-/** What one recording came to in the end. */
+/** The final result of one recording. */
 export interface RecordingResult {
   name: string
   jobId: string | null
@@ -19,11 +19,11 @@ export interface RecordingResult {
   error: { code: string; detail: string; retryable: boolean; stage: Stage | null } | null
   warnings: readonly string[]
   manifest: ManifestDocument | null
-  /** From a stand-in engine, not from a real one. */
+  /** True when the stand-in engine transcribed it; null where not known. */
   engineIsStandin: boolean | null
 }
 
-/** Joins submissions with how their jobs ended. */
+/** Joins the submissions with the final states of their jobs. */
 export async function collectResults(
   ports: OpenPorts,
   submitted: readonly Submitted[],
@@ -56,14 +56,20 @@ export async function collectResults(
   return results
 }
 
-/** 0: all good ones are done; 75, 2: one isn't, later or by a setting; 1: nothing could be done. */
+/**
+ * Exit code of a batch: 75 when a recording failed in a way that a retry may help, 2 when one
+ * failed by a setting, 0 when any is completed, else 1.
+ */
 export function batchExitCode(results: readonly RecordingResult[]): number {
   if (results.some(({ error }) => error?.retryable)) return EXIT.tryLater
   if (results.some(({ error }) => error?.code === 'config_invalid')) return EXIT.config
   return results.some(({ status }) => status === 'completed') ? EXIT.done : EXIT.input
 }
 
-/** Makes sure of a folder for results before there are any. @throws ConfigError naming `--out` */
+/**
+ * Creates the folder for results before the work starts, so that a wrong `--out` fails at once.
+ * @throws ConfigError naming `--out`
+ */
 export async function openOutFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
@@ -75,9 +81,9 @@ export async function openOutFolder(folder: string): Promise<void> {
 }
 
 /**
- * Saves all files of a result as `<recording>.<ending>`; where another recording's or a file of
- * yours has that name, with the job's id between.
- * @param taken job ids by the names that were given away
+ * Saves all files of a result as `<recording>.<ending>`. Where that name belongs to another
+ * recording, or to a different file of the user, the job's id is put between.
+ * @param taken job ids by the names already given away
  * @returns the paths
  */
 export async function saveOutputs(
@@ -95,7 +101,8 @@ export async function saveOutputs(
     const content = await readOutput(ports, key, options)
     files.push({ ending: name.replace(/^transcript\./, ''), content })
   }
-  // Some disks take names for the same that differ in case or in how an umlaut is written.
+  // Compares names in lower case and composed form: some disks treat names as equal that differ in
+  // case or in how an umlaut is encoded, and one result would overwrite the other.
   const alike = plain.normalize('NFC').toLowerCase()
   const owner = taken.get(alike) ?? jobId
   const isOthers = owner !== jobId || (await wouldReplace(join(folder, plain), files))
@@ -109,21 +116,24 @@ export async function saveOutputs(
   return paths
 }
 
-/** Whether a file of that name holds something else. */
+/** Whether a file of that name exists with different contents. */
 async function wouldReplace(
   path: string,
   files: readonly { ending: string; content: Buffer }[],
 ): Promise<boolean> {
   const standing = await Promise.all(
-    files.map(({ ending }) => readFile(`${path}.${ending}`).catch(() => null)), // nothing there
+    files.map(({ ending }) => readFile(`${path}.${ending}`).catch(() => null)),
   )
   return standing.some((bytes, at) => bytes && !bytes.equals(files[at]?.content ?? bytes))
 }
 
-/** With the job's id and the longest ending it is still a name that file systems allow. */
+/**
+ * Longest base of a file name in bytes: with the job's id and the longest ending it stays within
+ * what file systems allow (255).
+ */
 const BASE_BYTES_MAX = 200
 
-/** The last part of a path, key or address, without its ending, as the name of a file. */
+/** The last part of a path, key or address without its ending, for use as a file name. */
 function fileBase(name: string): string {
   const isAddress = locationOf(name).kind === 'http'
   const whole = printable(parse(isAddress ? name.replace(/[?#].*$/, '') : name).name)
@@ -135,7 +145,7 @@ function fileBase(name: string): string {
   return base || 'transcript'
 }
 
-/** One result as it stands in `--json`. */
+/** One result in the form of `--json`. */
 export function resultJson(result: RecordingResult, text: string | null): object {
   return {
     name: result.name,

@@ -6,7 +6,7 @@ import {
   type SubmissionOptions,
 } from '../../queue/contract/submission-options.js'
 
-/** How recordings shall be transcribed, as the user writes it. */
+/** Options of a submission, as text from the command line. */
 export interface RawSubmitOptions {
   channels: string
   pace: string

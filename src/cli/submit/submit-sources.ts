@@ -7,7 +7,7 @@ import type { SubmissionOptions } from '../../queue/contract/submission-options.
 import type { CommandContext } from '../command-context.js'
 import { type ExpandedSource, expandSources } from './expand-sources.js'
 
-/** One recording that was to be submitted, and what came of it. */
+/** One recording that was to be submitted, and the outcome. */
 export interface Submitted {
   name: string
   /** Null where it could not become a job. */
@@ -16,9 +16,9 @@ export interface Submitted {
 }
 
 /**
- * Submits everything that the arguments stand for, in order. A bad one never stops the others, nor
- * does a foreign bucket that the settings open no way to.
- * @throws what concerns all of them: settings, storage, Redis
+ * Submits everything that the arguments refer to, in order. One bad recording, or a bucket without
+ * credentials, doesn't stop the others.
+ * @throws errors that concern all recordings: settings, storage, Redis
  */
 export async function submitSources(
   context: CommandContext,
@@ -45,7 +45,7 @@ export async function submitSources(
   return results
 }
 
-/** Submits one recording; a fault of the recording itself becomes part of the result. */
+/** Submits one recording. An error of this recording alone becomes part of the result. */
 export async function submitOne(
   ports: OpenPorts,
   source: ExpandedSource,
@@ -62,10 +62,10 @@ export async function submitOne(
   }
 }
 
-/** What is a source's own. @throws everything else */
+/** Returns an error that concerns this source alone. @throws every other error */
 function ownErrorOf(error: unknown, name: string): NightscribeError {
   if (error instanceof InputError) return error
-  // Our own storage is open by now: what is missing are the rights to this one.
+  // Our own storage has been opened by now, so a ConfigError means missing rights to this bucket.
   if (error instanceof ConfigError && locationOf(name).kind === 's3') return error
   throw error
 }

@@ -8,11 +8,11 @@ import { storedMedia } from '../../pipeline/intake/stored-media.js'
 import { openObjectStore } from '../../storage/open-object-store.js'
 import type { CommandContext } from '../command-context.js'
 
-/** Two voices, two minutes; its pauses are cut out. */
+/** Default audio: two voices, two minutes. Its pauses are cut out for a sweep. */
 const SAMPLE = join('samples', 'audio', 'meeting.mp3')
 
 /**
- * The recording that a sweep plays: a file, `s3://bucket/key`, or our own sample.
+ * The recording that a sweep sends: a file, `s3://bucket/key`, or our own sample.
  * @throws InputError naming the argument; what the store throws
  */
 export async function audioSource(

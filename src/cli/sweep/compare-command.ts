@@ -10,7 +10,7 @@ import type { CommandContext } from '../command-context.js'
 import { table } from '../terminal.js'
 import { readSweepReport } from './report/report-codec.js'
 
-/** `sweep --compare A B`: two reports side by side. */
+/** `sweep --compare A B`: prints two reports side by side. */
 export async function compareReports(
   { cwd, terminal }: Pick<CommandContext, 'cwd' | 'terminal'>,
   paths: readonly [string, string],
@@ -24,7 +24,7 @@ export async function compareReports(
   return EXIT.done
 }
 
-/** The comparison as a table, for people. */
+/** The comparison as lines of text with a table. */
 export function comparisonLines(comparison: SweepComparison): string[] {
   const { a, b, differences, steps, highest_held: held } = comparison
   const lines = [

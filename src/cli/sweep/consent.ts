@@ -5,7 +5,7 @@ import { STEP_MS } from '../../model/pcm.js'
 import type { SweptEngine } from '../../planning/sweep/report.js'
 import { stepAudioMs } from './step-ports.js'
 
-/** Asks a person and resolves with what was typed. Null where nobody can be asked. */
+/** Asks a person and resolves with the answer typed. Null where there is no terminal to ask on. */
 export type Ask = ((question: string, options: { signal: AbortSignal }) => Promise<string>) | null
 
 /** Asks on this process's terminal. */
@@ -23,7 +23,7 @@ export function terminalAsk(): Ask {
   }
 }
 
-/** KV blocks that a step holds at its end, at most; null where the law isn't known. */
+/** Most KV blocks that a step holds at its end; null where the model's KV figures aren't known. */
 export function stepPeakBlocks(
   { kvModel }: Pick<SweptEngine, 'kvModel'>,
   { sessions, seconds, pace }: { sessions: number; seconds: number; pace: number },
@@ -32,7 +32,10 @@ export function stepPeakBlocks(
   return sessions * kvBlocksPlanned(kvModel, stepAudioMs({ seconds, pace }) / STEP_MS)
 }
 
-/** Why a person should be asked before a step, in one sentence; null where there is no need. */
+/**
+ * The reason to ask a person before a step, in one sentence: the step may stop all sessions on the
+ * engine. Null when there is no such risk.
+ */
 export function overfillRisk(
   engine: Pick<SweptEngine, 'kvModel' | 'kvBlocksMax'>,
   step: { sessions: number; seconds: number; pace: number; othersConnected: number | null },
@@ -43,13 +46,13 @@ export function overfillRisk(
   }
   const peak = stepPeakBlocks(engine, step)
   if (peak === null || engine.kvBlocksMax === null || peak <= engine.kvBlocksMax) return null
-  return `${step.sessions} sessions want up to ${peak} KV blocks and the engine has ${engine.kvBlocksMax}: all of them will stand still, and whoever else uses it.`
+  return `${step.sessions} sessions want up to ${peak} KV blocks and the engine has ${engine.kvBlocksMax}: all of them will stop, and with them all other sessions on it.`
 }
 
 /**
- * Lets a risky step happen only when somebody wants it.
- * @throws ConfigError when nobody can be asked; StopRequested when the answer is no; the signal's
- *   reason
+ * Lets a risky step begin only after a person has agreed.
+ * @throws ConfigError when there is no terminal to ask on; StopRequested when the answer is no; the
+ * signal's reason
  */
 export async function requireConsent(
   risk: string,

@@ -4,18 +4,21 @@ import { createInterface } from 'node:readline'
 import { InputError, reasonOf, systemCode, UpstreamError } from '../../kernel/errors.js'
 import { decodeEvent, encodeEvent, type SweepEvent } from '../../planning/sweep/events.js'
 
-/** Text that is written in one piece. */
+/** Characters of events that are collected into one write. */
 const CHUNK_CHARS = 64 * 1024
-/** Text that may wait for a slow disk: minutes of a hundred sessions. Beyond, the sweep fails. */
+/**
+ * Most characters that may wait for a slow disk: minutes of 100 sessions. Beyond that the sweep
+ * fails instead of filling the memory.
+ */
 const WAITING_CHARS_MAX = 32 * 2 ** 20
 
 /**
- * Writes `events.ndjson` while the sweep runs, so that nothing is lost when it is killed. Never
- * waits: `write` collects, and one write to the disk is under way at a time. Open until disposed;
- * failed when the disk is full or far too slow: `failure` is set, and what follows is dropped.
+ * Writes `events.ndjson` while the sweep runs, so that a killed sweep loses little. `write` never
+ * waits: it collects, and one write to the disk is in progress at a time. Open until disposed.
+ * Failed when the disk is full or far too slow: `failure` is set, and later events are dropped.
  */
 export class EventLog implements AsyncDisposable {
-  /** Why no more is written. */
+  /** The error after which no more is written; null while all is well. */
   failure: UpstreamError | null = null
   private waiting = ''
   private writing: Promise<void> | null = null
@@ -28,7 +31,7 @@ export class EventLog implements AsyncDisposable {
     this.path = path
   }
 
-  /** @throws InputError when the file is there already; UpstreamError `output_write_failed` */
+  /** @throws InputError when the file exists already; UpstreamError `output_write_failed` */
   static async create(path: string): Promise<EventLog> {
     try {
       return new EventLog(await open(path, 'wx'), path)
@@ -49,13 +52,13 @@ export class EventLog implements AsyncDisposable {
     else if (this.waiting.length >= CHUNK_CHARS) this.writing ??= this.writeWaiting()
   }
 
-  /** Lets what waits go to the disk now rather than when it is much. */
+  /** Starts writing the collected events now, without waiting for a full piece. */
   push(): void {
     if (this.waiting !== '' && !this.failure) this.writing ??= this.writeWaiting()
   }
 
   /**
-   * Brings everything to the disk.
+   * Writes all events to the disk.
    * @returns bytes in the file, which is where the next event begins
    * @throws UpstreamError `output_write_failed`
    */
@@ -69,7 +72,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.flush().catch(() => {}) // whoever cares has seen `failure`
+    await this.flush().catch(() => {}) // `failure` has told the sweep already
     await this.file.close()
   }
 
@@ -87,7 +90,7 @@ export class EventLog implements AsyncDisposable {
   }
 }
 
-/** Says that a file of a report can't be written; `cause` null: the disk is too slow for it. */
+/** The error for a file of a report that can't be written; `cause` null: the disk is too slow. */
 export function writeFailure(path: string, cause: unknown): UpstreamError {
   const why = cause === null ? 'the disk is too slow for it' : reasonOf(cause)
   return new UpstreamError('output_write_failed', `${path} can't be written: ${why}.`, {
@@ -96,7 +99,7 @@ export function writeFailure(path: string, cause: unknown): UpstreamError {
   })
 }
 
-/** The events from a byte on, which must be where a line begins. */
+/** The events from a byte on, which must be the start of a line. */
 export async function* readEvents(path: string, startByte: number): AsyncIterable<SweepEvent> {
   const lines = createInterface({ input: createReadStream(path, { start: startByte }) })
   for await (const line of lines) yield decodeEvent(line)

@@ -12,10 +12,14 @@ import { STEP_MS } from '../../model/pcm.js'
 import type { CommandContext } from '../command-context.js'
 import type { LetIn } from './step-ports.js'
 
-/** How often a session that waits asks again, and this process says that it lives. */
+/**
+ * How often, in ms, a waiting session asks for admission again and sends this process's heartbeat.
+ */
 const ASK_AGAIN_MS = 1_000
 
-/** Sessions through the limiter that the workers share: each waits until the ledger has room. */
+/**
+ * Admits sessions through the ledger that the workers share: each waits until the engine has room.
+ */
 export function letInByLedger(
   { settings, clock, random }: CommandContext,
   { commands, waiting }: OpenPorts,

@@ -1,32 +1,32 @@
 import type { Command } from 'commander'
 import { InputError } from '../../kernel/errors.js'
 
-/** What a sweep shall do. */
+/** The options of a sweep, parsed. */
 export interface SweepOptions {
-  /** Sessions of each step, ascending. */
+  /** Number of sessions of each step, ascending. */
   sessions: readonly number[]
-  /** How long each session is fed. */
+  /** How many seconds of audio time each session is sent audio. */
   seconds: number
-  /** Multiple of real time. */
+  /** Multiple of real time at which audio is sent. */
   pace: number
   slaMs: number
-  /** Realtime address; null: the setting `engines`. */
+  /** Realtime address; null: from the setting `engines`. */
   engine: string | null
   /** Folder for the report; null: object storage. */
   out: string | null
   /** A file or `s3://bucket/key`; null: the speech of a sample. */
   audio: string | null
   seed: number
-  /** Through the limiter that the workers share, instead of straight at the engine. */
+  /** Whether sessions wait for the workers' admission instead of going straight to the engine. */
   admit: boolean
-  /** Go on after a step that fails. */
+  /** Whether to go on after a step that fails. */
   all: boolean
-  /** Overfill the engine without asking. */
+  /** Whether to overfill the engine without asking. */
   yes: boolean
   json: boolean
 }
 
-/** The same as the user writes them. */
+/** The options of a sweep, as text from the command line. */
 export interface RawSweepOptions {
   sessions: string
   seconds: string
@@ -43,18 +43,18 @@ export interface RawSweepOptions {
   compare?: boolean
 }
 
-/** Adds them to a command. */
+/** Adds the options of a sweep to a command. */
 export function addSweepOptions(command: Command): Command {
   return command
     .option('--sessions <list>', 'sessions at a time, a step each', '8,32,64,100')
-    .option('--seconds <number>', 'how long each step feeds its sessions', '60')
+    .option('--seconds <number>', 'how long each step sends audio to its sessions', '60')
     .option('--engine <url>', 'realtime address, instead of the setting engines')
     .option('--out <folder>', 'write the report there instead of into storage')
     .option('--pace <number>', 'times real time', '1')
     .option('--sla-ms <number>', 'p99 of delta lag that a step must keep', '2000')
     .option('--audio <source>', 'a file or s3://bucket/key, looped, instead of a sample’s speech')
-    .option('--seed <number>', 'of the times at which sessions start', '1')
-    .option('--admit', 'let sessions in through the limiter of the workers (needs their Redis)')
+    .option('--seed <number>', 'seed for the times at which sessions start', '1')
+    .option('--admit', 'admit sessions as the workers do (needs their Redis)')
     .option('--all', 'go on after a step that fails')
     .option('--yes', 'do not ask before the engine is overfilled')
     .option('--json', 'print one JSON document')

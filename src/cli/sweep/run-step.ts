@@ -11,23 +11,26 @@ import { outcomeOf } from './session-outcome.js'
 import { loopedAudio } from './speech.js'
 import { STAGGER_MS, type StepPlan, type StepPorts, stepAudioMs } from './step-ports.js'
 
-/** No delta for any session for so long while one is due: the engine stands still. */
+/**
+ * Time in ms without a delta for any session, while one is due, after which the engine counts as
+ * deadlocked.
+ */
 const STANDSTILL_MS = 5_000
 const WATCH_INTERVAL_MS = 250
 const GAUGE_INTERVAL_MS = 1_000
-/** A warm-up that takes longer has failed. */
+/** A warm-up that takes longer than this many ms has failed. */
 const WARM_UP_MS_MAX = 120_000
 /**
- * How long one session may be without a due delta. Long, because whoever gives up frees what it
- * held, and so hides from the sweep what it looks for.
+ * How long, in ms, one session may miss a due delta before it ends. Long on purpose: a session that
+ * ends frees its KV blocks, and so would hide the deadlock that the sweep looks for.
  */
 const SESSION_STALL_MS = 30_000
 
 /**
- * Runs one step to its end: warm-up, all sessions at their times, and the engine's gauges once a
- * second. What happens is in the events; failures of sessions are part of them.
+ * Runs one step to its end: warm-up, all sessions at their start times, and the engine's gauges
+ * once a second. Everything that happens becomes an event, failures of sessions included.
  *
- * @returns how it ended; after `stopped`, too, nothing of it is left
+ * @returns how the step ended; its sessions are all closed, also after `stopped`
  * @throws when the events can't be written
  */
 export async function runStep(
@@ -67,11 +70,13 @@ async function warmUpEngine(ports: StepPorts, signal: AbortSignal): Promise<bool
 interface PlannedSession {
   index: number
   startMs: number
-  /** In the speech that is looped. */
+  /** Position in the looped speech at which the session starts, in frames of 80 ms. */
   startFrame: number
 }
 
-/** Two modes: sessions are running; or they are being closed, because of `ending`. */
+/**
+ * A step in one of two modes: its sessions run, or they are being closed for the reason `ending`.
+ */
 class RunningStep {
   private readonly ports: StepPorts
   private readonly plan: StepPlan
@@ -84,7 +89,8 @@ class RunningStep {
   constructor(ports: StepPorts, plan: StepPlan) {
     this.ports = ports
     this.plan = plan
-    setMaxListeners(0, this.stop.signal) // every session listens, which is no leak
+    // Every session listens: without this Node would warn of a leak above 10 listeners.
+    setMaxListeners(0, this.stop.signal)
   }
 
   async run(signal: AbortSignal): Promise<StepEnding> {
@@ -103,7 +109,7 @@ class RunningStep {
         startMs: startMs + random.uniform() * STAGGER_MS,
         startFrame: Math.floor((random.uniform() * speech.durationMs) / STEP_MS),
       }))
-      await Promise.all(sessions.map((session) => this.carry(session)))
+      await Promise.all(sessions.map((session) => this.runSession(session)))
     } finally {
       signal.removeEventListener('abort', onAbort)
       besides.abort(new StopRequested('canceled', 'The step is over.'))
@@ -119,15 +125,15 @@ class RunningStep {
     this.stop.abort(new StopRequested('canceled', 'The step is being ended.'))
   }
 
-  /** A failure of ours ends the step; a loop that was told to stop has none. */
+  /** Ends the step by an error of ours. A loop that was stopped by the signal has none. */
   private noteFailure(error: unknown, signal: AbortSignal): void {
     if (signal.aborted && error === signal.reason) return
     this.failure ??= error
     this.end('stopped')
   }
 
-  /** Never rejects: how a session ends is an event. */
-  private async carry(session: PlannedSession): Promise<void> {
+  /** Runs one session and records how it ended. Never rejects. */
+  private async runSession(session: PlannedSession): Promise<void> {
     const { ports, watch } = this
     const { signal } = this.stop
     const { index } = session
@@ -177,7 +183,7 @@ class RunningStep {
           deltaDelayMs: ports.engine.deltaDelayMs,
         },
         mayEndShort: true,
-        lagMaxMs: Number.POSITIVE_INFINITY, // open loop: the sender doesn't wait for the engine
+        lagMaxMs: Number.POSITIVE_INFINITY, // open loop: the sender never waits for the engine
         speechAt: () => false,
         meter: this.meter(index),
         onGroup: () => {},
@@ -223,9 +229,11 @@ class RunningStep {
       this.ports.onTick()
       const failure = this.ports.failure()
       if (failure) throw failure
-      // One whose seats are all taken by others goes on when they end (max_num_seqs).
+      // Skipped while a session waits inside the engine and none has been answered: all seats
+      // (max_num_seqs) may be taken by others, so the engine isn't deadlocked.
       if (this.engineWaits && !this.watch.answered) continue
-      // Judged by when this look was due: a process that stands still doesn't hear its engine.
+      // Judged by when this look was due: after a pause of this process unread deltas would
+      // otherwise be taken for a deadlock.
       const heardUntilMs = this.ports.nowMs() - (clock.monotonicMs() - dueMs)
       if (this.watch.stalledMs(heardUntilMs) > boundMs) this.end('deadlock')
     }
@@ -253,7 +261,7 @@ class RunningStep {
     }
   }
 
-  /** An engine too busy to tell its figures is still being measured: a gap in the series. */
+  /** Null for an engine too busy to answer: the step goes on with a gap in the series of gauges. */
   private async gaugesOrNothing(signal: AbortSignal): Promise<EngineGauges | null> {
     try {
       return await this.ports.readGauges({ signal })

@@ -25,11 +25,13 @@ import type { Speech } from './speech.js'
 import { type LetIn, STAGGER_MS, type StepPorts, stepAudioMs } from './step-ports.js'
 import type { FoundEngine } from './swept-engine.js'
 
-/** How long the sockets of a step may take to be gone from the engine's count. */
+/**
+ * How long, in ms, to wait until the engine no longer counts the closed sockets of the step before.
+ */
 const EMPTY_MS_MAX = 5_000
 const EMPTY_INTERVAL_MS = 250
 
-/** What a sweep works with. */
+/** What a sweep needs. */
 export interface SweepPorts {
   clock: Clock
   found: FoundEngine
@@ -37,27 +39,27 @@ export interface SweepPorts {
   runSession: SessionRunner
   limits: Pick<SessionLimits, 'createdTimeoutMs' | 'doneTimeoutMs'>
   letIn: LetIn
-  /** Name of `letIn` in the report. */
+  /** Name of the admission (`letIn`) in the report. */
   limiter: string
   ask: Ask
   view: SweepView
-  /** Where the events are written; must not be there yet. */
+  /** File for the events; it must not exist yet. */
   eventsPath: string
   sweepId: string
   /** Version of Nightscribe. */
   nightscribe: string
 }
 
-/** How a sweep went. */
+/** The result of a sweep. */
 export interface SweepRun {
   report: SweepReport
-  /** What ended it early; null when it came to its end. The report says what was done. */
+  /** The error that ended it early, or null. The report contains the steps that were finished. */
   failure: unknown
 }
 
 /**
- * Runs the steps in ascending order until one fails, or to the last.
- * @throws what happens before the first step; later it is `failure`
+ * Runs the steps in ascending order up to the first that fails, or to the last.
+ * @throws an error before the first finished step; later ones are in `failure`
  */
 export async function runSweep(
   ports: SweepPorts,
@@ -68,7 +70,7 @@ export async function runSweep(
   const sweep = new RunningSweep(ports, options, log)
   const failure = await sweep.run(signal)
   if (failure !== null && sweep.steps.length === 0) {
-    await rm(ports.eventsPath, { force: true }) // nothing is in it that anybody could want
+    await rm(ports.eventsPath, { force: true }) // no step was finished
     throw failure
   }
   return { report: sweep.report(isStop(failure)), failure }
@@ -82,9 +84,9 @@ class RunningSweep {
   private readonly startedAt: string
   private readonly startMs: number
   private readonly step: StepPorts
-  /** A person has agreed that the engine is overfilled, or nobody needs to. */
+  /** True when a person has agreed to overfill the engine, or `--yes` was given. */
   private agreed: boolean
-  /** Connections of others when the last step began. */
+  /** Other clients' connections to the engine when the last step began; null where not known. */
   private others: number | null = null
 
   constructor(ports: SweepPorts, options: SweepOptions, log: EventLog) {
@@ -112,7 +114,7 @@ class RunningSweep {
     }
   }
 
-  /** @returns what ended it before its last step; null for nothing */
+  /** @returns the error that ended it before its last step; null when none did */
   async run(signal: AbortSignal): Promise<unknown> {
     const { sweepId } = this.ports
     const { startedAt } = this
@@ -184,7 +186,10 @@ class RunningSweep {
     return report.verdict
   }
 
-  /** Every figure comes out of the file: what isn't in it isn't in the report. */
+  /**
+   * Computes the step's report from the events file alone: a figure that the file can't prove isn't
+   * in the report.
+   */
   private async readStep(startByte: number): Promise<StepReport> {
     await this.log.flush()
     let fold: StepFold | null = null
@@ -199,7 +204,10 @@ class RunningSweep {
     return stepReport(stepFigures(sums), yapView(sums, head), this.subject())
   }
 
-  /** Once our own of the step before are gone; null where the engine doesn't tell. */
+  /**
+   * Other clients' connections to the engine, counted once our own from the step before are gone;
+   * null where the engine doesn't report them.
+   */
   private async connectionsOfOthers(signal: AbortSignal): Promise<number | null> {
     const { clock, found } = this.ports
     const deadlineMs = clock.monotonicMs() + EMPTY_MS_MAX
@@ -219,7 +227,7 @@ async function connectionsOf(found: FoundEngine, signal: AbortSignal): Promise<n
     return (await found.readGauges({ signal })).websocketConnections
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof NightscribeError) return null // the step itself will show what is wrong
+    if (error instanceof NightscribeError) return null // the step will report what is wrong
     throw error
   }
 }

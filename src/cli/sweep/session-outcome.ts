@@ -7,7 +7,9 @@ import {
   UpgradeRefused,
 } from '../../realtime/session-failure.js'
 
-/** What an error of a session counts as in a sweep. `detail` is one sentence, for people. */
+/**
+ * The outcome that a session's error counts as in a sweep. `detail` is one sentence, for people.
+ */
 export function outcomeOf(error: unknown): {
   outcome: SessionOutcome
   code: string

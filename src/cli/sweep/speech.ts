@@ -17,22 +17,22 @@ import {
 import type { SessionAudio } from '../../realtime/index.js'
 import type { CommandContext } from '../command-context.js'
 
-/** PCM that is kept in memory and looped; what a recording has beyond it isn't used. */
+/** Most PCM bytes kept in memory and looped (600 s); the rest of a recording isn't used. */
 const PCM_BYTES_MAX = 600 * PCM_BYTES_PER_SECOND
 
-/** What the sessions of a sweep are fed with. */
+/** The audio that the sessions of a sweep send. */
 export interface Speech {
   name: string
-  /** Whole frames. */
+  /** PCM16 at 16 kHz, whole frames of 80 ms. */
   pcm: Buffer
   durationMs: number
-  /** 0 to 1. */
+  /** Share of speech in the audio, 0 to 1. */
   speechShare: number
 }
 
 /**
- * Decodes a recording and listens to it.
- * @param options.speechOnly what isn't speech is cut out, so that it is uninterrupted
+ * Decodes a recording and finds the speech in it.
+ * @param options.speechOnly cuts out everything but speech, so that the speech is uninterrupted
  * @throws what `decodeRecording` throws; InputError when nothing is left; the signal's reason
  */
 export async function readSpeech(
@@ -78,17 +78,18 @@ async function listen(
   const lanes = new PcmLanes(1)
   const chunks: Uint8Array[] = []
   let bytes = 0
-  using ear = tools.vad.openLane()
+  using vadLane = tools.vad.openLane()
   const sink = async (pcm: Uint8Array) => {
-    const kept = Buffer.from(pcm.subarray(0, PCM_BYTES_MAX - bytes)) // ours: the sink's is reused
+    // A copy, since the decoder reuses its buffer for the next samples.
+    const kept = Buffer.from(pcm.subarray(0, PCM_BYTES_MAX - bytes))
     if (kept.length === 0) return
     chunks.push(kept)
     bytes += kept.length
-    for (const samples of lanes.push(kept)) await ear.push(samples, { signal })
+    for (const samples of lanes.push(kept)) await vadLane.push(samples, { signal })
   }
   const request = { tools, channels: 'mix' as const, limits: settings.media, flacPath: null }
   await decodeRecording(source, { ...request, sinkFor: () => sink }, { signal })
-  return { pcm: Buffer.concat(chunks), mask: await ear.finish({ signal }) }
+  return { pcm: Buffer.concat(chunks), mask: await vadLane.finish({ signal }) }
 }
 
 function speechOf(name: string, pcm: Buffer, speechShare: number): Speech {
@@ -100,8 +101,8 @@ function speechOf(name: string, pcm: Buffer, speechShare: number): Speech {
 }
 
 /**
- * So many frames of it, from a frame of its own on, again from the beginning where it ends.
- * @param hooks.onEnd called when the last frame has been taken and sent
+ * Audio of `frames` frames, from `startFrame` on, starting over where the speech ends.
+ * @param hooks.onEnd called after the last frame was sent
  */
 export function loopedAudio(
   { pcm }: Speech,

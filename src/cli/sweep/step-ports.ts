@@ -9,48 +9,48 @@ import type { SessionRunner } from '../../realtime/run-session.js'
 import type { SessionLimits } from '../../realtime/session-machine.js'
 import type { Speech } from './speech.js'
 
-/** Sessions of a step start within this time. */
+/** Time in ms over which the starts of a step's sessions are spread. */
 export const STAGGER_MS = 1_000
 
 /**
- * Audio of each session, in whole frames: so much that all of them, started within the stagger, are
- * fed at the same time for as long as was asked for.
+ * Audio of each session in ms, in whole frames: long enough that all sessions, started within 1 s
+ * of each other, are sent audio at the same time for `seconds`.
  */
 export function stepAudioMs({ seconds, pace }: { seconds: number; pace: number }): number {
   return Math.ceil(((seconds * 1000 + STAGGER_MS) * pace) / STEP_MS) * STEP_MS
 }
 
-/** How a session is let onto the engine; disposed of when it is over. */
+/** Admits a session to the engine; its result is disposed of when the session is over. */
 export type LetIn = (
   session: { index: number; audioMs: number; pace: number },
   options: { signal: AbortSignal },
 ) => Promise<AsyncDisposable>
 
-/** Straight at the engine, whatever it holds. */
+/** Admits every session at once, whatever the engine holds. */
 export const letAllIn: LetIn = async () => ({ [Symbol.asyncDispose]: async () => {} })
 
-/** What all steps of a sweep work with. */
+/** What all steps of a sweep share. */
 export interface StepPorts {
   clock: Clock
-  /** Chance of the load plan alone. */
+  /** Randomness for the load plan alone: the same seed gives the same load. */
   random: Random
   runSession: SessionRunner
   letIn: LetIn
-  /** Asks the engine for its gauges; all null where it has none. */
+  /** Reads the engine's gauges; all null where it has none. */
   readGauges(options: { signal: AbortSignal }): Promise<EngineGauges>
   address: EngineAddress
   engine: SweptEngine
   limits: Pick<SessionLimits, 'createdTimeoutMs' | 'doneTimeoutMs'>
   speech: Speech
-  /** Writes one event with the time of this moment; never throws. */
+  /** Writes one event with the current time. Never throws. */
   record(event: TimelessEvent): void
-  /** Why events can't be written any more; null while they can. */
+  /** The error for which events can't be written any more; null while they can. */
   failure(): Error | null
-  /** ms since the start of the sweep. */
+  /** Time in ms since the start of the sweep. */
   nowMs(): number
-  /** A session is over. */
+  /** Called when a session is over. */
   onEnded(): void
-  /** Called a few times a second while sessions run. */
+  /** Called several times a second while sessions run. */
   onTick(): void
 }
 

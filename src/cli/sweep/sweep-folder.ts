@@ -8,22 +8,27 @@ import type { CommandContext } from '../command-context.js'
 import { writeFailure } from './event-log.js'
 import { reportHtml } from './report/report-html.js'
 
-/** The files of a sweep, in the folder and below the prefix of the outside contract. */
+/**
+ * The files of a sweep, in the folder and below the prefix in storage. Other programs read them by
+ * these names.
+ */
 const FILES = [
   { name: 'events.ndjson', contentType: 'application/x-ndjson' },
   { name: 'report.json', contentType: 'application/json' },
   { name: 'report.html', contentType: 'text/html; charset=utf-8' },
 ] as const
 
-/** Where a sweep is written. Disposing it removes what was only there on the way to storage. */
+/**
+ * Folder in which a sweep is written. Disposing it removes files that have been copied to storage.
+ */
 export interface SweepFolder extends AsyncDisposable {
   eventsPath: string
-  /** Writes the report beside the events. @returns where all of it is, for people */
+  /** Writes the report beside the events. @returns where both are, for people */
   keep(report: SweepReport, options: { signal: AbortSignal }): Promise<string>
 }
 
 /**
- * The folder that `--out` names, or one on the way to `sweeps/<id>/` in object storage.
+ * Creates the folder that `--out` names, or a temporary one for `sweeps/<id>/` in object storage.
  * @throws UpstreamError `output_write_failed`; ConfigError for a storage that can't be opened
  */
 export async function openSweepFolder(
@@ -32,7 +37,8 @@ export async function openSweepFolder(
 ): Promise<SweepFolder> {
   const folder =
     out === null ? join(context.settings.stateDir, 'sweeps', sweepId) : resolve(context.cwd, out)
-  // Before the night is spent: a wrong setting shall not show at its end.
+  // The storage is opened before the sweep, so that a wrong setting doesn't show only after hours
+  // of measuring.
   const store = out === null ? await openObjectStore(context.settings, context) : null
   await mkdir(folder, { recursive: true }).catch((cause) => {
     throw writeFailure(folder, cause)

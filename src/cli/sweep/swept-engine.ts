@@ -12,21 +12,23 @@ import type { EngineAddress } from '../../realtime/index.js'
 import type { CommandContext } from '../command-context.js'
 import { STAGGER_MS } from './step-ports.js'
 
-/** An engine that doesn't tell its gauges in time leaves a gap in their series. */
+/**
+ * How long, in ms, the engine may take to report its gauges; later ones are a gap in the series.
+ */
 const GAUGES_MS_MAX = 2_000
 
-/** The engine of a sweep, as it was found. */
+/** The engine of a sweep, as found before the first step. */
 export interface FoundEngine {
   address: EngineAddress
   engine: SweptEngine
   readGauges(options: { signal: AbortSignal }): Promise<EngineGauges>
-  /** What was not as it should be. */
+  /** Sentences on what isn't as it should be. */
   notes: string[]
 }
 
 /**
- * The address that is to be swept: the option, or the only engine of the settings.
- * @throws ConfigError when there is none, or the choice isn't clear
+ * The address of the engine to sweep: the option's, or the only one in the settings.
+ * @throws ConfigError when there is none, or several
  */
 export function sweptAddress(
   { settings }: Pick<CommandContext, 'settings'>,
@@ -50,7 +52,7 @@ export function sweptAddress(
 }
 
 /**
- * Finds out what there is to know of an engine before a sweep.
+ * Reads what can be known of an engine before a sweep.
  * @throws what `describeEngine` throws; ConfigError for an unknown setting `engine.gpu`
  */
 export async function findEngine(
@@ -80,7 +82,7 @@ export async function findEngine(
   }
   if (engine.kvBlocksMax === null) {
     notes.push(
-      'Nobody tells how many KV blocks there are; engine.gpu (NIGHTSCRIBE_ENGINE_GPU) would.',
+      'Neither engine nor settings say how many KV blocks there are; set engine.gpu (NIGHTSCRIBE_ENGINE_GPU).',
     )
   }
   return { address, engine, readGauges, notes }
@@ -103,7 +105,10 @@ async function gaugesAtFirst(
   }
 }
 
-/** One block is vLLM's own. With several cores this is their sum, and none may be full alone. */
+/**
+ * KV blocks for sessions: all less one per core, which vLLM keeps. With several cores this is their
+ * sum, although one core may be full before the others.
+ */
 function usableBlocks({ kvBlocksTotal, cores }: EngineGauges, notes: string[]): number | null {
   if (kvBlocksTotal === null) return null
   if (cores > 1) {
@@ -130,8 +135,9 @@ function kvModelOf(
 }
 
 /**
- * Refuses steps that would end at the engine's `max_model_len`, which up to vLLM 0.31 kills it.
- * @throws InputError naming both
+ * Refuses steps whose sessions would reach the engine's `max_model_len`: up to vLLM 0.31 that ends
+ * the whole engine.
+ * @throws InputError naming the seconds and the limit
  */
 export function requireContextFor(engine: SweptEngine, load: { seconds: number; pace: number }) {
   const { maxModelLen } = engine

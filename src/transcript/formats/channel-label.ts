@@ -1,9 +1,9 @@
-/** What people see of a 0-based channel: `Channel 1` is the first. */
+/** Label of a 0-based channel in text formats: channel 0 is `Channel 1`. */
 export function channelLabel(channel: number): string {
   return `Channel ${channel + 1}`
 }
 
-/** The label before a text, or nothing for the mix of all channels. */
+/** The label before a text; empty for the mix of all channels. */
 export function labelPrefix(channel: number | null): string {
   return channel === null ? '' : `[${channelLabel(channel)}] `
 }

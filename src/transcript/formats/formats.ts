@@ -12,10 +12,13 @@ export interface TranscriptFile {
   readonly text: string
 }
 
-/** Silences this many times longer than those that end a segment begin a paragraph. */
+/** A silence begins a paragraph when it is this many times longer than one that ends a segment. */
 const PARAGRAPH_GAPS = 2
 
-/** Every text format, in the order in which they are stored. An empty transcript gives them too. */
+/**
+ * Every text format, in the order in which they are stored. An empty transcript has all of them,
+ * too.
+ */
 export function transcriptFiles(
   transcript: AssembledTranscript,
   limits: SubtitleLimits,

@@ -2,13 +2,13 @@ import { runningText, type TranscriptSegment } from '../assemble.js'
 import { endsSentence } from '../words/segmentation.js'
 import { labelPrefix } from './channel-label.js'
 
-/** Length from which a paragraph ends with its sentence. */
+/** Characters after which a paragraph ends with its sentence. */
 const PARAGRAPH_CHARS = 600
 
 /**
- * Paragraphs for reading, an empty line between them: a new one after a silence of
- * `paragraphGapMs`, where another channel speaks, and at the end of a sentence once it is long.
- * Those of a channel begin with `[Channel 1]`. Empty for no segments.
+ * Paragraphs separated by an empty line. A new one begins after a silence of `paragraphGapMs`,
+ * where another channel speaks, and after a sentence once it has 600 characters. Paragraphs of a
+ * channel begin with `[Channel 1]`. Empty for no segments.
  */
 export function plainText(
   segments: readonly TranscriptSegment[],

@@ -3,8 +3,8 @@ import type { SubtitleCue } from './subtitle-cues.js'
 import { subtitleTime } from './subtitle-time.js'
 
 /**
- * SubRip: counters from 1, comma before the milliseconds, `[Channel 1]` before the text of a
- * channel. The format has no escapes, so a space is put into what a player would take for markup
+ * SubRip: counters from 1, a comma before the milliseconds, `[Channel 1]` before the text of a
+ * channel. The format has no escapes: a space is put into text that a player would take for markup
  * (`-->`, a tag, an `{\an8}`). Empty for no cues.
  */
 export function srtText(cues: readonly SubtitleCue[]): string {

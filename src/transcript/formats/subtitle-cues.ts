@@ -10,7 +10,7 @@ export type { SubtitleLimits } from './subtitle-limits.js'
 export interface SubtitleCue {
   readonly startMs: number
   readonly endMs: number
-  /** At least one, none empty, no label in them. */
+  /** At least one line, none empty, without channel labels. */
   readonly lines: readonly string[]
   readonly channel: number | null
 }
@@ -23,9 +23,9 @@ interface CueDraft {
 }
 
 /**
- * Subtitles of a transcript: in order, none overlapping another, none of zero length, all text in
- * them, within the limits. A cue stays up for reading where there is room after it. Where channels
- * talk at once their cues follow each other (`cueStarts`).
+ * Subtitles of a transcript, within the limits: in order, without overlaps, none of zero length,
+ * with all text. A cue stays up for reading where there is time before the next. Where channels
+ * speak at once, their cues follow each other (`cueStarts`).
  */
 export function subtitleCues(
   transcript: Pick<AssembledTranscript, 'segments' | 'durationMs'>,
@@ -52,7 +52,7 @@ function draftsOf(segment: TranscriptSegment, limits: SubtitleLimits): CueDraft[
   return fitRuns(pieces, limits, widthMax).map((run) => draftOf(run, segment.channel))
 }
 
-/** A word that is wider than a line, in parts that share its time. */
+/** Cuts a word that is wider than a line into parts of equal duration. */
 function cutLongWord(word: TimedPiece, widthMax: number): TimedPiece[] {
   const chunks = chunksOf(word.text, widthMax)
   if (chunks.length === 1) return [word]
@@ -71,7 +71,7 @@ function draftOf(pieces: readonly TimedPiece[], channel: number | null): CueDraf
   return { channel, pieces, startMs: first.startMs, endMs: last.endMs }
 }
 
-/** Joins a cue that would be gone before it is read with the next of its channel, if both fit. */
+/** Joins a cue that would end before it can be read with the next of its channel, if both fit. */
 function mergeShort(drafts: readonly CueDraft[], limits: SubtitleLimits): CueDraft[] {
   const merged: CueDraft[] = []
   for (const draft of drafts) {
@@ -108,10 +108,10 @@ function placeCues(
 }
 
 /**
- * When each cue begins, and after the last of them when all ends. A cue has its shortest time
- * before the next begins, as long as that doesn't delay the next by more than this time; it has
- * its share of it in any case. Talk of all channels without a pause so stays in step with its
- * subtitles.
+ * Start of each cue, and as the last entry the end of the last cue. A cue gets its shortest time
+ * before the next begins, as long as that delays the next by no more than this time; it always gets
+ * its share of it (shortest time / channels). So subtitles stay in step with speech on all channels
+ * that never pauses.
  */
 function cueStarts(
   drafts: readonly CueDraft[],

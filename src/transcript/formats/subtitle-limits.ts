@@ -1,13 +1,13 @@
-/** What subtitles have to keep to; the settings `subtitles.*`. */
+/** Limits of subtitles; the settings `subtitles.*`. */
 export interface SubtitleLimits {
-  /** Characters as people count them (graphemes). */
+  /** Characters as people count them (graphemes), per line. */
   readonly lineCharsMax: number
   readonly linesMax: number
-  /** Reading speed: a cue stays longer for it where there is room, and is never cut for it. */
+  /** Reading speed: a cue is shown longer for it where there is time, but its text is never cut. */
   readonly charsPerSecondMax: number
-  /** A cue is shorter only where the next one leaves no room. */
+  /** Shortest time of a cue; a cue is shorter only where the next one follows too soon. */
   readonly cueMinMs: number
   readonly cueMaxMs: number
-  /** A silence of this length ends a segment. */
+  /** A silence of this length, in ms, ends a segment. */
   readonly gapMaxMs: number
 }

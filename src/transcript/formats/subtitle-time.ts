@@ -1,4 +1,4 @@
-/** `hh:mm:ss` and the milliseconds after `separator`; hours take as many digits as they need. */
+/** `hh:mm:ss`, `separator` and the milliseconds; hours have as many digits as they need. */
 export function subtitleTime(timeMs: number, separator: ',' | '.'): string {
   const wholeMs = Math.max(0, Math.round(timeMs))
   const hours = Math.floor(wholeMs / 3_600_000)

@@ -1,39 +1,39 @@
 import type { AssembledTranscript, TranscriptLeg } from '../assemble.js'
 
-/** The recording, as facts; null where a fact isn't known. */
+/** Facts about the recording; null where one isn't known. */
 export interface SourceFacts {
   bucket: string | null
   key: string | null
   versionId: string | null
   etag: string | null
   bytes: number | null
-  /** Lower-case hex. */
+  /** SHA-256 of the file in lower-case hex. */
   sha256: string | null
   container: string | null
   codec: string | null
   channels: number | null
-  /** Hz, before resampling. */
+  /** Samples per second before resampling. */
   sampleRate: number | null
   durationMs: number
   durationMethod: 'decoded' | 'header' | 'packets'
 }
 
-/** What transcribed it. */
+/** The engine and model that transcribed the recording. */
 export interface TranscriptEngine {
   model: string
   revision: string | null
   serverVersion: string | null
-  /** The model's transcription delay. */
+  /** The model's transcription delay, in ms. */
   delayMs: number | null
-  /** Multiple of real time, or `max`. */
+  /** Multiple of real time at which audio was sent, or `max`. */
   pace: number | 'max' | null
   rotationPolicy: string | null
-  /** BCP 47, where one was asked for. */
+  /** BCP 47 language that was requested; null for none. */
   language: string | null
   isStandin: boolean
 }
 
-/** Everything that `transcript.json` is written from. */
+/** The contents of `transcript.json`. */
 export interface TranscriptInput {
   jobId: string
   /** ISO 8601, UTC. */
@@ -41,10 +41,10 @@ export interface TranscriptInput {
   source: SourceFacts
   engine: TranscriptEngine
   assembled: AssembledTranscript
-  /** Audio per delta. */
+  /** Audio per delta, in ms. */
   stepMs: number
   warnings: readonly string[]
-  /** The document of metrics.json, or null while it isn't known. */
+  /** The document of metrics.json; null while it isn't known. */
   metrics: object | null
 }
 
@@ -57,22 +57,22 @@ export type TranscriptDocument = ReturnType<typeof transcriptDocument>
  *
  * A superset of OpenAI's `verbose_json` (`task`, `language`, `duration`, `text`, `segments[]` with
  * `id`, `start`, `end`, `text`; `words[]` with `word`, `start`, `end`). Its `seek`, `tokens`,
- * `temperature`, `avg_logprob`, `compression_ratio` and `no_speech_prob` describe Whisper's
- * decoder and have no meaning here: they are left to whoever projects onto that shape. Every other
- * field that isn't known is null, never left out.
+ * `temperature`, `avg_logprob`, `compression_ratio` and `no_speech_prob` describe Whisper's decoder
+ * and have no meaning here; they are absent. Every other field that isn't known is null, never
+ * absent.
  *
- * `timing.verified` is true when there are legs and in every one the count of deltas, the server's
+ * `timing.verified` is true when there are legs, and in every one the delta count, the server's
  * usage and the law of steps agree. `words[].step` counts deltas in the leg, `words[].group`
  * emission groups in the lane.
  *
- * `legs[]` are in order and never overlap: where two sessions both heard a stretch, the one ends
- * and the other begins at the boundary between their texts. A word belongs to the leg in which it
- * ended, so it may begin before its leg does. Silence that nobody sent is a gap between legs.
- * `deltas` counts what the session sent, the overlap included; a session in whose middle a hole was
- * repaired is two legs, which share its deltas.
+ * `legs[]` are in order and never overlap: where two sessions transcribed the same segment, the
+ * first leg ends and the second begins at the boundary between their texts. A word belongs to the
+ * leg in which it ended, so it may begin before its leg does. Silence that was not sent is a gap
+ * between legs. `deltas` counts those of the whole session, the overlap included; a session in
+ * whose middle a hole was repaired is two legs, which share its deltas.
  *
  * `coverage.holes[]` is speech without text: `unresolved` ones, with the reason (`AuditedHole`),
- * and those that have text by a second try (`rerun`).
+ * and repaired ones (`rerun`).
  */
 export function transcriptDocument(input: TranscriptInput) {
   const { assembled, engine } = input
@@ -120,7 +120,7 @@ export function transcriptDocument(input: TranscriptInput) {
   }
 }
 
-/** One entry of `legs[]`, here and in checkpoints. */
+/** One entry of `legs[]`, in `transcript.json` and in checkpoints. */
 export function legDocument(leg: TranscriptLeg, channel: number | null) {
   return {
     index: leg.index,
@@ -190,7 +190,7 @@ function coverageDocument({ coverage }: AssembledTranscript) {
   }
 }
 
-/** Whole milliseconds as seconds. */
+/** Seconds of a time in ms, rounded to whole ms. */
 function seconds(timeMs: number): number {
   return Math.round(timeMs) / 1000
 }

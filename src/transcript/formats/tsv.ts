@@ -2,8 +2,8 @@ import type { TranscriptSegment } from '../assemble.js'
 import { labelPrefix } from './channel-label.js'
 
 /**
- * Tab-separated segments as Whisper writes them: `start` and `end` in whole ms, `text`, with a
- * header. A channel stands before its text, so that there are always three columns.
+ * Tab-separated segments in Whisper's format: a header, `start` and `end` in whole ms, `text`. The
+ * channel is a label in the text, so that there are always three columns.
  */
 export function tsvText(segments: readonly TranscriptSegment[]): string {
   const rows = segments.map(({ startMs, endMs, text, channel }) => {

@@ -3,8 +3,8 @@ import type { SubtitleCue } from './subtitle-cues.js'
 import { subtitleTime } from './subtitle-time.js'
 
 /**
- * WebVTT, as W3C defines it: channels are voice spans, `&`, `<` and `>` are escaped, so that `-->`
- * can't stand in a text. Only the header for no cues.
+ * WebVTT as the W3C defines it: channels are voice spans; `&`, `<` and `>` are escaped, so that no
+ * text contains `-->`. Only the header for no cues.
  */
 export function vttText(cues: readonly SubtitleCue[]): string {
   const blocks = cues.map(({ startMs, endMs, lines, channel }) => {

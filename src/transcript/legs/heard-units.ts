@@ -3,17 +3,17 @@ import { CHUNK, isUnspaced } from '../words/word-breaks.js'
 import { comparableWords } from '../words/word-error-rate.js'
 
 /**
- * The least text that is given to one of two legs as a whole: a word, or a piece of one in scripts
- * that are written without spaces.
+ * The smallest text that goes to one of two legs as a whole: a word, or in scripts without spaces a
+ * piece of one.
  */
 export interface HeardUnit {
-  /** 0-based, in the groups of its leg. */
+  /** 0-based number of its group in the leg. */
   readonly groupIndex: number
-  /** Where it begins in the group's text, the space before it included; 0 for the first one. */
+  /** Where it begins in the group's text, including the space before it; 0 for the first one. */
   readonly charOffset: number
-  /** By when it had ended, from the start of the recording. */
+  /** Its end in ms from the start of the recording. */
   readonly endMs: number
-  /** Its text without case and punctuation; empty where nothing else is in it. */
+  /** Its text without case and punctuation; empty for punctuation alone. */
   readonly plain: string
 }
 
@@ -35,12 +35,13 @@ export function unitsOf(group: WordGroup, groupIndex: number, stepMs: number): H
     })
   }
   const first = units[0]
-  // Whatever its first piece, the word that opens a group ended when the group says.
+  // The first word's end is that of its group, which the engine marked; a piece's step is less
+  // exact.
   if (first) units[0] = { ...first, endMs: group.endMs }
   return units
 }
 
-/** Where the pieces inside a chunk begin that need no space before them. */
+/** Offsets of the pieces inside a chunk that continue it without a space. */
 function unspacedStarts(group: WordGroup, chunkOffset: number, chars: number): number[] {
   const { text, pieces = [] } = group
   return pieces

@@ -1,48 +1,48 @@
 import type { MsRange } from '../../kernel/ms-range.js'
 import type { HeardUnit } from './heard-units.js'
 
-/** What one of two overlapping legs heard around the overlap. */
+/** The text of one of two overlapping legs around the overlap. */
 export interface HeardStretch {
   /** In order, with rising ends. */
   readonly units: readonly HeardUnit[]
-  /** From the end of each group's first word to its last delta, in order. */
+  /** For each group in order: from the end of its first word to its last delta, in ms. */
   readonly groupsMs: readonly MsRange[]
 }
 
 /** Where one leg's text ends and the next one's begins. */
 export interface LegBoundary {
   readonly atMs: number
-  /** Units of the earlier leg that stay, from its first one on. */
+  /** How many units of the earlier leg stay, counted from its first. */
   readonly earlierKept: number
-  /** Units of the later leg that go, from its first one on. */
+  /** How many units of the later leg are dropped, counted from its first. */
   readonly laterDropped: number
 }
 
-/** Equal words of both legs are one word when their ends are no further apart. */
+/** Two equal words of both legs are the same word when their ends are at most 240 ms apart. */
 export const TWIN_MS = 240
-/** A word that one leg alone heard so close to its own edge may be a part of one: two steps. */
+/** A word within 160 ms (two steps) of a leg's edge that only this leg has may be half a word. */
 const EDGE_MS = 160
 
-/** The indexes of a word that both legs heard. */
+/** The indexes of a word that both legs have. */
 type Twins = readonly [earlier: number, later: number]
 
-/** A word that one leg heard and the other did not, or heard as something else. */
+/** A word that only one leg has, or has differently from the other. */
 interface Difference {
   readonly endMs: number
-  /** On which side of it the boundary must be for the better of both texts to stay. */
+  /** The side of the word on which the boundary must be, so that the better text stays. */
   readonly wants: 'boundary-before' | 'boundary-after'
 }
 
 /**
- * Puts the boundary between two legs that both heard a stretch of talk. Pure.
+ * Chooses the boundary between two legs that both transcribed the same segment. Pure.
  *
- * It goes into the middle of a gap between groups of both legs: of those that leave the least
- * differences on the wrong side the widest, of equally wide ones the nearest to the middle of the
- * overlap; where groups leave no such gap, into the middle of the overlap.
+ * The boundary is in the middle of a gap between groups of both legs. The gap with the fewest
+ * differences on the wrong side wins; of equal ones the widest, then the one nearest to the middle
+ * of the overlap. Without any gap it is the middle of the overlap.
  *
- * A word that both heard counts once, and stays with the earlier leg when the mean of both ends is
- * before the boundary. Any other word belongs to the side on which it ended; one that stands on its
- * side next to its like on the other within `TWIN_MS` goes.
+ * A word that both legs have appears once: it stays with the earlier leg when the mean of both ends
+ * is before the boundary. Any other word belongs to the side on which it ended. When that leaves
+ * two equal words within `TWIN_MS` next to the boundary, one on each side, one of them is dropped.
  */
 export function legBoundary(
   earlier: HeardStretch,
@@ -77,7 +77,7 @@ function areTwins(one: HeardUnit, other: HeardUnit): boolean {
   return Math.abs(one.endMs - other.endMs) <= TWIN_MS
 }
 
-/** Units that only one leg heard; mere punctuation is no difference. */
+/** Units that only one leg has; punctuation alone doesn't count. */
 function lone(units: readonly HeardUnit[], twins: ReadonlySet<number>): HeardUnit[] {
   return units.filter(({ plain }, index) => plain !== '' && !twins.has(index))
 }
@@ -89,9 +89,9 @@ function endsOf([one, other]: Twins, earlier: HeardStretch, later: HeardStretch)
 }
 
 /**
- * Which leg is right where they differ. The later one may have begun, and the earlier one ended,
- * inside a word. So where both wrote something, and at the very edge of a leg, the leg that is
- * further from its own edge is right; elsewhere the other leg missed the word.
+ * Decides which leg is right where they differ. The later leg may have begun, and the earlier one
+ * ended, inside a word. So where both have text, and within 160 ms of a leg's edge, the leg further
+ * from its own edge is right. Elsewhere the leg without the word has missed it.
  */
 function differencesOf(
   loneEarlier: readonly HeardUnit[],
@@ -135,7 +135,7 @@ function bestPlace(
   return ranked[0]?.atMs ?? middleMs
 }
 
-/** What of a stretch is not taken. */
+/** The parts of a segment that no range covers. */
 function* gapsBetween(takenMs: readonly MsRange[], [fromMs, untilMs]: MsRange): Generator<MsRange> {
   let reachedMs = fromMs
   for (const [startMs, endMs] of [...takenMs].sort(([left], [right]) => left - right)) {
@@ -146,7 +146,7 @@ function* gapsBetween(takenMs: readonly MsRange[], [fromMs, untilMs]: MsRange): 
   if (untilMs > reachedMs) yield [reachedMs, untilMs]
 }
 
-/** The index of the first unit from `from` on, before `until`, that ended after the boundary. */
+/** Index of the first unit in `[from, until)` that ended after the boundary. */
 function countUntil(
   units: readonly HeardUnit[],
   from: number,
@@ -159,12 +159,13 @@ function countUntil(
 }
 
 /**
- * The words that both legs heard: as many in the same order as can be, and of as many the ones
- * closest in time. A table over both, which are a few dozen words at most.
+ * The words that both legs have: the longest common sequence, and among equally long ones the one
+ * whose ends are closest in time. Needs a table over both, which have a few dozen words at most.
  */
 function twinsOf(earlier: readonly HeardUnit[], later: readonly HeardUnit[]): Twins[] {
   const columns = later.length + 1
-  // Pairs count 1 each, less what their distance takes off: less than one pair over all of them.
+  // A pair counts 1, less a share for its distance; all shares together are below 1, so that no
+  // number of close pairs outweighs one more pair.
   const distanceShare = 1 / (TWIN_MS * (Math.min(earlier.length, later.length) + 1))
   const best = new Float64Array((earlier.length + 1) * columns)
   const at = (row: number, column: number) => best[row * columns + column] as number

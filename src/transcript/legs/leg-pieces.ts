@@ -2,18 +2,18 @@ import { lastStepOf, type WordGroup } from '../words/align.js'
 import { TWIN_MS } from './leg-boundary.js'
 import { joinTexts, type LaneLegs, type LegStretch } from './merge-legs.js'
 
-/** What of a leg is read: a lane is a row of them. */
+/** A part of a leg that stays in the transcript; a lane is a row of such pieces. */
 export interface LegPiece<Leg> {
-  /** As it was sent; the same object where several pieces are of one session. */
+  /** The leg as sent; the same object for all pieces of one session. */
   readonly sent: Leg
   readonly startMs: number
   readonly endMs: number
-  /** `moved`: it ends where it was cut off, whatever is there. */
+  /** `moved`: the piece ends where another one's text begins, not at a cut of its leg. */
   readonly cut: 'pause' | 'quiet' | 'end' | 'moved'
   readonly groups: readonly WordGroup[]
 }
 
-/** A leg as far as its pieces look at it. */
+/** The fields of a leg that its pieces need. */
 interface PieceableLeg extends LegStretch {
   readonly cut: 'pause' | 'quiet' | 'end'
   readonly deltas: number
@@ -32,14 +32,14 @@ export function piecesOf<Leg extends PieceableLeg>(
   })
 }
 
-/** All text of a row, in order. */
+/** The text of all pieces of a row, in order. */
 export function groupsOf<Leg>(pieces: readonly LegPiece<Leg>[]): WordGroup[] {
   return pieces.flatMap(({ groups }) => groups)
 }
 
 /**
- * A row up to a time.
- * @param text what stays of its text: its first groups, the last of them perhaps only in part
+ * Cuts a row off at a time.
+ * @param text what stays of its text: its first groups, the last of them perhaps in part
  */
 export function endsAt<Leg>(
   pieces: readonly LegPiece<Leg>[],
@@ -58,8 +58,8 @@ export function endsAt<Leg>(
 }
 
 /**
- * A row from a time on.
- * @param text what stays of its text: its last groups, the first of them perhaps only in part
+ * Drops the part of a row before a time.
+ * @param text what stays of its text: its last groups, the first of them perhaps in part
  */
 export function startsAt<Leg>(
   pieces: readonly LegPiece<Leg>[],
@@ -78,10 +78,11 @@ export function startsAt<Leg>(
 }
 
 /**
- * Two rows as one. Where both heard a stretch, `joinTexts` decides; where only one wrote anything
- * there, all of it is the other's.
+ * Joins two rows. Where both have text in their overlap, `joinTexts` decides; where only one has,
+ * its text is used.
  *
- * @param newer which of both was heard again: where the other has no text it counts alone
+ * @param newer the row of the rerun: where the older row has no text in the overlap, the rerun's
+ * whole text is used
  */
 export function joinPieces<Leg>(
   earlier: readonly LegPiece<Leg>[],
@@ -107,7 +108,7 @@ export function joinPieces<Leg>(
   ]
 }
 
-/** Whether a run of text is in a stretch, or goes into it. */
+/** True when a group's text lies in a segment or reaches into it (240 ms tolerance). */
 function isNear(
   group: WordGroup,
   [fromMs, untilMs]: readonly [number, number],
@@ -118,18 +119,18 @@ function isNear(
   return isThere && group.text.trim() !== ''
 }
 
-/** What a row is in a transcript. */
+/** A row in the form of a transcript's legs. */
 interface RowOfLegs<Leg> {
-  /** Numbered anew, in order, none reaching into the next. */
+  /** Numbered anew, in order, without overlaps. */
   legs: Leg[]
-  /** Each as it was sent, under its new number. */
+  /** Each leg as it was sent, under its new number. */
   sentLegs: Leg[]
   groups: WordGroup[]
 }
 
 /**
  * The legs of a row. Pieces of one session share its deltas: each has those up to the start of the
- * next one, and its steps count from its own first delta.
+ * next piece, and its steps count from its own first delta.
  */
 export function legsOfPieces<Leg extends PieceableLeg>(
   pieces: readonly LegPiece<Leg>[],
@@ -141,7 +142,8 @@ export function legsOfPieces<Leg extends PieceableLeg>(
     const firstStep = firstSteps[index] as number
     const next = pieces.findIndex((piece, at) => at > index && piece.sent === sent)
     const deltas = (next < 0 ? sent.deltas : (firstSteps[next] as number)) - firstStep
-    // A rerun ends as recordings do, wherever that was.
+    // A rerun's last leg says `end`, as if the recording ended there; inside the lane the cut's
+    // true kind is looked up.
     const isMoved = cut === 'moved' || (cut === 'end' && index < pieces.length - 1)
     const told = isMoved ? options.cutAt(endMs) : cut
     row.legs.push({ ...sent, index, startMs, endMs, deltas, cut: told })
@@ -151,7 +153,7 @@ export function legsOfPieces<Leg extends PieceableLeg>(
   return row
 }
 
-/** The first delta of its session that counts for a piece. */
+/** Index of the session's first delta that belongs to the piece. */
 function firstStepOf<Leg extends PieceableLeg>(
   pieces: readonly LegPiece<Leg>[],
   index: number,

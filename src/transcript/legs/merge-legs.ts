@@ -3,25 +3,25 @@ import { type HeardUnit, unitsOf } from './heard-units.js'
 import { type HeardStretch, legBoundary, TWIN_MS } from './leg-boundary.js'
 import { splitGroup } from './split-group.js'
 
-/** A leg as far as merging looks at it. */
+/** The fields of a leg that merging needs. */
 export interface LegStretch {
-  /** 0-based, in its lane. */
+  /** 0-based number of the leg in its lane. */
   readonly index: number
   readonly startMs: number
   readonly endMs: number
 }
 
-/** Legs of one lane and what came back for them, both in order. */
+/** Legs of one lane and the word groups returned for them, both in order. */
 export interface LaneLegs<Leg extends LegStretch> {
   readonly legs: readonly Leg[]
   readonly groups: readonly WordGroup[]
 }
 
 /**
- * Resolves the overlaps of legs that were cut in the middle of talk: of every word that both legs
- * heard one is left, and both legs end and begin at the boundary between them (`legBoundary`). A
- * group that the boundary crosses is split between its words. Legs that don't overlap stay as they
- * are, with whatever text came after their end; merged legs merge to themselves. Pure.
+ * Removes the overlaps of legs that were cut in speech. A word that both legs have appears once;
+ * the first leg ends and the second begins at the boundary between them (`legBoundary`). A group
+ * across the boundary is split between its words. Legs without overlap are unchanged, with any text
+ * after their end; merging twice changes nothing more. Pure.
  *
  * @param stepMs audio per delta
  */
@@ -48,20 +48,20 @@ export function mergeLegs<Leg extends LegStretch>(
   return { legs, groups: [...groupsOf.values()].flat() }
 }
 
-/** What is left of two texts that overlapped. */
+/** What remains of two texts that overlapped. */
 export interface JoinedTexts {
-  /** The boundary. */
+  /** The boundary, in ms from the start of the recording. */
   atMs: number
-  /** The first groups of the earlier text, the last of them perhaps only in part. */
+  /** The first groups of the earlier text; the last of them may be a part of one. */
   before: WordGroup[]
-  /** The last groups of the later text, the first of them perhaps only in part. */
+  /** The last groups of the later text; the first of them may be a part of one. */
   after: WordGroup[]
 }
 
 /**
- * Joins two texts of a lane of which both heard a stretch: of every word there one is left. Pure.
+ * Joins two overlapping texts of a lane: each word of the overlap appears once. Pure.
  *
- * @param texts groups of each in order, those far from the overlap too
+ * @param texts groups of each in order, including those far from the overlap
  * @param overlapMs from the start of the later text to the end of the earlier one
  */
 export function joinTexts(
@@ -72,8 +72,8 @@ export function joinTexts(
   const { before, after } = texts
   const first = countWhile(before, (group) => lastMs(group, stepMs) < overlapMs[0] - TWIN_MS)
   const until = countWhile(after, (group) => group.endMs <= overlapMs[1] + TWIN_MS)
-  const ending = heard(before, [first, before.length], stepMs)
-  const beginning = heard(after, [0, until], stepMs)
+  const ending = overlapText(before, [first, before.length], stepMs)
+  const beginning = overlapText(after, [0, until], stepMs)
   const { atMs, earlierKept, laterDropped } = legBoundary(ending, beginning, overlapMs)
   return {
     atMs,
@@ -83,7 +83,7 @@ export function joinTexts(
 }
 
 /**
- * Cuts groups in two at a time: words that have ended by then, and all others. Pure.
+ * Splits groups at a time: words that have ended by then, and all others. Pure.
  * @param groups in order
  */
 export function cutTextAt(
@@ -111,8 +111,8 @@ function countWhile(groups: readonly WordGroup[], holds: (group: WordGroup) => b
   return found < 0 ? groups.length : found
 }
 
-/** What stands in the groups `[from, until)` of a leg. */
-function heard(
+/** Units and times of the groups `[from, until)` of a leg. */
+function overlapText(
   groups: readonly WordGroup[],
   [from, until]: readonly [number, number],
   stepMs: number,
@@ -124,12 +124,12 @@ function heard(
   }
 }
 
-/** When the last delta of a group was due, of the same measure as its `endMs`. */
+/** Time of a group's last delta, on the same scale as its `endMs`. */
 function lastMs(group: WordGroup, stepMs: number): number {
   return group.endMs + (lastStepOf(group) - group.step) * stepMs
 }
 
-/** Cuts the groups of a leg before a unit; without one, before the group `orGroup`. */
+/** Splits the groups of a leg before a unit; without a unit, before the group `orGroup`. */
 function cutAt(
   groups: readonly WordGroup[],
   unit: HeardUnit | undefined,

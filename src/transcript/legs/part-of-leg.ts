@@ -1,14 +1,14 @@
 import { lastStepOf, type WordGroup } from '../words/align.js'
 import { splitGroup } from './split-group.js'
 
-/** Whether a run of text goes across a step: has deltas before it, and on it or after it. */
+/** True when a group of words crosses a step: it has deltas before the step, and on or after it. */
 export function isWithinRun(groups: readonly WordGroup[], step: number): boolean {
   return groups.some((group) => group.step < step && lastStepOf(group) >= step)
 }
 
 /**
- * The text of a leg up to a step, exclusive. A run that goes across is cut before its first delta
- * on the step or after it.
+ * The text of a leg before a step. A group that crosses the step is cut before its first delta on
+ * or after it.
  * @param stepMs audio per delta
  */
 export function groupsBefore(

@@ -13,46 +13,45 @@ import {
 } from './leg-pieces.js'
 import { cutTextAt, type LaneLegs, type LegStretch, mergeLegs } from './merge-legs.js'
 
-/** A leg as far as repairing looks at it. */
+/** The fields of a leg that repairing needs. */
 export interface RepairableLeg extends LegStretch {
   readonly cut: 'pause' | 'quiet' | 'end'
-  /** Received, empty ones included. */
+  /** Deltas received, empty ones included. */
   readonly deltas: number
 }
 
-/** A stretch of a lane that was carried once more, for the holes in it. */
+/** A segment of a lane that was run once more because of the holes in it. */
 export interface LaneRerun<Leg extends RepairableLeg> extends LaneLegs<Leg> {
-  /** In order; each with surroundings inside the legs. Their indexes are the rerun's own. */
+  /**
+   * The holes, in order, each with its surroundings inside the rerun's legs. Leg numbers are the
+   * rerun's own.
+   */
   readonly holesMs: readonly MsRange[]
 }
 
-/** A lane as it is read in the end. */
+/** A lane after its holes were repaired. */
 export interface RepairedLane<Leg extends RepairableLeg> extends LaneLegs<Leg> {
-  /**
-   * The legs as they were sent, each under the same index; a session in two parts is there
-   * twice.
-   */
+  /** The legs as sent, each under the same index; a session in two parts is in it twice. */
   readonly sentLegs: readonly Leg[]
-  /** Holes that something was put into, in order. */
+  /** Holes that got text, in order. */
   readonly patchedMs: readonly MsRange[]
 }
 
-/** One hole, and what was heard there the second time. */
+/** One hole, and the text of its rerun. */
 interface Patch<Leg> {
   readonly holeMs: MsRange
   readonly again: readonly LegPiece<Leg>[]
 }
 
 /**
- * Merges the legs of a lane, and puts what reruns heard into its holes. Pure.
+ * Merges the legs of a lane, and fills its holes with the text of reruns. Pure.
  *
- * A rerun with text inside a hole replaces what lies there, and its surroundings are joined to the
- * old text by the rule of overlapping legs (`legBoundary`): what both heard is there once, what is
- * further away is the old text unchanged. The old leg then ends at the one boundary and goes on at
- * the other, as two legs that share its deltas. A rerun that is blank in a hole changes nothing
- * there.
+ * A rerun with text inside a hole replaces what is there. Its surroundings are joined to the old
+ * text by the rule of overlapping legs (`legBoundary`): words that both have appear once, text
+ * further away is unchanged. The old leg then ends at the first boundary and continues at the
+ * second, as two legs that share its deltas. A rerun without text in a hole changes nothing there.
  *
- * @param lane legs as they were sent; `speechMs` tells cuts in pauses from others
+ * @param lane legs as sent; `speechMs` tells cuts in pauses from others
  * @param stepMs audio per delta
  */
 export function repairLane<Leg extends RepairableLeg>(
@@ -73,7 +72,10 @@ export function repairLane<Leg extends RepairableLeg>(
   return { ...legsOfPieces(pieces, { stepMs, cutAt }), patchedMs }
 }
 
-/** All patches in order; where one session heard several holes each has its own part of it. */
+/**
+ * All patches in order. Where one rerun covers several holes, each gets the part up to the middle
+ * between it and the next.
+ */
 function patchesOf<Leg extends RepairableLeg>(
   reruns: readonly LaneRerun<Leg>[],
   stepMs: number,
@@ -101,7 +103,8 @@ function patched<Leg extends RepairableLeg>(
   stepMs: number,
 ): LegPiece<Leg>[] {
   const [startMs, endMs] = holeMs
-  // The old session heard on: the words next to the hole aren't at an edge of it.
+  // Extended by 240 ms into the hole: the old session transcribed on through it, so words next to
+  // the hole must not be judged as words at a leg's edge, which may be half words.
   const before = endsAt(pieces, textUntil(pieces, startMs, stepMs), startMs + TWIN_MS)
   const after = startsAt(pieces, textFrom(pieces, startMs, stepMs), endMs - TWIN_MS)
   return joinPieces(joinPieces(before, again, 'later', stepMs), after, 'earlier', stepMs)
@@ -115,7 +118,10 @@ function textFrom<Leg>(pieces: readonly LegPiece<Leg>[], atMs: number, stepMs: n
   return cutTextAt(groupsOf(pieces), atMs, stepMs).tail
 }
 
-/** Whether a word was heard in the hole; one at its edge may be the old one, marked otherwise. */
+/**
+ * True when a word ends inside the hole, more than 240 ms from its edges: a word nearer to an edge
+ * may be the old one with a slightly different time.
+ */
 function hasTextIn<Leg>({ holeMs: [startMs, endMs], again }: Patch<Leg>, stepMs: number): boolean {
   const isInside = ({ endMs: atMs }: { endMs: number }) =>
     atMs > startMs + TWIN_MS && atMs < endMs - TWIN_MS

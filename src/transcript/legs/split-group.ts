@@ -1,11 +1,11 @@
 import { type PieceStart, stepAt, type WordGroup } from '../words/align.js'
 
 /**
- * Cuts a group in two before a character; a space there goes with the second part. What was known
- * by step stays at its step.
+ * Splits a group before a character; a space there goes to the second part. Steps of both parts
+ * stay as they were.
  *
  * @param charOffset in the group's text, in UTF-16 units; inside it, at the start of a word or of a
- *   piece
+ * piece
  * @param stepMs audio per delta
  */
 export function splitGroup(

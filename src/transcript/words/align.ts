@@ -1,49 +1,51 @@
-/** Where a piece of a group begins: step of its delta, offset in the text in UTF-16 units. */
+/**
+ * Where a piece of a group begins: the step of its delta, and its offset in the text in UTF-16
+ * units.
+ */
 export type PieceStart = readonly [step: number, charOffset: number]
 
 /**
- * A run of non-empty deltas, exactly as the engine sent it, leading space and all.
+ * A run of non-empty deltas, exactly as the engine sent it, with its leading space.
  *
- * The model marks the end of a word with an empty delta and writes the word after it; words that
- * end while it is still writing join the run without a mark. So only the group's own end is known,
- * and it is the end of the word that opened it: 0-based index of its first non-empty delta × 80 ms,
- * from the first sample of the leg. Source: the rule of arXiv 2602.11298 as vLLM PR 50783 puts it,
- * less the delta of the mark itself; the resolution is 80 ms, and one or two steps of error are to
- * be expected of the model.
+ * The model marks the end of a word with an empty delta and writes the word after it. Words that
+ * end while it is still writing join the group without a mark. So only one end is exact: the word
+ * that opens the group ended at the 0-based index of the group's first delta × 80 ms, from the
+ * first sample of the leg. Source: the rule of arXiv 2602.11298 as vLLM PR 50783 puts it, less the
+ * delta of the mark itself. The resolution is 80 ms; expect the model to be one or two steps off.
  */
 export interface WordGroup {
   readonly text: string
-  /** End of the word that opens the group, from the start of the recording. */
+  /** End of the word that opens the group, in ms from the start of the recording. */
   readonly endMs: number
-  /** 0-based, in its lane. */
+  /** 0-based number of the leg in its lane. */
   readonly leg: number
-  /** 0-based index of the first delta within the leg. */
+  /** 0-based number, within the leg, of the group's first delta. */
   readonly step: number
-  /** Every delta of the group in order; absent where there is one only. */
+  /** Every delta of the group in order; absent for a single delta. */
   readonly pieces?: readonly PieceStart[]
-  /** The text that opened its run was cut away, so the end of its first word is an estimate. */
+  /** Set when the start of the group was cut off: the end of its first word is an estimate then. */
   readonly isTail?: true
 }
 
-/** What turns an index of a delta into a time. */
+/** What is needed to turn a delta's index into a time. */
 export interface LegClock {
   leg: number
-  /** Where the leg starts in the recording. */
+  /** Where the leg starts in the recording, in ms. */
   legStartMs: number
   /** Audio per delta: 80 ms for Voxtral. */
   stepMs: number
 }
 
 /**
- * Deltas in one group, 41 s of talk without a breath. At this length the group ends and the next
- * piece opens another one at the following step, by which `continuesGroup` knows it again.
+ * Most deltas in one group (41 s of speech without a pause), which bounds its memory. A longer run
+ * continues in another group at the following step, by which `continuesGroup` recognizes it.
  */
 export const GROUP_PIECES_MAX = 512
 
 /**
  * Groups the deltas of one leg as they arrive. Two modes: *between* groups (no pieces held), ended
  * by a delta with text; and *inside* one, ended by an empty delta, by `flush`, or at
- * `GROUP_PIECES_MAX` pieces. It holds no more than the group that is being written.
+ * `GROUP_PIECES_MAX` pieces. It holds only the group that is being written.
  */
 export class GroupAligner {
   private readonly clock: LegClock
@@ -55,7 +57,7 @@ export class GroupAligner {
     this.clock = clock
   }
 
-  /** Takes the next delta, empty ones included. @returns the group that it ended, or null */
+  /** Takes the next delta, also an empty one. @returns the group that it ended, or null */
   push(delta: string): WordGroup | null {
     const ends = delta === '' || this.pieces.length === GROUP_PIECES_MAX
     const group = ends ? this.flush() : null
@@ -67,7 +69,7 @@ export class GroupAligner {
     return group
   }
 
-  /** Ends the group that is being written, if any; at the end of the session. */
+  /** Ends the group that is being written, if any. Call it at the end of the session. */
   flush(): WordGroup | null {
     const group = this.writing()
     this.text = ''
@@ -88,7 +90,7 @@ export class GroupAligner {
   }
 }
 
-/** The groups of a whole leg; `deltas` with the empty ones, from the first on. */
+/** The groups of a whole leg. `deltas` holds all of them from the first, including empty ones. */
 export function alignDeltas(deltas: readonly string[], clock: LegClock): WordGroup[] {
   const aligner = new GroupAligner(clock)
   const groups: WordGroup[] = []
@@ -105,7 +107,7 @@ export function lastStepOf(group: WordGroup): number {
   return group.pieces?.at(-1)?.[0] ?? group.step
 }
 
-/** The step of the delta that brought the character at this offset of the group's text. */
+/** The step of the delta that contained the character at this offset of the group's text. */
 export function stepAt(group: WordGroup, charOffset: number): number {
   let found = group.step
   for (const [step, pieceOffset] of group.pieces ?? []) {
@@ -115,7 +117,7 @@ export function stepAt(group: WordGroup, charOffset: number): number {
   return found
 }
 
-/** Whether no empty delta stands between two groups: then they are one run, cut in two. */
+/** True when no empty delta separates two groups: they are one run, split at `GROUP_PIECES_MAX`. */
 export function continuesGroup(group: WordGroup, previous: WordGroup): boolean {
   return group.leg === previous.leg && group.step === lastStepOf(previous) + 1
 }

@@ -1,21 +1,21 @@
-/** A piece of text that a line may be broken before: a word, or a part of one that is too long. */
+/** A piece of text before which a line may be broken: a word, or a part of an overlong word. */
 export interface TextPiece {
   readonly text: string
-  /** Whether a space stands before it, unless it begins a line. */
+  /** Whether a space precedes it, except at the start of a line. */
   readonly spaced: boolean
 }
 
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' })
-/** Letters and punctuation of which each is a character by itself, for speed. */
+/** Texts in which each UTF-16 unit is one character: measured by their length, which is faster. */
 const PLAIN = /^[\x20-\u02ff\u2010-\u2027]*$/
 const CLAUSE_END = /[\p{Pe}\p{Pf}\p{Po}\p{Pd}]$/u
 
-/** More than any raggedness can cost, so that fewer lines always win. */
+/** More than the raggedness of all lines can cost, so that fewer lines always win. */
 const LINE_COST = 1e9
-/** How much of its raggedness a line is forgiven for ending where a clause does. */
+/** Factor on a line's raggedness when the line ends with a clause: such breaks are preferred. */
 const CLAUSE_END_COST = 0.6
 
-/** Length in characters as people count them. */
+/** Width in characters as people count them (graphemes). */
 export function textWidth(text: string): number {
   if (PLAIN.test(text)) return text.length
   let width = 0
@@ -33,7 +33,7 @@ export function joinText(pieces: readonly TextPiece[]): string {
   return pieces.map(({ text, spaced }, index) => (spaced && index > 0 ? ` ${text}` : text)).join('')
 }
 
-/** Cuts a text into parts of at most `widthMax` characters, never inside a character. */
+/** Cuts a text into parts of at most `widthMax` characters, never inside a character (grapheme). */
 export function chunksOf(text: string, widthMax: number): string[] {
   if (textWidth(text) <= widthMax) return [text]
   const chunks: string[] = []
@@ -52,7 +52,7 @@ export function chunksOf(text: string, widthMax: number): string[] {
   return chunks
 }
 
-/** The same text in pieces of which each fits a line. */
+/** The same text in pieces that each fit a line. */
 export function fitPieces(pieces: readonly TextPiece[], widthMax: number): TextPiece[] {
   return pieces.flatMap(({ text, spaced }) =>
     chunksOf(text, widthMax).map((chunk, index) => ({
@@ -62,9 +62,7 @@ export function fitPieces(pieces: readonly TextPiece[], widthMax: number): TextP
   )
 }
 
-/**
- * Fills lines with one piece after the other; each call gives the lines needed so far, the fewest.
- */
+/** Fills lines one piece at a time; each call returns the fewest lines needed so far. */
 export function lineCounter(widthMax: number): (piece: TextPiece) => number {
   let lines = 0
   let width = Number.POSITIVE_INFINITY
@@ -87,14 +85,14 @@ export function linesNeeded(pieces: readonly TextPiece[], widthMax: number): num
 }
 
 /**
- * Breaks text into the fewest lines of at most `widthMax` characters, and those as even as can be,
- * with a liking for breaks after punctuation. No line is empty; nothing but spaces at breaks is
- * lost.
+ * Breaks text into the fewest lines of at most `widthMax` characters, as even as possible, and
+ * preferably after punctuation. No line is empty. Only spaces at breaks are dropped.
  */
 export function breakLines(pieces: readonly TextPiece[], widthMax: number): string[] {
   const parts = fitPieces(pieces, widthMax)
   const widths = parts.map(({ text }) => textWidth(text))
-  // best[i]: the cheapest lines of the first i parts, and where the last of these lines begins.
+  // best[i]: the lowest cost of lines for the first i parts, and where the last of these lines
+  // begins.
   const best: { cost: number; from: number }[] = [{ cost: 0, from: 0 }]
   for (let end = 1; end <= parts.length; end += 1) {
     const last = parts[end - 1] as TextPiece

@@ -8,16 +8,16 @@ export interface TimedPiece extends TextPiece {
   readonly endMs: number
 }
 
-/** A word as far as segmentation looks at it. */
+/** The fields of a word that segmentation needs. */
 export interface LegPiece extends TimedPiece {
   readonly leg: number
 }
 
 const SENTENCE_END = /[.!?…。！？؟।]["'”’»)\]]*$/u
-/** Single letters, and titles that a name follows: their dot ends no sentence. */
+/** Single letters and titles before a name: their dot doesn't end a sentence. */
 const ABBREVIATION = /^["'“‘«(]*(?:\p{L}|Mr|Mrs|Ms|Dr|Prof|St)\.$/u
 const LOWER_CASE_START = /^\p{Ll}/u
-/** A silence that is worth a break where one has to be made anyway. */
+/** Silence, in ms, from which a pause is preferred as the place of a break that has to be made. */
 const BREAK_GAP_MS = 200
 
 /** Whether a sentence ends between two words. */
@@ -25,13 +25,13 @@ export function endsSentence(word: string, next: string): boolean {
   return SENTENCE_END.test(word) && !ABBREVIATION.test(word) && !LOWER_CASE_START.test(next)
 }
 
-/** Characters of a line that are left for text beside the label of the channel: at least half. */
+/** Characters of a line left beside the channel's label; at least half of the line. */
 export function lineWidthMax(limits: SubtitleLimits, channel: number | null): number {
   const { lineCharsMax } = limits
   return Math.max(lineCharsMax - textWidth(labelPrefix(channel)), Math.ceil(lineCharsMax / 2))
 }
 
-/** Whether so many pieces, one at the least, can be shown in one cue. */
+/** Whether all these pieces (at least one) can be shown in one cue. */
 export function fitsCue(
   pieces: readonly TimedPiece[],
   limits: SubtitleLimits,
@@ -75,7 +75,7 @@ function sentencesOf<Word extends LegPiece>(
   return runs
 }
 
-/** Splits a run into parts that fit a cue; a single piece is left whole even where it doesn't. */
+/** Splits a run into parts that fit a cue. A single piece that doesn't fit stays whole. */
 export function fitRuns<Piece extends TimedPiece>(
   run: readonly Piece[],
   limits: SubtitleLimits,
@@ -92,7 +92,7 @@ export function fitRuns<Piece extends TimedPiece>(
   return parts
 }
 
-/** How many pieces from `from` on fit a cue; one at the least. */
+/** How many pieces from `from` on fit a cue; at least one. */
 function countThatFits(
   run: readonly TimedPiece[],
   from: number,
@@ -112,9 +112,9 @@ function countThatFits(
 }
 
 /**
- * Where to break a run of which the pieces from `from` to before `fitsUntil` would fit: at the end
- * of a clause in the latter half, else at the longest silence there, else so that no few words are
- * left alone. @returns the index of the piece after the break
+ * Where to break a run of which the pieces `[from, fitsUntil)` would fit: at the end of a clause in
+ * their latter half; else at the longest silence there; else so that the rest isn't a few words
+ * only. @returns the index of the piece after the break
  */
 function breakBetween(run: readonly TimedPiece[], from: number, fitsUntil: number): number {
   const countMax = fitsUntil - from

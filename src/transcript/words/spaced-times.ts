@@ -1,10 +1,10 @@
 /**
- * Moves times as little as needed so that each stands at least its gap after the one before, the
- * first at least its gap after 0, and none after the end. Pure; whole milliseconds come out.
+ * Moves times as little as needed, so that each is at least its gap after the one before, the first
+ * at least its gap after 0, and none after the end. Returns whole milliseconds. Pure.
  *
- * First every time that is too early is moved later, then, from the end, every one that is too late
- * is moved earlier. Where the gaps together don't fit, all but those of 0 become equal, and 1 ms at
- * the least: only with more gaps than milliseconds does the result run beyond the end.
+ * First every time that is too early is moved later; then, from the end, every one that is too late
+ * is moved earlier. When the gaps don't fit, all gaps but those of 0 become equal, and at least 1
+ * ms: only with more gaps than milliseconds does the result go beyond the end.
  *
  * @param gapsMs one per time, at least 0; fractions of a millisecond count as a whole one
  */

@@ -1,10 +1,10 @@
 const EAST_ASIAN = /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Bopo}\u3000-\u303f\uff00-\uffef]/u
 const SOUTH_EAST_ASIAN = /[\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}]/u
 
-/** What stands between white space and control characters. For `matchAll` only: it is global. */
+/** A run of text without white space and control characters. For `matchAll` only: it is global. */
 export const CHUNK = /[^\s\p{Cc}]+/gu
 
-/** Whether no space belongs between two texts, because their scripts are written without. */
+/** Whether no space belongs between two texts, because their scripts are written without spaces. */
 export function isUnspaced(before: string, after: string): boolean {
   const seam = lastCharacter(before) + firstCharacter(after)
   return EAST_ASIAN.test(seam) || SOUTH_EAST_ASIAN.test(seam)

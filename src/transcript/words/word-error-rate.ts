@@ -1,4 +1,4 @@
-/** How far a transcript is from its reference, counted in words. */
+/** The differences between a transcript and its reference, counted in words. */
 export interface WordErrorRate {
   /** Words of the reference, normalised. */
   words: number
@@ -6,15 +6,15 @@ export interface WordErrorRate {
   insertions: number
   deletions: number
   /**
-   * All three over `words`; above 1 when much was inserted. Of an empty reference: 0 for an empty
-   * transcript, 1 for any other.
+   * All three over `words`; above 1 when many words were inserted. For an empty reference: 0 for an
+   * empty transcript, 1 for any other.
    */
   rate: number
 }
 
 /**
- * The words of a text as they are compared: lower case, no punctuation. An apostrophe inside a word
- * stays, a hyphen separates words; numbers stay as they are written, with a point or comma inside.
+ * The words of a text in comparable form: lower case, no punctuation. An apostrophe inside a word
+ * stays, a hyphen separates words; numbers keep a point or comma inside.
  */
 export function comparableWords(text: string): string[] {
   const plain = text.normalize('NFKC').toLowerCase().replaceAll('’', "'")
@@ -23,15 +23,16 @@ export function comparableWords(text: string): string[] {
 
 /**
  * Word error rate: the fewest substitutions, insertions and deletions that turn the reference into
- * the transcript. Time grows with the product of both lengths (half a second for 10,000 words
- * against 10,000), memory with the length of the transcript.
+ * the transcript. Time grows with the product of both lengths (0.5 s for 10,000 by 10,000 words),
+ * memory with the length of the transcript.
  */
 export function wordErrorRate(reference: string, transcript: string): WordErrorRate {
   const wanted = comparableWords(reference)
-  const heard = comparableWords(transcript)
-  const { edits, insertions } = fewestEdits(wanted, heard)
-  // Every edit but these two keeps the length, so the lengths give the rest.
-  const deletions = insertions - (heard.length - wanted.length)
+  const transcribed = comparableWords(transcript)
+  const { edits, insertions } = fewestEdits(wanted, transcribed)
+  // Insertions add a word, deletions remove one, substitutions do neither: so the two lengths and
+  // the insertions give the deletions.
+  const deletions = insertions - (transcribed.length - wanted.length)
   const substitutions = edits - insertions - deletions
   const words = wanted.length
   const rate = words === 0 ? Math.min(edits, 1) : edits / words
@@ -39,17 +40,18 @@ export function wordErrorRate(reference: string, transcript: string): WordErrorR
 }
 
 /**
- * Levenshtein over words, one row of the table at a time, with the insertions on the way to each
- * cell. Of equally good ways a substitution comes before a deletion, and that before an insertion.
+ * Levenshtein distance over words, one table row at a time, with the insertions on the way to each
+ * entry. Among equally good ways a substitution comes before a deletion, and a deletion before an
+ * insertion.
  */
 function fewestEdits(
   wanted: readonly string[],
-  heard: readonly string[],
+  transcribed: readonly string[],
 ): { edits: number; insertions: number } {
   const numbers = new Map<string, number>()
   const wantedNumbers = wanted.map((word) => numberOf(word, numbers))
-  const heardNumbers = Int32Array.from(heard, (word) => numberOf(word, numbers))
-  const edits = Int32Array.from({ length: heard.length + 1 }, (_, column) => column)
+  const transcribedNumbers = Int32Array.from(transcribed, (word) => numberOf(word, numbers))
+  const edits = Int32Array.from({ length: transcribed.length + 1 }, (_, column) => column)
   const insertions = edits.slice()
   for (const [index, wantedNumber] of wantedNumbers.entries()) {
     let diagonalEdits = index
@@ -57,10 +59,10 @@ function fewestEdits(
     let leftEdits = index + 1
     let leftInsertions = 0
     edits[0] = leftEdits
-    for (let column = 1; column <= heard.length; column += 1) {
+    for (let column = 1; column <= transcribed.length; column += 1) {
       const aboveEdits = edits[column] as number
       const aboveInsertions = insertions[column] as number
-      const replaced = diagonalEdits + (heardNumbers[column - 1] === wantedNumber ? 0 : 1)
+      const replaced = diagonalEdits + (transcribedNumbers[column - 1] === wantedNumber ? 0 : 1)
       if (replaced <= aboveEdits + 1 && replaced <= leftEdits + 1) {
         leftEdits = replaced
         leftInsertions = diagonalInsertions
@@ -78,8 +80,8 @@ function fewestEdits(
     }
   }
   return {
-    edits: edits[heard.length] as number,
-    insertions: insertions[heard.length] as number,
+    edits: edits[transcribed.length] as number,
+    insertions: insertions[transcribed.length] as number,
   }
 }
 

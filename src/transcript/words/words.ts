@@ -2,25 +2,28 @@ import { continuesGroup, lastStepOf, stepAt, type WordGroup } from './align.js'
 import { spaceApart } from './spaced-times.js'
 import { CHUNK, isUnspaced } from './word-breaks.js'
 
-/** A word with its times, in whole ms from the start of the recording; never empty in either. */
+/**
+ * A word with its times, in whole ms from the start of the recording. Text and duration are never
+ * empty.
+ */
 export interface TranscriptWord {
-  /** Without whitespace, punctuation included. */
+  /** The word without white space, with its punctuation. */
   readonly text: string
-  /** Whether a space stands before it; false inside scripts that are written without. */
+  /** Whether a space precedes the word; false inside scripts that are written without spaces. */
   readonly spaced: boolean
   readonly startMs: number
   readonly endMs: number
-  /** 0-based, in its lane. */
+  /** 0-based number of the leg in its lane. */
   readonly leg: number
-  /** 0-based index, within the leg, of the delta that opened the word. */
+  /** 0-based number, within the leg, of the delta that opened the word. */
   readonly step: number
-  /** 0-based index of the emission group in its lane. */
+  /** 0-based number of the emission group in its lane. */
   readonly group: number
-  /** What was estimated. Starts always are; an end is not where the engine's marker gave it. */
+  /** Which times are estimates. A start always is; an end isn't where the engine marked it. */
   readonly interpolated: { readonly start: boolean; readonly end: boolean }
 }
 
-/** What the times of words need to know of a leg. */
+/** The fields of a leg that word times need. */
 export interface WordLeg {
   readonly index: number
   readonly startMs: number
@@ -30,25 +33,26 @@ export interface WordLeg {
 
 /** What words are derived with, beside their groups. */
 export interface WordOptions {
-  /** Audio per delta. */
+  /** Audio per delta, in ms. */
   stepMs: number
-  /** Of the recording: no word ends later. */
+  /** Duration of the recording: no word ends later. */
   durationMs: number
   /**
-   * Legs of the lane as they were sent: words lie in their leg, and no end in an estimated leg is
+   * Legs of the lane as sent: words lie inside their leg, and no end in an estimated leg counts as
    * exact.
    */
   legs: readonly WordLeg[]
 }
 
-/** Shortest word that is written where several have the same end. */
+/** Shortest duration of a word, in ms, where several words have the same end. */
 const WORD_MIN_MS = 20
-/** How long a word takes to say: a base and a part per character, up to a cap. */
+/** Estimated time to say a word: a base and a part per character, up to a maximum. */
 const SPOKEN_BASE_MS = 60
 const SPOKEN_PER_CHAR_MS = 70
 const SPOKEN_MAX_MS = 900
 /**
- * The engine holds incomplete bytes of a character back for up to 3 deltas, which are then empty.
+ * Most steps between two parts of one word. The engine holds incomplete bytes of a character back
+ * for up to 3 deltas, which are empty then: they don't separate two words.
  */
 const HELD_STEPS_MAX = 4
 
@@ -59,7 +63,7 @@ interface DraftWord {
   text: string
   spaced: boolean
   endMs: number
-  /** The end is the engine's own mark. */
+  /** True when the end is the engine's own mark. */
   marked: boolean
   leg: number
   step: number
@@ -67,14 +71,13 @@ interface DraftWord {
 }
 
 /**
- * The words of one lane, in order, with times that only rise: none overlaps another, none has zero
- * length, none ends after its recording (except where there are more words than milliseconds).
+ * The words of one lane in order, with rising times: no overlaps, no word of zero length, none
+ * after the end of the recording (unless there are more words than milliseconds).
  *
- * Ends: the word that opens a group ends where the group says. A later word of the same group had
- * ended by the time its first piece was written, so that piece's step is taken, and marked.
- * Starts: what the word takes to say before its end, but neither before the word before it has
- * ended nor before its leg.
- * A group without spaces is one word.
+ * End: the word that opens a group ends at the group's `endMs`. A later word of the group had ended
+ * by the time its first piece was written, so the end is that piece's step, and an estimate. Start:
+ * the end less the time it takes to say the word, but not before the previous word's end or the
+ * leg's start. A group without spaces is one word.
  */
 export function wordsOfGroups(
   groups: readonly WordGroup[],
@@ -139,7 +142,10 @@ function draftWords(
   return drafts
 }
 
-/** How text without a space before it hangs on to the word before it. */
+/**
+ * How a text without a space before it connects to the previous word: `join` makes it part of that
+ * word, `glue` starts a new word without a space, `space` one with a space.
+ */
 function linkOf(
   text: string,
   group: WordGroup,

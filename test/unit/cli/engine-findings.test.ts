@@ -55,7 +55,7 @@ describe('what doctor says of an engine', () => {
   it('that is as it should be', () => {
     expect(findingsOf({ gpu: 'l40s' })).toEqual([
       'ok: ws://gpu:8000/v1/realtime: vLLM 0.32.0, context 16384 tokens',
-      'ok: its context carries legs up to legs.ceilingMs, 600 s',
+      'ok: its context holds legs up to legs.ceilingMs, 600 s',
       'ok: 1728 KV blocks (told by the server), 1658 given out: by memory about 21 endless recordings that never change sessions, 102 in legs of 60 s',
     ])
   })
@@ -63,7 +63,7 @@ describe('what doctor says of an engine', () => {
   it('whose profile is not named, and whose context cuts legs', () => {
     expect(findingsOf({ maxModelLen: 2048, isStandin: true })).toEqual([
       'ok: ws://gpu:8000/v1/realtime: stand-in 0.32.0, context 2048 tokens',
-      'ok: its context carries legs up to 126 s (legs.ceilingMs is 600 s)',
+      'ok: its context holds legs up to 126 s (legs.ceilingMs is 600 s)',
       expect.stringMatching(/^ok: 1728 KV blocks/),
       'ok: no step budget: set engine.gpu (NIGHTSCRIBE_ENGINE_GPU) to the profile of its GPU',
     ])
@@ -98,7 +98,7 @@ describe('what doctor says of an engine', () => {
 
   it('whose context is not known', () => {
     expect(onlyBad(findingsOf({ maxModelLen: null }))).toEqual([
-      "warning: The engine at ws://gpu:8000/v1/realtime doesn't tell its max_model_len; it has to carry legs.ceilingMs (600000).",
+      "warning: The engine at ws://gpu:8000/v1/realtime doesn't tell its max_model_len; it must be enough for legs of legs.ceilingMs (600000 ms).",
     ])
   })
 

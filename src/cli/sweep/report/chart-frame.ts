@@ -1,11 +1,11 @@
 import { element, escapeHtml, label } from './svg.js'
 
-/** Width and height of every chart, in its own units; it scales with the page. */
+/** Width and height of every chart in SVG units; it scales with the page. */
 export const CHART_WIDTH = 560
 const CHART_HEIGHT = 320
 const MARGIN = { left: 62, right: 78, top: 20, bottom: 44 }
 
-/** Where data is drawn. */
+/** The area in which data is drawn. */
 export const PLOT = {
   left: MARGIN.left,
   right: CHART_WIDTH - MARGIN.right,
@@ -13,10 +13,10 @@ export const PLOT = {
   bottom: CHART_HEIGHT - MARGIN.bottom,
 } as const
 
-/** From a value to a place. */
+/** Maps a value to a coordinate. */
 export type Scale = (value: number) => number
 
-/** Values evenly spaced between two places. */
+/** Maps values evenly between two coordinates. */
 export function linearScale(
   domain: readonly [number, number],
   range: readonly [number, number],
@@ -26,7 +26,7 @@ export function linearScale(
   return (value) => from + ((value - low) / (high - low || 1)) * (to - from)
 }
 
-/** Values by their order of magnitude; what is below the domain stands at its low end. */
+/** Maps values by their order of magnitude; values below the domain go to its low end. */
 export function logScale(
   domain: readonly [number, number],
   range: readonly [number, number],
@@ -36,7 +36,7 @@ export function logScale(
   return (value) => inner(Math.log10(Math.max(low, value)))
 }
 
-/** Round values from 0 up, some five of them. */
+/** About five round values from 0 up. */
 export function evenTicks(high: number): number[] {
   const rough = high / 5
   const magnitude = 10 ** Math.floor(Math.log10(Math.max(rough, 1e-9)))
@@ -58,7 +58,7 @@ export interface Tick {
   text: string
 }
 
-/** Lines across the plot with their values at the left, and what is measured above them. */
+/** Horizontal lines with their values at the left, and the name of the quantity above them. */
 export function valueAxis(ticks: readonly Tick[], title: string): string {
   const lines = ticks.flatMap(({ at, text }) => [
     element('line', { x1: PLOT.left, x2: PLOT.right, y1: at, y2: at, class: 'grid' }),
@@ -67,7 +67,7 @@ export function valueAxis(ticks: readonly Tick[], title: string): string {
   return lines.join('') + label(title, { x: 0, y: 12, kind: 'axis' })
 }
 
-/** Values below the plot, and what they are. */
+/** Values below the plot, and the name of the quantity. */
 export function baseAxis(ticks: readonly Tick[], title: string): string {
   const y = PLOT.bottom
   const line = element('line', { x1: PLOT.left, x2: PLOT.right, y1: y, y2: y, class: 'base' })
@@ -77,13 +77,13 @@ export function baseAxis(ticks: readonly Tick[], title: string): string {
   return line + values.join('') + name
 }
 
-/** A bound across the plot, named at its right end. */
+/** A line for a bound across the plot, named at its right end. */
 export function boundLine(y: number, text: string): string {
   const line = element('line', { x1: PLOT.left, x2: PLOT.right, y1: y, y2: y, class: 'bound' })
   return line + label(text, { x: PLOT.right + 6, y: y + 4, kind: 'name' })
 }
 
-/** Names beside the ends of lines, moved apart where they would cover each other. */
+/** Names at the ends of lines, moved apart where they would overlap. */
 export function endNames(ends: readonly { y: number; text: string; kind: string }[]): string {
   const gap = 14
   let lowest = Number.NEGATIVE_INFINITY
@@ -100,13 +100,13 @@ export function endNames(ends: readonly { y: number; text: string; kind: string 
     .join('')
 }
 
-/** What is said where there is nothing to draw. */
+/** A sentence in place of a chart without data. */
 export function emptyChart(sentence: string): string {
   const x = CHART_WIDTH / 2
   return label(sentence, { x, y: CHART_HEIGHT / 2, anchor: 'middle', kind: 'axis' })
 }
 
-/** A chart with its heading, and a sentence that says how to read it. */
+/** A chart with a heading and a sentence on how to read it. */
 export function figure(title: string, reading: string, body: string): string {
   const svg = element(
     'svg',

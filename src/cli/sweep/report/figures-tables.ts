@@ -16,7 +16,7 @@ const SUMMARY: readonly [head: string, cell: (step: StepReport) => string][] = [
   ['waiting', ({ waiting_capacity_max: waiting }) => count(waiting)],
 ]
 
-/** A row a step: what decides, its verdict, and what is to be said of it. */
+/** One row per step: the deciding figures, the verdict, its reasons and notes. */
 export function summaryTable({ steps }: SweepReport): string {
   const heads = ['verdict', ...SUMMARY.map(([head]) => head)]
   const rows = steps.map((step) => {
@@ -69,12 +69,12 @@ function section(title: string, heads: readonly string[], rows: readonly string[
   return `<section class="card"><h2>${title}</h2><div class="scroll">${table}</div></section>`
 }
 
-/** Sessions of a step that ended well. */
+/** Number of sessions of a step that ended well. */
 export function okSessions({ outcomes }: Pick<StepReport, 'outcomes'>): number {
   return outcomes.find(({ outcome }) => outcome === 'ok')?.sessions ?? 0
 }
 
-/** One value of a spread, as one reads a latency; a dash where nothing was measured. */
+/** One value of a spread in ms or s; a dash where nothing was measured. */
 export function latency(
   spread: Spread | null,
   which: 'avg' | 'p50' | 'p95' | 'p99' | 'max',

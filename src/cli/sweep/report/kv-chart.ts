@@ -14,10 +14,13 @@ import {
 } from './chart-frame.js'
 import { element, label, polyline } from './svg.js'
 
-/** Points of one line; more can't be told apart. */
+/** Most points of one line; more can't be told apart on the page. */
 const POINTS_MAX = 1_200
 
-/** KV blocks over time, by the engine's gauge and by the law out of the deltas received. */
+/**
+ * KV blocks over time: by the engine's gauge, and as the KV model predicts from the deltas
+ * received.
+ */
 export function kvChart(report: SweepReport): string {
   const reading =
     'By the engine’s gauge, and by the KV law out of the deltas received: they should be one line.'
@@ -35,7 +38,8 @@ function plot({ steps, engine }: SweepReport): string {
     1,
   )
   const blocksMax = engine.kv_blocks_max
-  // A limit far above everything measured would press it all against the base line.
+  // The engine's limit is drawn only up to 5 times the highest value: a higher one would press all
+  // curves against the base line.
   const showsLimit = blocksMax !== null && blocksMax <= most * 5
   const top = Math.max(most, showsLimit ? blocksMax : 0) * 1.08
   const x = linearScale([0, endMs - startMs], [PLOT.left, PLOT.right])
@@ -62,7 +66,7 @@ function plot({ steps, engine }: SweepReport): string {
 
 type Point = StepReport['kv_series'][number]
 
-/** One line a step: between steps nothing is measured. */
+/** One line per step: between steps nothing is measured. */
 function linesOf(
   steps: readonly StepReport[],
   value: (point: Point) => number | null,

@@ -22,7 +22,7 @@ const SERIES = [
   { which: 'max', kind: 's4' },
 ] as const
 
-/** Delta lag against sessions, with the bound and the knee. */
+/** Delta lag by number of sessions, with the bound and the knee. */
 export function latencyChart(report: SweepReport): string {
   const reading = 'Each dot is a step. A step holds while p99 stays below the bound.'
   return figure('Delta lag against sessions', reading, plot(report))
@@ -83,18 +83,18 @@ function kneeMark(knee: number | null, x: Scale): string {
   )
 }
 
-/** The bound of the verdict. */
+/** The bound on delta lag, in ms, that decides whether a step holds. */
 export function lagBoundMs({ load, engine }: SweepReport): number {
   return load.sla_ms + engine.delta_delay_ms
 }
 
-/** All lags of a sweep and their bound, from 1 ms up. */
+/** From 1 ms to a power of ten above all lags and the bound. */
 export function lagDomain(report: SweepReport): [number, number] {
   const most = Math.max(...report.steps.map(({ delta_lag_ms: lag }) => lag?.max ?? 0))
   return [1, 10 ** Math.ceil(Math.log10(Math.max(most, lagBoundMs(report)) * 1.05))]
 }
 
-/** Powers of ten in ms and s. */
+/** An axis with powers of ten in ms and s. */
 export function lagAxis(domain: readonly [number, number], y: Scale): string {
   const ticks = powerTicks(domain).map((valueMs) => ({
     at: y(valueMs),

@@ -56,8 +56,8 @@ const report: z.ZodType<ComparedReport> = z.object({
 })
 
 /**
- * Reads what a comparison needs of a sweep.
- * @param path of `report.json`, or of the folder that holds it
+ * Reads the part of a sweep's report that a comparison needs.
+ * @param path of `report.json`, or of the folder that contains it
  * @throws InputError naming the file
  */
 export async function readSweepReport(path: string): Promise<ComparedReport> {
@@ -81,7 +81,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return null // the sentence above says what it should have been
+    return null // no JSON: refused by the schema, with its sentence
   }
 }
 

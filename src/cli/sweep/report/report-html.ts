@@ -8,7 +8,7 @@ import { REPORT_STYLE } from './report-style.js'
 import { sessionChart } from './session-chart.js'
 import { escapeHtml } from './svg.js'
 
-/** A sweep as one page that asks nobody for anything. Pure. */
+/** A sweep's report as one HTML page that loads nothing from outside. Pure. */
 export function reportHtml(report: SweepReport): string {
   return `<!doctype html>
 <html lang="en">
@@ -40,7 +40,7 @@ ${terms('Engine, load and machine', factsOf(report))}
 
 function head({ engine, started_at, load, result, stopped }: SweepReport): string {
   const standin = engine.is_standin
-    ? '<div class="standin">Stand-in engine: no GPU was measured<small>Its figures show that the sweep works. They say nothing about what a real engine carries.</small></div>'
+    ? '<div class="standin">Stand-in engine: no GPU was measured<small>Its figures show that the sweep works. They say nothing about how many sessions a real engine can run.</small></div>'
     : ''
   const model = `${engine.is_standin ? 'Stand-in for ' : ''}${engine.model}`
   const what = `${model}, vLLM ${engine.version ?? 'of unknown version'}, at ${engine.url}`

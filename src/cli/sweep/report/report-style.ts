@@ -1,4 +1,4 @@
-/** The looks of `report.html`, light and dark. Nothing in it is fetched. */
+/** CSS of `report.html`, light and dark. It loads nothing. */
 export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;

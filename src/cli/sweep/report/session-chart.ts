@@ -6,10 +6,10 @@ import { dot, label } from './svg.js'
 
 /** Share of a step's column that its dots are spread over. */
 const SPREAD = 0.7
-/** Fills a column evenly in whatever order dots come. */
+/** Spreads dots evenly over a column without knowing how many will come. */
 const GOLDEN_RATIO = 0.618_033_988_75
 
-/** The worst lag of every single session, a column a step. */
+/** The worst lag of every session, one column per step. */
 export function sessionChart(report: SweepReport): string {
   const reading = 'Each dot is one session: a step is only as good as its unluckiest one.'
   return figure('Worst lag of each session', reading, plot(report))

@@ -1,4 +1,4 @@
-/** Text that may stand in HTML and SVG, in attributes too. */
+/** Escapes text for HTML and SVG, also inside attributes. */
 export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
@@ -10,7 +10,7 @@ export function escapeHtml(text: string): string {
 /** Attributes of an element; numbers are rounded to 0.1. */
 export type Attributes = Readonly<Record<string, string | number>>
 
-/** An element around parts that are markup already. */
+/** An element around parts that are already markup. */
 export function element(name: string, attributes: Attributes, ...parts: readonly string[]): string {
   const text = Object.entries(attributes)
     .map(([key, value]) => ` ${key}="${escapeHtml(attributeText(value))}"`)
@@ -22,7 +22,7 @@ function attributeText(value: string | number): string {
   return typeof value === 'number' ? String(Math.round(value * 10) / 10) : value
 }
 
-/** A piece of text at a place, of the class that its colour and size come from. */
+/** A piece of text at a point; its class sets colour and size. */
 export function label(
   text: string,
   {
@@ -35,7 +35,7 @@ export function label(
   return element('text', { x, y, 'text-anchor': anchor, class: kind }, escapeHtml(text))
 }
 
-/** A line through points in order; a null breaks it. */
+/** A line through points in order; null interrupts it. */
 export function polyline(
   points: readonly (readonly [number, number] | null)[],
   kind: string,
@@ -52,7 +52,7 @@ export function polyline(
   return path === '' ? '' : element('path', { d: path, class: `line ${kind}` })
 }
 
-/** A dot that says what it is when pointed at. */
+/** A dot that shows its title when pointed at. */
 export function dot(
   [x, y]: readonly [number, number],
   kind: string,

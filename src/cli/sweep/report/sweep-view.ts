@@ -9,10 +9,10 @@ import { latency, okSessions } from './figures-tables.js'
 export interface SweepView {
   stepStarted(step: { sessions: number; durationMs: number }): void
   sessionEnded(): void
-  /** Time has passed; a few times a second. */
+  /** Called several times a second while a step runs. */
   tick(): void
   stepEnded(ending: StepEnding): void
-  /** A step's figures are there. */
+  /** Shows the figures of a finished step. */
   row(step: StepReport): void
 }
 
@@ -30,10 +30,12 @@ const COLUMNS: readonly { head: string; cell(step: StepReport): string }[] = [
   { head: 'by law', cell: ({ kv }) => blocks(kv.predicted_peak_blocks, null) },
   { head: 'verdict', cell: ({ verdict }) => verdict },
 ]
-/** As wide as the widest head and `1728/1728`. */
+/** Wide enough for the widest heading and for `1728/1728`. */
 const COLUMN_CHARS = 9
 
-/** A table on `out`, unless one document is wanted there, and a progress bar on `err`. */
+/**
+ * A table on `out` (none with `--json`, whose document goes there), and a progress bar on `err`.
+ */
 export function sweepView(
   terminal: Terminal,
   { clock, json }: { clock: Clock; json: boolean },
@@ -77,7 +79,7 @@ function plainProgress(terminal: Terminal): Progress {
   }
 }
 
-/** Sessions take as long as their audio: time is what the bar shows. */
+/** A bar of time: sessions take as long as their audio. */
 function barProgress(terminal: Terminal, clock: Clock): Progress {
   let bar: SingleBar | null = null
   let ended = 0
@@ -102,7 +104,7 @@ function barProgress(terminal: Terminal, clock: Clock): Progress {
           barsize: 40,
           hideCursor: true,
           clearOnComplete: true,
-          gracefulExit: false, // a signal ends the sweep in its own way
+          gracefulExit: false, // the sweep handles signals itself
           fps: 5,
         },
         Presets.shades_classic,

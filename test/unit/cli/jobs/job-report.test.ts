@@ -30,11 +30,11 @@ describe('what is said of a job that waits for room', () => {
     [102, '102nd'],
     [113, '113th'],
   ])('place %i is the %s', (place, said) => {
-    expect(waits(place, null)).toBe(`waits for room, ${said} in line`)
+    expect(waits(place, null)).toBe(`waits for room, ${said} in the queue`)
   })
 
   it('says when it should start, with the date where that is a day ahead', () => {
-    expect(waits(3, at(6, 2, 40))).toBe('waits for room, 3rd in line, expected at 02:40')
+    expect(waits(3, at(6, 2, 40))).toBe('waits for room, 3rd in the queue, expected at 02:40')
     expect(waits(null, at(7, 2, 5))).toBe('waits for room, expected on 2026-01-07 at 02:05')
     expect(waits(null, null)).toBe('waits for room')
   })
@@ -64,7 +64,7 @@ describe('what is said of a job that waits for room', () => {
       updatedAtMs: nowMs,
       reachedAtMs: { created: nowMs },
     }
-    const said = 'waits for room, 3rd in line, expected at 02:40'
+    const said = 'waits for room, 3rd in the queue, expected at 02:40'
     expect(statusText(record)).toBe(said)
     expect(statusText({ ...record, waiting: null })).toBe('waiting')
     const story = jobReport({ record, history: [], manifest: null }, { location: 'x', nowMs })

@@ -49,7 +49,7 @@ describe('parseCsv', () => {
     ['a.m4a,0', 'line 1, has no duration'],
     ['a.m4a,-5', 'line 1, has no duration'],
     ['a.m4a,99999999', 'line 1, has no duration'],
-    ['a.m4a,60,1,06:00,x', 'more than four cells'],
+    ['a.m4a,60,1,06:00,x', 'more than four columns'],
     ['a.m4a,60,2000', 'a priority is a whole number from 0 to 1000, not "2000"'],
     ['a.m4a,60,0,never', 'by is a time such as 06:00'],
   ])('refuses %j by file and line', (text, sentence) => {
