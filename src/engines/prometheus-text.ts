@@ -1,4 +1,4 @@
-/** One line of a Prometheus exposition that carries a value. */
+/** One line of a Prometheus exposition that has a value. */
 export interface PrometheusSample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
@@ -14,8 +14,8 @@ const WORD = /\S+/y
 
 /**
  * Reads the Prometheus text format (0.0.4, and OpenMetrics as far as it is the same). Comments,
- * timestamps and exemplars are passed over, and so is a line that isn't of the format: whoever
- * misses a sample finds out by its absence.
+ * timestamps and exemplars are skipped, and so is a line that isn't of the format: its sample is
+ * missing in the result.
  */
 export function parsePrometheusText(text: string): PrometheusSample[] {
   const samples: PrometheusSample[] = []

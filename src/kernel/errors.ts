@@ -5,7 +5,7 @@
 
 /**
  * Stable names a user or a program can match on. Never reused with another meaning; what each one
- * means for a job stands in `src/queue/failure-codes.ts`.
+ * means for a job is in `src/queue/contract/failure-codes.ts`.
  */
 export const ERROR_CODES = [
   'config_invalid',
@@ -62,7 +62,7 @@ export abstract class NightscribeError extends Error {
     this.facts = options.facts ?? {}
   }
 
-  /** Whether the same work may succeed later without anybody changing its input. */
+  /** Whether the same work may succeed later with the same input. */
   abstract readonly retryable: boolean
 }
 
@@ -83,9 +83,9 @@ export class CapacityError extends NightscribeError {
   override readonly name = 'CapacityError'
   override readonly retryable = true
   readonly retryAfterMs: number
-  /** 1-based place among those who wait; null where nobody keeps a line. */
+  /** 1-based position in the queue; null where there is no queue. */
   readonly place: number | null
-  /** When there will be room, ms of the Unix epoch; null where nobody can say. */
+  /** When there will be room, ms of the Unix epoch; null where that isn't known. */
   readonly expectedStartAtMs: number | null
 
   constructor(
@@ -121,13 +121,13 @@ export class UpstreamError extends NightscribeError {
   }
 }
 
-/** A peer broke the contract. An engine session is retried as a new session; others are not. */
+/** A peer broke its protocol. For an engine, the work is tried again in a new session. */
 export class ProtocolError extends NightscribeError {
   override readonly name = 'ProtocolError'
   override readonly retryable = true
 }
 
-/** Somebody said stop. Used as `signal.reason`; not a failure of anything. */
+/** A stop was asked for, for example by a signal of the system. A `signal.reason`, no failure. */
 export class StopRequested extends NightscribeError {
   override readonly name = 'StopRequested'
   override readonly retryable = false
@@ -145,7 +145,7 @@ export function systemCode(error: unknown): string | null {
   return typeof code === 'string' ? code : null
 }
 
-/** A short reason out of anything thrown, for the end of a sentence. */
+/** A short reason out of any thrown value, for the end of a sentence. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
   if (error instanceof Error) return error.message || systemCode(error) || error.name

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** Chance as an argument. */
+/** A source of random numbers, handed in as an argument so that tests can repeat them. */
 export interface Random {
   /** In [0, 1). */
   uniform(): number
@@ -8,7 +8,7 @@ export interface Random {
   hexId(bytes: number): string
 }
 
-/** Chance from the system. */
+/** Random numbers from the system. */
 export function systemRandom(): Random {
   return { uniform: Math.random, hexId: (bytes) => randomBytes(bytes).toString('hex') }
 }

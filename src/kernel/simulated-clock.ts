@@ -8,9 +8,10 @@ interface Sleeper {
 }
 
 /**
- * A clock of its own for simulations: nothing waits in truth, and hours pass as fast as what
- * happens in them can be computed. `run` moves it from sleeper to sleeper, with everything that
- * follows from one wake done before the next. Both of its sides show the same time.
+ * A clock for simulations: no real time passes while a caller sleeps, so hours take only as long as
+ * it takes to compute what happens in them. `run` moves the clock from sleeper to sleeper, and lets
+ * everything that follows from one wake-up happen before the next. Monotonic and wall time are the
+ * same.
  */
 export class SimulatedClock implements Clock {
   private nowMs: number
@@ -50,7 +51,7 @@ export class SimulatedClock implements Clock {
 
   /**
    * Lets time pass until the work is done.
-   * @throws what the work throws; an Error when everything waits and nobody sleeps
+   * @throws what the work throws; an Error when the work isn't done and no sleeper is left to wake
    */
   async run<T>(work: Promise<T>): Promise<T> {
     let isOver = false
@@ -70,7 +71,7 @@ export class SimulatedClock implements Clock {
   }
 }
 
-/** One turn of the macrotask queue: every chain of promises has run to where it waits. */
+/** Waits for the next macrotask: by then every chain of promises has run to where it waits. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
