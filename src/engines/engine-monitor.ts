@@ -106,7 +106,7 @@ export class EngineMonitor<Facts> {
 
   private async lookAgain(signal: AbortSignal): Promise<void> {
     await this.options.looks.check({ signal })
-    // An engine taken out for silence during the check stays out: `/health` doesn't show a deadlock.
+    // An engine that was taken out for silence meanwhile stays out: `/health` shows no deadlock.
     if (this.isUp) this.health.answered(this.nowMs)
   }
 

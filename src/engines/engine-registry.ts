@@ -201,7 +201,10 @@ export class EngineRegistry implements EngineDirectory {
     ])
   }
 
-  /** One tick of every controller. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  /**
+   * One tick of every controller.
+   * @throws UpstreamError `queue_unavailable`; the signal's reason
+   */
   async tick(options: { signal: AbortSignal }): Promise<void> {
     await Promise.all(
       this.engines.map(async ({ controller, monitor }) => {

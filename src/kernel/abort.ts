@@ -66,9 +66,9 @@ export interface EitherSignal extends Disposable {
 }
 
 /**
- * A signal that aborts when the first of several does. In place of `AbortSignal.any` for short-lived
- * signals made of long-lived ones: Node 20 keeps a trace of each in the long-lived ones, which for
- * the lanes of a long recording was most of the growth of a worker's memory.
+ * A signal that aborts when the first of several does. In place of `AbortSignal.any` for
+ * short-lived signals made of long-lived ones: Node 20 keeps a trace of each in the long-lived
+ * ones, which for the lanes of a long recording was most of the growth of a worker's memory.
  */
 export function eitherSignal(...signals: readonly AbortSignal[]): EitherSignal {
   const controller = new AbortController()

@@ -21,8 +21,8 @@ export interface MailboxOptions<T> {
  */
 export class Mailbox<T> implements AsyncIterable<T> {
   /**
-   * The items that wait; a place is cleared as soon as its item was taken. Kept longer, the audio of
-   * a hundred sessions would outlive the young generation, and collecting it would cost pauses.
+   * The items that wait; an entry is cleared as soon as its item was taken. Kept longer, the audio
+   * of a hundred sessions would outlive the young generation, and collecting it would cost pauses.
    */
   private items: (T | undefined)[] = []
   private head = 0

@@ -59,7 +59,7 @@ export class TimerHeap {
     if (this.timer && this.armedForMs <= head.dueMs) return
     if (this.timer) clearTimeout(this.timer)
     this.armedForMs = head.dueMs
-    // setTimeout takes at most 2^31 - 1 ms; waking early is harmless: fire() compares with the clock.
+    // setTimeout takes at most 2^31 - 1 ms; waking early is harmless: fire() checks the clock.
     const waitMs = Math.min(Math.max(0, head.dueMs - this.nowMs()), 2 ** 31 - 1)
     this.timer = setTimeout(() => this.fire(), waitMs)
   }

@@ -60,7 +60,7 @@ export class JobMeter {
   private readonly senderSlip = new LatencyHistogram()
   private readonly tally: WorkTally
 
-  /** @param tally is told rotations, reconnects and audio sent again: it counts those of all jobs */
+  /** @param tally counts rotations, reconnects and audio sent again, of all jobs together */
   constructor(tally: WorkTally = NO_TALLY) {
     this.tally = tally
   }

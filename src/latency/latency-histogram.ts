@@ -13,9 +13,9 @@ const PAGE_BUCKETS = 256
 
 /**
  * Durations, counted in buckets: to 0.1 ms up to 204.7 ms, to one part in a thousand beyond. Only
- * pages of buckets with a count take memory, 1 KiB each: some 15 for the durations of a session, and
- * at most 129, however many values come. The histograms of several sessions add up to that of all;
- * averages of their percentiles would be wrong.
+ * pages of buckets with a count take memory, 1 KiB each: some 15 for the durations of a session,
+ * and at most 129, however many values come. The histograms of several sessions add up to that of
+ * all; averages of their percentiles would be wrong.
  */
 export class LatencyHistogram {
   /** Number of the page → how often each of its buckets was hit. */

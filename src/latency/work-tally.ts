@@ -1,6 +1,6 @@
 /**
- * Is told what happens to the sessions of all jobs of a process; metrics are made of it. Its methods
- * are called at the moment it happens: they must not throw or wait.
+ * Is told what happens to the sessions of all jobs of a process; metrics are made of it. Its
+ * methods are called at the moment it happens: they must not throw or wait.
  */
 export interface WorkTally {
   /** One leg was followed by the next of its lane. */
@@ -11,5 +11,5 @@ export interface WorkTally {
   redone(audioMs: number): void
 }
 
-/** A tally that counts nothing, for sessions outside a job. */
+/** A tally that counts nothing: the default of a `JobMeter`. */
 export const NO_TALLY: WorkTally = { rotated: () => {}, reconnected: () => {}, redone: () => {} }
