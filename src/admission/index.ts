@@ -142,7 +142,7 @@ export interface EngineActivityStore {
   ): Promise<string[]>
 }
 
-/** Activity is reported every second: a report older than 5 s is of a worker that is stuck or gone. */
+/** Activity is reported every second: a worker whose report is older than 5 s is stuck or gone. */
 export const ACTIVITY_TTL_MS = 5_000
 
 /**

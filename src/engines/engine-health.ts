@@ -89,7 +89,10 @@ export class EngineHealth {
   /** No session of any worker got a delta for `SILENT_OUT_MS` although frames were due. */
   silent(nowMs: number): void {
     if (this.state !== 'up') return // the silence was of sessions from before it went out
-    this.takeOut('The engine gives no text to any session, though it says that it is healthy.', nowMs)
+    this.takeOut(
+      'The engine gives no text to any session, though it says that it is healthy.',
+      nowMs,
+    )
   }
 
   /** Something went wrong, such as a session that was cut off: the next check is due at once. */

@@ -98,7 +98,7 @@ export class EngineMonitor<Facts> {
       const asleep = this.options.clock.sleepUntil(this.health.nextLookMs, {
         signal: waking.signal,
       })
-      await asleep.catch(() => {}) // woken early: the loop compares the clock with `nextLookMs` again
+      await asleep.catch(() => {}) // woken early: the loop checks the clock again
       signal.removeEventListener('abort', wake)
       signal.throwIfAborted()
     }

@@ -16,7 +16,7 @@ export interface KvModel {
   readonly decoderBlockRatio: number
 }
 
-/** A session that has given `n` deltas has computed this plus `n` tokens: 38 + n at 480 ms delay. */
+/** A session that has given `n` deltas has computed this plus `n` tokens: 38 + n at 480 ms. */
 const TOKENS_BEFORE_FIRST_DELTA = promptTokens() - 1
 
 /** Blocks that a session holds after a number of deltas; 0 before the first delta. */

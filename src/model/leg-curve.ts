@@ -50,7 +50,7 @@ export class LegCurve {
     }
   }
 
-  /** Index in `steps` of the first rise at a frame or after it; `steps.length` where none is left. */
+  /** Index in `steps` of the first rise at a frame or after it; `steps.length` where none is. */
   stepFrom(frame: number): number {
     return this.stepsBefore[Math.min(frame, CURVE_FRAMES_MAX)] as number
   }

@@ -85,8 +85,8 @@ export interface NightForecast {
 
 /**
  * Simulates a night on a simulated clock, with nothing going wrong. Queue order, admission, ledgers
- * and plans are the code of production: its session pool admits one job after the other. An admitted
- * lane then advances with the clock (see `NightLedgers`); no leg is replayed.
+ * and plans are the code of production: its session pool admits one job after the other. An
+ * admitted lane then advances with the clock (see `NightLedgers`); no leg is replayed.
  *
  * @throws the signal's reason
  */

@@ -98,7 +98,7 @@ async function withMeasuredLanes(
   return isMeasured ? limited : null
 }
 
-/** The plan with lanes as its only limit: the number was measured with all other limits in force. */
+/** The plan with lanes as its only limit: they were measured with all other limits in force. */
 function withLanes(plan: EnginePlan, lanes: number): EnginePlan {
   const { kvBlocks, stepMs, sessions } = plan.limits
   const limits = {

@@ -155,7 +155,7 @@ function underWay(job: SessionDemand, share: number): SessionDemand {
   return { ...job, lanes }
 }
 
-/** @returns lanes of all engines on average, over the time in which jobs wait; null when none did */
+/** @returns lanes of all engines on average while jobs waited; null when none waited */
 async function lanesOver(
   windowMs: number,
   plans: readonly EnginePlan[],

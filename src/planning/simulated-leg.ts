@@ -39,9 +39,9 @@ export interface LegParts {
 }
 
 /**
- * Simulates one leg without audio: one event per block boundary, because plan and ledger change only
- * there. It asks the lease for permission as a real sender does, and like a real one it catches up
- * when it was late by itself, but not when the lease held it back.
+ * Simulates one leg without audio: one event per block boundary, because plan and ledger change
+ * only there. It asks the lease for permission as a real sender does, and like a real one it
+ * catches up when it was late by itself, but not when the lease held it back.
  * @throws SimulatedFailure where the trouble says so; the signal's reason
  */
 export async function simulateLeg(

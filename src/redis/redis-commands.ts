@@ -51,7 +51,7 @@ export class RedisCommands {
     return [this.prefix, ...parts].join(':')
   }
 
-  /** The answer of `ask`, which must write nothing, or only what may be written at any later time. */
+  /** The answer of `ask`, which must write nothing, or only what may be written at any time. */
   async read<T>(ask: (redis: Redis) => Promise<T>, options: CallOptions): Promise<T> {
     return await this.inTime(() => ask(this.redis), options)
   }

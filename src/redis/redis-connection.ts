@@ -101,7 +101,7 @@ export async function connectRedis(
   return client
 }
 
-/** Rejects on the first connection error, so that a wrong address is reported before 5 s are over. */
+/** Rejects on the first connection error, so that a wrong address is reported at once. */
 function firstRefusal(client: Redis): Promise<never> {
   return new Promise((_, reject) => client.once('error', reject))
 }

@@ -90,10 +90,10 @@ export function requireContext(
   const frames = legFramesByContext(maxModelLen)
   if (frames >= floorFrames) return
   const needed = Math.ceil((floorFrames + promptTokens() + tailSteps()) / CONTEXT_SHARE)
-  const most = frames > 0 ? `at most ${frames * STEP_MS} ms` : 'not any'
+  const most = frames > 0 ? `at most ${frames * STEP_MS} ms of audio` : 'no audio'
   throw new ConfigError(
     'config_invalid',
-    `The engine at ${engine} has a max_model_len of ${maxModelLen} tokens, which is enough for ${most} of audio in a session; start it with --max-model-len ${needed} or more, or lower legs.floorMs (${floorMs}).`,
+    `The engine at ${engine} has a max_model_len of ${maxModelLen} tokens, enough for ${most} in a session; start it with --max-model-len ${needed} or more, or lower legs.floorMs (${floorMs}).`,
     { facts: { engine, maxModelLen, floorMs } },
   )
 }

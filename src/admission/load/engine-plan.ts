@@ -13,7 +13,7 @@ export interface EngineLimits {
   readonly stepMs: number
   /** Sessions at a time (`max_num_seqs`); a lane in a change of legs has two. */
   readonly sessions: number
-  /** Lanes at a time, by a setting, the compute knee and penalties; a change of legs counts once. */
+  /** Lanes at a time, by a setting, compute knee and penalties; each counts once. */
   readonly lanes: number
 }
 
@@ -50,7 +50,7 @@ export function heldMs(plan: EnginePlan, frames: number, pace: number): number {
   return frames * frameMsOf(pace) + plan.tailMs + RELEASE_GRACE_MS
 }
 
-/** Blocks that a lane holds on average with legs of that length, both sessions of changes included. */
+/** Blocks that a lane holds on average with legs of that length, its changes of legs included. */
 export function meanBlocks(plan: EnginePlan, legFrames: number, pace: number): number {
   const { curve, openAheadMs, tailMs } = plan
   const frameMs = frameMsOf(pace)

@@ -13,7 +13,7 @@ export function releaseMs(plan: EnginePlan, leg: PlannedLeg, pace: number, nowMs
   return leg.startMs + lateMs(leg, pace, nowMs) + heldMs(plan, leg.frames, pace)
 }
 
-/** Whether a lease is still held after its planned end: it counts at its peak until it is closed. */
+/** Whether a lease is held beyond its planned end; until it is closed it counts at its peak. */
 export function isOverdue(plan: EnginePlan, leg: PlannedLeg, pace: number, nowMs: number): boolean {
   return leg.open && nowMs >= releaseMs(plan, leg, pace, nowMs)
 }
