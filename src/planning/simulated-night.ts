@@ -57,7 +57,7 @@ export interface LegRunner {
 
 /** What `simulateNight` needs. */
 export interface NightOptions {
-  /** `liveShare`: kept for live sessions, 0 to 1; left out: none. */
+  /** `liveShare`: the share kept for live sessions, 0 to 1; left out: 0. */
   engines: readonly { id: string; plan: EnginePlan; liveShare?: number }[]
   jobs: readonly NightJob[]
   clock: Clock

@@ -13,8 +13,8 @@ const ROUNDING = 1e-6
 
 /**
  * Whether all leases together stay within the limits of the engine at every moment until the last
- * one is released. No write of a ledger may make this false. Legs that are only planned don't count.
- * Pure.
+ * one is released. No write of a ledger may make this false. Legs that are only planned don't
+ * count. Pure.
  */
 export function leasesFit(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
   if (plan.policy === 'fixed') return true

@@ -15,7 +15,7 @@ export interface LoadScope {
   restLegFrames?: number
 }
 
-/** What the chains of a ledger take of their engine from now on. */
+/** The load that the chains of a ledger put on their engine from now on. */
 export function loadOf(plan: EnginePlan, ledger: Ledger, scope: LoadScope): LoadProfile {
   const { nowMs, horizonMs, slotMs } = scope
   const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, slotMs })
