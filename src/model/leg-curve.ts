@@ -1,7 +1,9 @@
 import { type KvModel, kvBlocksPlanned } from './kv-model.js'
 import { stepsToFirstDelta, tailSteps } from './step-law.js'
 
-/** Length of the table in frames: about twice the decoder's window, after which no block is added. */
+/**
+ * Length of the table in frames: about twice the decoder's window, after which no block is added.
+ */
 const CURVE_FRAMES_MAX = 20_000
 
 /** One rise in the number of blocks that a leg holds. */

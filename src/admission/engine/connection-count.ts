@@ -1,4 +1,6 @@
-/** From `sinceMs` on a worker had that number of connections to an engine; its clock or the store's. */
+/**
+ * From `sinceMs` on a worker had that number of connections to an engine; its clock or the store's.
+ */
 export type ConnectionCount = readonly [sinceMs: number, connections: number]
 
 /** An engine's own count of connections, taken at some moment between two, in the store's time. */

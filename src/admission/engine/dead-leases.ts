@@ -35,8 +35,8 @@ export async function deadLeases(
 }
 
 /**
- * Removes the chains of a dead worker from a ledger. Where another write comes first they stay until
- * the next time, and where the worker has a heartbeat again they stay.
+ * Removes the chains of a dead worker from a ledger. Where another write comes first they stay
+ * until the next time, and where the worker has a heartbeat again they stay.
  */
 export async function removeDeadLeases(
   { ledgers, heartbeats }: LeasePorts,

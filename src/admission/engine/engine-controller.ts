@@ -30,7 +30,9 @@ const EVICT_HOLD_MS = 2_500
 const KNEE_HOLD_MS = 4_500
 /** Time between two decreases of the KV correction, by whichever worker is first. */
 const LOWER_HOLD_MS = 9_000
-/** After 1 s of silence of all sessions the controller decides; the sessions' own watchdogs wait. */
+/**
+ * After 1 s of silence of all sessions the controller decides; the sessions' own watchdogs wait.
+ */
 const SILENT_MS = 1_000
 /** Silence that was found more than 5 s ago no longer counts. */
 const STALE_MS = 5_000
@@ -48,7 +50,9 @@ export interface EngineControllerOptions {
   heartbeats: WorkerHeartbeats
   sessions: SessionTracker
   worker: string
-  /** Reads the gauges; null where the engine doesn't answer. Rejects with the signal's reason only. */
+  /**
+   * Reads the gauges; null where the engine doesn't answer. Rejects with the signal's reason only.
+   */
   readGauges(options: { signal: AbortSignal }): Promise<ControllerGauges | null>
   /** Lag bound of the knee in ms, the engine's `deltaDelayMs` included. */
   kneeLagMs: number
@@ -81,8 +85,8 @@ export class EngineController {
   /** When `silentMs` was found, by our clock. */
   private noticedMs = 0
   /**
-   * Since when the engine has been silent, by the store's clock; null below the bound. It holds until
-   * a delta comes, also while sessions are evicted one after the other and opened again.
+   * Since when the engine has been silent, by the store's clock; null below the bound. It holds
+   * until a delta comes, also while sessions are evicted one after the other and opened again.
    */
   private hungSinceMs: number | null = null
   private readonly options: EngineControllerOptions
@@ -261,8 +265,8 @@ export class EngineController {
 
   /**
    * Removes orphaned chains of this process from the ledger: a lost answer left them there, and no
-   * other worker would remove them while this one has a heartbeat. Only chains that two ticks found:
-   * one that was admitted a moment ago isn't registered in this process yet.
+   * other worker would remove them while this one has a heartbeat. Only chains that two ticks have
+   * found: one that was admitted a moment ago isn't registered in this process yet.
    */
   private async removeOrphanedChains(options: { signal: AbortSignal }): Promise<void> {
     const { client, worker, chains } = this.options

@@ -36,9 +36,10 @@ export function deadlocked(
 }
 
 /**
- * How long, in ms, an engine may be silent before a session of it is evicted. An engine with room in
- * its KV cache is slow, or a network loses its answers: an eviction doesn't help it, and recordings
- * whose sessions are evicted again and again never end. So it may be silent as long as one session.
+ * How long, in ms, an engine may be silent before a session of it is evicted. An engine with room
+ * in its KV cache is slow, or a network loses its answers: an eviction doesn't help it, and
+ * recordings whose sessions are evicted again and again never end. So it may be silent as long as
+ * one session.
  */
 export function silenceBoundMs(
   gauges: StalledGauges | null,

@@ -12,11 +12,11 @@ export interface BlockRequest {
 }
 
 /**
- * Whether a lease may take a new block although the plans of all leases don't fit together any more,
- * because a lease is late. Planned times don't count then; only the blocks that each lease holds now
- * and those that it may still need. The lease may go on if afterwards all sessions could still run
- * to their ends one after the other, in some order (the banker's rule). So no lease ever takes the
- * last blocks that another one needs to end, and one lease can always go on: no deadlock.
+ * Whether a lease may take a new block although the plans of all leases don't fit together any
+ * more, because a lease is late. Planned times don't count then; only the blocks that each lease
+ * holds now and those that it may still need. The lease may go on if afterwards all sessions could
+ * still run to their ends one after the other, in some order (the banker's rule). So no lease ever
+ * takes the last blocks that another one needs to end, and one lease can always go on: no deadlock.
  *
  * A stopped lease counts as far as it has told; any other lease as far as its plan allows by now.
  */
