@@ -1,6 +1,6 @@
 /**
- * What the program may fail with. Every error is classified once, where it is first understood, and
- * carries its facts; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
+ * The errors of the program. An error is classified once, where its cause is first known, and gets
+ * its facts there; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
  */
 
 /**

@@ -37,7 +37,7 @@ export class SimulatedClock implements Clock {
       const sleeper: Sleeper = { dueMs, turn: this.turns, wake: null }
       this.turns += 1
       const onAbort = () => {
-        sleeper.wake = null // it stays in the heap until its time, and wakes nobody
+        sleeper.wake = null // it stays in the heap until it is due, and is then skipped
         reject(signal.reason)
       }
       sleeper.wake = () => {

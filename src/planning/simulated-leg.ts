@@ -73,19 +73,19 @@ async function sendFrames(
   let heldMs = 0
   let sent = 0
   while (sent < lease.frames) {
-    const border = Math.min(lease.blockFrameAfter(sent), lease.frames - 1)
-    const dueMs = lease.startMs + border * frameMs + heldMs
+    const boundary = Math.min(lease.blockFrameAfter(sent), lease.frames - 1)
+    const dueMs = lease.startMs + boundary * frameMs + heldMs
     if (!(await reached(lease, clock, dueMs, signal))) continue
-    if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
+    if (failsAt !== null && boundary >= failsAt) throw new SimulatedFailure('The leg has failed.')
     if (random.uniform() < trouble.slipShare) {
       await sleepFor(clock, random.uniform() * trouble.slipMaxMs, { signal })
     }
-    const asked = lease.permit(border, clock.monotonicMs(), { signal })
+    const asked = lease.permit(boundary, clock.monotonicMs(), { signal })
     if (asked) {
       await asked
-      heldMs = Math.max(heldMs, clock.monotonicMs() - lease.startMs - border * frameMs)
+      heldMs = Math.max(heldMs, clock.monotonicMs() - lease.startMs - boundary * frameMs)
     }
-    sent = border + 1
+    sent = boundary + 1
     session.heard(sent)
   }
 }

@@ -59,7 +59,7 @@ export class ChainEntry {
     return isOurs ? withoutChain(ledger, this.identity.id) : null
   }
 
-  /** The ledger with no more of the chain than what its own leases close; null: nothing of ours. */
+  /** The ledger with only these leases of the chain, which close one by one; null: none of ours. */
   withOnly(ledger: Ledger, held: readonly PlannedLeg[]): Ledger | null {
     if (held.length === 0 || !this.isOurs(ledger)) return this.without(ledger)
     return this.put(ledger, { legs: held, restFrames: 0, parkedSinceMs: null })

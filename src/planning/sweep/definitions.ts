@@ -1,6 +1,6 @@
 /** What every figure of a sweep means; part of each report. */
 export const DEFINITIONS = {
-  load: 'Open loop: every session of a step is opened at its own time within the stagger and fed 80 ms frames on an absolute schedule, whatever the engine does; so long that all of them are fed at the same time for the seconds asked for. Before each step one utterance warms the engine up; it is not counted.',
+  load: 'Open loop: every session of a step is opened at its own time within the stagger and fed 80 ms frames on an absolute schedule, whatever the engine does; its audio is long enough that all sessions are fed at the same time for the seconds asked for. Before each step one utterance warms the engine up; it is not counted.',
   ttft_ms:
     'First audio packet sent until the first delta with text. The model delays text by 480 ms.',
   delta_lag_ms:

@@ -34,7 +34,7 @@ export interface StepStarted {
   kvBlocksMax: number | null
   /** The KV law by which blocks are predicted; null where the model has none. */
   kvModel: KvModel | null
-  /** WebSocket connections just before the step, none of them ours; null where not told. */
+  /** WebSocket connections right before the step, none of them ours; null where not told. */
   othersConnected: number | null
 }
 

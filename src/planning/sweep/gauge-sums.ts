@@ -21,7 +21,7 @@ export interface GaugeSums {
 /** Within 1 s of an open or close of ours, the engine's count may include it or not. */
 const SETTLE_MS = 1_000
 
-/** The sums before the first sample. @param othersConnected connections just before the step */
+/** The sums before the first sample. @param othersConnected connections right before the step */
 export function newGaugeSums(othersConnected: number | null): GaugeSums {
   return {
     samples: 0,
