@@ -33,7 +33,7 @@ export type WaitReason =
   | 'turn'
   /** The maximum number of lanes runs: by a setting, the compute knee, or `max_num_seqs`. */
   | 'lanes'
-  /** A recording that has begun waits for its next leg. */
+  /** A lane that was admitted before is parked, without room for its next leg, and goes first. */
   | 'parked'
   /** The KV cache would overflow at some moment. */
   | 'kv'
@@ -48,7 +48,7 @@ export interface Waiter {
   readonly tenant: string
   /** Number of its lanes; all are admitted together, or none. */
   readonly lanes: number
-  /** 0 to 1000; higher goes first. */
+  /** Priority of the job, 0 to 1000; higher goes first. */
   readonly priority: number
   readonly deadlineMs: number | null
   /** Time to replay what is left of its longest lane, at its pace. */

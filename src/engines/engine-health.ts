@@ -45,7 +45,7 @@ export class EngineHealth {
   private doubts = 0
   private upSinceMs = 0
 
-  /** @param uniform chance in [0, 1) */
+  /** @param uniform random numbers in [0, 1), which spread the checks of several workers in time */
   constructor(uniform: () => number, nowMs: number) {
     this.uniform = uniform
     this.nextLookMs = nowMs

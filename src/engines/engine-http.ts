@@ -22,7 +22,7 @@ export function httpBase(realtimeUrl: string): string {
 }
 
 /**
- * One GET of an engine, its body included in the time allowed.
+ * One GET of an engine; its time limit includes the body.
  *
  * @throws UpstreamError `engine_unavailable` when it doesn't answer in time or its answer is larger
  *   than any engine's; the signal's reason

@@ -24,7 +24,7 @@ export interface EngineGauges {
   readonly kvBlocksTotal: number | null
   /** Tokens of an encoder block (`block_size`). */
   readonly blockTokens: number | null
-  /** Sessions that wait because there are more than `max_num_seqs`. 0 in a KV deadlock. */
+  /** Sessions that wait because more than `max_num_seqs` are open. A KV deadlock shows 0 here. */
   readonly waitingCapacity: number | null
   /** Sessions between two frames: nearly all open sessions. */
   readonly deferred: number | null

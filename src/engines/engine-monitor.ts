@@ -18,7 +18,7 @@ export interface EngineMonitorOptions<Facts> {
   looks: EngineLooks<Facts>
   clock: Clock
   random: Random
-  /** After every change of state; must not throw. */
+  /** Called after every change of the health's state or reason; must not throw. */
   onChange(watch: EngineMonitor<Facts>): void
 }
 

@@ -3,7 +3,7 @@ import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import { parseModels, parseVersion } from './engine-codec.js'
 import { getFromEngine, jsonOf, refuseUnauthorized } from './engine-http.js'
 
-/** Headers by which our stand-in says what it is; a real vLLM sends neither. */
+/** Headers by which the stand-in engine identifies itself; a real vLLM sends neither. */
 const STANDIN_HEADER = 'x-nightscribe-standin'
 const DELTA_DELAY_HEADER = 'x-nightscribe-delta-delay-ms'
 

@@ -2,12 +2,12 @@
 export interface PrometheusSample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
-  /** As written: may be NaN or infinite. */
+  /** The value as written: it may be NaN or infinite. */
   readonly value: number
 }
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y
-/** `name="value"` with backslash escapes, the blanks around it, and the comma after it. */
+/** A label, `name="value"` with backslash escapes, with blanks around it and a comma after it. */
 const LABEL = /\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*/y
 const BLANKS = /[ \t]*/y
 const WORD = /\S+/y

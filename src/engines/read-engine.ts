@@ -21,7 +21,7 @@ export interface EngineFacts {
   readonly gpu: GpuProfile | null
 }
 
-/** Settings that say which engine is right. */
+/** The settings that an engine is checked against. */
 export type EngineSettings = Pick<Settings, 'engine' | 'engineKey' | 'admission' | 'legs'>
 
 /**

@@ -8,7 +8,7 @@ const WARM_UP_SAMPLES = SAMPLE_RATE
 const FIRST_STEP_MS_MAX = 600_000
 const CREATED_MS_MAX = 30_000
 
-/** What is warmed up. */
+/** An engine to warm up, and the model that it serves. */
 export interface ColdEngine {
   engine: EngineAddress
   model: string

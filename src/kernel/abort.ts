@@ -1,4 +1,4 @@
-/** What every call that waits is given: aborting ends the wait. */
+/** The options of every call that waits: aborting the signal ends the wait. */
 export interface CallOptions {
   signal: AbortSignal
 }

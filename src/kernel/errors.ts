@@ -39,10 +39,10 @@ export const ERROR_CODES = [
 /** One of `ERROR_CODES`. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-/** Facts that go beside the sentence: ids, counts, names of settings. Never credentials or text. */
+/** Facts beside an error's sentence: ids, counts, names of settings. Never credentials or text. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>
 
-/** What may come with a sentence. */
+/** What an error may have beside its sentence. */
 export interface ErrorOptionsWithFacts {
   facts?: ErrorFacts
   cause?: unknown
@@ -66,7 +66,7 @@ export abstract class NightscribeError extends Error {
   abstract readonly retryable: boolean
 }
 
-/** The operator must change a setting or install something. Ends the start. */
+/** The operator must change a setting or install a part. A process that gets it doesn't start. */
 export class ConfigError extends NightscribeError {
   override readonly name = 'ConfigError'
   override readonly retryable = false
@@ -78,7 +78,7 @@ export class InputError extends NightscribeError {
   override readonly retryable = false
 }
 
-/** No room now; the same request fits later. */
+/** There is no room at the moment; the same request fits later. */
 export class CapacityError extends NightscribeError {
   override readonly name = 'CapacityError'
   override readonly retryable = true
@@ -104,11 +104,11 @@ export class CapacityError extends NightscribeError {
   }
 }
 
-/** Storage, Redis or an engine failed us. */
+/** Storage, Redis or an engine failed. */
 export class UpstreamError extends NightscribeError {
   override readonly name = 'UpstreamError'
   override readonly retryable = true
-  /** `none`: the request certainly had no effect; `unknown`: it may have had one. */
+  /** `none`: the failed request certainly had no effect; `unknown`: it may have had one. */
   readonly effect: 'none' | 'unknown'
 
   constructor(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 
-/** How a mailbox tells its producer to wait. */
+/** The maxima of a mailbox, and how it tells its producer to wait. */
 export interface MailboxOptions<T> {
   /**
    * Items that may wait: when there are that many, `onFull` is called once. `put` still takes more,
@@ -15,9 +15,9 @@ export interface MailboxOptions<T> {
 }
 
 /**
- * A queue between handlers that must not wait and one loop that may. Two modes: open (items are
- * taken in order, the consumer waits when there is none) and ended (what is left is still handed
- * out, then iteration ends; `put` is ignored).
+ * A queue from event handlers, which must not wait, to one loop, which may. Two modes: open (the
+ * consumer takes items in order, and waits when there is none) and ended (the items left are still
+ * handed out, then the iteration ends; `put` is ignored).
  */
 export class Mailbox<T> implements AsyncIterable<T> {
   /**

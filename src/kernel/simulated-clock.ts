@@ -2,8 +2,10 @@ import type { Clock } from './clock.js'
 
 interface Sleeper {
   dueMs: number
-  /** Order of arrival, so that equal times wake in it and a run can be repeated. */
-  turn: number
+  /**
+   * Number of the sleeper: those due at one time wake in its order, so that runs can be repeated.
+   */
+  position: number
   wake: (() => void) | null
 }
 
@@ -15,7 +17,7 @@ interface Sleeper {
  */
 export class SimulatedClock implements Clock {
   private nowMs: number
-  private turns = 0
+  private sleepers = 0
   private readonly heap: Sleeper[] = []
 
   constructor(startMs = 0) {
@@ -34,8 +36,8 @@ export class SimulatedClock implements Clock {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (dueMs <= this.nowMs) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      const sleeper: Sleeper = { dueMs, turn: this.turns, wake: null }
-      this.turns += 1
+      const sleeper: Sleeper = { dueMs, position: this.sleepers, wake: null }
+      this.sleepers += 1
       const onAbort = () => {
         sleeper.wake = null // it stays in the heap until it is due, and is then skipped
         reject(signal.reason)
@@ -77,7 +79,7 @@ function settled(): Promise<void> {
 }
 
 function isBefore(one: Sleeper, other: Sleeper): boolean {
-  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.turn < other.turn)
+  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.position < other.position)
 }
 
 function push(heap: Sleeper[], sleeper: Sleeper): void {

@@ -20,7 +20,7 @@ export class StoreTime {
   private samples: OffsetSample[] = []
   private truest: OffsetSample = { offsetMs: 0, roundTripMs: 0 }
 
-  /** The store said `storeMs` somewhere between two moments of the monotonic clock. */
+  /** Adds a sample: the store's clock was `storeMs` at some moment between the other two. */
   note(storeMs: number, beforeMs: number, afterMs: number): void {
     const roundTripMs = afterMs - beforeMs
     const sample = { offsetMs: storeMs - (beforeMs + afterMs) / 2, roundTripMs }

@@ -19,7 +19,7 @@ export class TimerHeap {
     this.nowMs = nowMs
   }
 
-  /** @throws the signal's reason when it aborts before `dueMs` */
+  /** Resolves at `dueMs` or later. @throws the signal's reason when it aborts before */
   sleepUntil(dueMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (dueMs <= this.nowMs()) return Promise.resolve()

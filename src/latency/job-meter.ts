@@ -5,7 +5,7 @@ import { NO_TALLY, type WorkTally } from './work-tally.js'
 export interface SessionMarks {
   /** The socket is open and the server has greeted, `durationMs` after the connect began. */
   connected(durationMs: number): void
-  /** A frame left, `slipMs` after it was due. */
+  /** A frame was sent, `slipMs` after it was due. */
   frameSent(nowMs: number, slipMs: number): void
   /** A delta came; `lagMs` is how far the newest token is behind the audio that was sent. */
   deltaReceived(nowMs: number, lagMs: number, hasText: boolean): void
@@ -27,7 +27,7 @@ export interface JobFigures {
   finalizationMs: number | null
   /** First audio packet sent → last done. */
   replayWallMs: number | null
-  /** How long after it was due each frame left. */
+  /** How long after it was due each frame was sent. */
   senderSlip: LatencyHistogram
   /** How often a sender was held back; `heldMs`: for how long in all. */
   stalls: number

@@ -63,7 +63,7 @@ export class LatencyHistogram {
     const pages = [...this.pages].sort(([left], [right]) => left - right)
     return shares.map((share) => {
       assert.ok(share > 0 && share <= 1, 'a percentile is a share in (0, 1]')
-      const rank = Math.ceil(share * this.total - 1e-9) // 0.07 × 100 is a little above 7
+      const rank = Math.ceil(share * this.total - 1e-9) // rounding: 0.07 × 100 is a little above 7
       let reached = 0
       for (const [number, counts] of pages) {
         for (const [at, count] of counts.entries()) {
@@ -88,7 +88,7 @@ export class LatencyHistogram {
   }
 }
 
-/** Rounded to 0.1 ms. */
+/** A duration rounded to 0.1 ms. */
 export function tenths(durationMs: number): number {
   return Math.round(durationMs * UNITS_PER_MS) / UNITS_PER_MS
 }

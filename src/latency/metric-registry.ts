@@ -7,7 +7,7 @@ export type MetricLabels = Readonly<Record<string, string>>
 export interface MetricOptions {
   /** `nightscribe_…`, in Prometheus' base units: seconds, bytes; counters end in `_total`. */
   name: string
-  /** One sentence. */
+  /** What the metric means, in one sentence. */
   help: string
   /** Names of its labels, in the order in which they are written. */
   labels?: readonly string[]

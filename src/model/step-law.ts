@@ -9,7 +9,7 @@ import { STEP_MS, STEP_SAMPLES } from './pcm.js'
 
 /** The model's default delay of the text behind the audio. */
 export const MODEL_DELAY_MS = 480
-/** Samples beyond a step's end that its window looks ahead (2.5 ms). */
+/** Samples after the end of a step that the engine needs to compute it (2.5 ms). */
 export const LOOK_AHEAD_SAMPLES = 40
 /** Tokens of a prompt besides those of the delay: BOS and 32 of left padding. */
 const PADDING_TOKENS = 33

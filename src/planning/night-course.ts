@@ -39,7 +39,7 @@ export interface NightCourse {
   readonly jobs: readonly SessionDemand[]
   /** When the night begins, with every job in the queue; ms of the Unix epoch. */
   readonly startMs: number
-  /** Setting `admission.agingMs`. */
+  /** The setting `admission.agingMs`: this wait counts as one step of priority. */
   readonly agingMs: number
 }
 

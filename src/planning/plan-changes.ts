@@ -2,7 +2,7 @@ import type { Policy } from '../admission/load/engine-plan.js'
 
 /** A change by which a night may end earlier. */
 export type PlanChange =
-  /** Another policy: costs nothing. */
+  /** Another policy of admission: costs nothing. */
   | { readonly kind: 'policy'; readonly policy: Policy }
   /** Recordings replayed faster: `pace` is a multiple of real time. */
   | { readonly kind: 'pace'; readonly pace: number }

@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000
 export interface NightCosts {
   /** Hours of all engines together, from the beginning of the night to its end, busy or not. */
   readonly gpuHours: number
-  /** In the currency of the price; null without one. */
+  /** Cost of these hours, in the currency of the price; null without a price. */
   readonly cost: number | null
   /** Cost of one hour of a recording, whatever its number of lanes; null without a price. */
   readonly costPerAudioHour: number | null

@@ -26,7 +26,7 @@ export interface SimulatedSession {
   closed(): void
 }
 
-/** Why a simulated leg has failed. */
+/** The error with which a simulated leg fails. */
 export class SimulatedFailure extends Error {}
 
 /** What `simulateLeg` needs. */
@@ -53,7 +53,7 @@ export async function simulateLeg(
   const failsAt = random.uniform() < trouble.failShare ? random.uniform() * lease.frames : null
   try {
     await sendFrames(lease, parts, failsAt, signal)
-    // The end may have moved on while the last permission was waited for.
+    // Read again here: the leg's end may have moved while the last permission was waited for.
     session.finished(lease.frames)
     await sleepFor(clock, random.uniform() * trouble.tailMaxMs, { signal })
     if (random.uniform() < trouble.lateCloseShare) {

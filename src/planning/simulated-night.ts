@@ -49,7 +49,7 @@ export interface NightWorker {
 
 /** How a leg is run. */
 export interface LegRunner {
-  /** Multiple of real time; 0 for as fast as it goes. */
+  /** Multiple of real time; 0 for as fast as the engine goes. */
   pace: number
   clock: Clock
   signal: AbortSignal
@@ -91,7 +91,7 @@ export interface NightOptions {
 export async function simulateNight(options: NightOptions): Promise<void> {
   const { clock, store, signal } = options
   const stop = new AbortController()
-  setMaxListeners(0, signal) // every job of the night listens
+  setMaxListeners(0, signal) // every job listens: Node would warn of a leak
   const alone = { name: 'night', clock, store, killed: new AbortController().signal }
   const workers = (options.workers ?? [alone]).map((worker) => new Worker(worker, options))
   const calls = new Calls()

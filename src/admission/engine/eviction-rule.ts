@@ -6,7 +6,7 @@ export interface StalledGauges {
   readonly waitingCapacity: number | null
   /** Share of the KV blocks that are held, 0 to 1. */
   readonly kvUsage: number | null
-  /** `num_gpu_blocks` */
+  /** The engine's number of KV blocks, `num_gpu_blocks`; one of them holds no session. */
   readonly kvBlocksTotal: number | null
 }
 
@@ -15,7 +15,7 @@ export interface StalledGauges {
  * full; `deltaDelayMs` is added.
  */
 export const SILENCE_MAX_MS = 2_000
-/** The most blocks that one step of a session can need at once: its first, with small blocks. */
+/** The most KV blocks that a session can need for one step: for its first, with small blocks. */
 const STEP_BLOCKS_MAX = 4
 
 /**

@@ -6,7 +6,7 @@ export interface KvSample {
   readonly predictedBlocks: number
   /** Blocks by the engine's gauge; null when it wasn't reached or doesn't tell. */
   readonly measuredBlocks: number | null
-  /** When a session was last opened or closed, by the same clock. */
+  /** When a session was last opened or closed, by the store's clock. */
   readonly changedMs: number
   /** Sessions of other clients on the engine; null: not known, and taken for none. */
   readonly foreignSessions: number | null

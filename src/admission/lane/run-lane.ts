@@ -51,7 +51,7 @@ interface FailedLeg {
 interface RunningLeg<T> {
   lease: LegLease
   stop: AbortController
-  /** Never rejects. */
+  /** The leg's end, also when it failed: never rejects. */
   outcome: Promise<{ result: T } | { error: unknown }>
 }
 

@@ -13,7 +13,7 @@ export interface Ledger {
  * leg, and *parked* while it has none and waits for room for its next one.
  */
 export interface Chain {
-  /** `<jobId>/<lane>` */
+  /** Job and lane, as `<jobId>/<lane>`; the lane is a number from 0. */
   readonly id: string
   /** The worker process that runs the lane. */
   readonly worker: string
@@ -31,7 +31,7 @@ export interface Chain {
 
 /** A leg with its times: a lease once it is open, a reservation before. */
 export interface PlannedLeg {
-  /** 0-based, in its chain. */
+  /** Number of the leg in its chain, from 0. */
   readonly index: number
   /** Whether it is a lease: it may hold a session from `openMs` until it leaves the ledger. */
   readonly open: boolean
@@ -51,7 +51,7 @@ export interface PlannedLeg {
 
 /** What was learned about an engine's limits, beside its resources. */
 export interface SessionLimit {
-  /** The compute knee: lanes at a time; null while lag has never broken its bound. */
+  /** The compute knee: the most lanes at a time; null while lag keeps its bound. */
   readonly knee: number | null
   /** When the knee was last moved, or lag last broke its bound: see `nextKnee`. */
   readonly kneeMovedMs: number

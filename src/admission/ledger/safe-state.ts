@@ -7,7 +7,7 @@ import { leasesOf } from './ledger-changes.js'
 export interface BlockRequest {
   readonly chainId: string
   readonly index: number
-  /** 0-based, in the leg. */
+  /** The frame that takes the block, counted in the leg from 0. */
   readonly frame: number
 }
 

@@ -104,7 +104,7 @@ class LaneSearch {
   private readonly frameMs: number
   private readonly costs: SlotCosts
   private readonly tailSlots: number
-  /** When the first frame after cut j is due; j = 0 is the first leg. */
+  /** When the first frame after each cut is due; entry 0 is the start of the first leg. */
   private readonly startsMs: Float64Array
   private readonly best: Float64Array
   private readonly from: Int32Array

@@ -37,7 +37,7 @@ export class GrowingCuts {
     return this.list
   }
 
-  /** Aborted once the real end is known. */
+  /** Aborted once the audio has ended and the real end is known. */
   get completed(): AbortSignal {
     return this.over.signal
   }

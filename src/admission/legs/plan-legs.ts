@@ -36,7 +36,9 @@ export interface LaneRequest {
   readonly pace: number
   /** The running leg, its start later by its sender's lateness; or the leg to be opened. */
   readonly first: LaneTask['first']
-  /** See `LaneTask`. */
+  /**
+   * No cut of the first leg may lie before this frame: audio up to here is sent, or soon will be.
+   */
   readonly earliestEndFrame: number
   readonly cuts: readonly CutOption[]
   /** Index of the first leg in its chain. */

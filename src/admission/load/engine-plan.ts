@@ -7,7 +7,7 @@ export type Policy = 'fixed' | 'reserve' | 'profile' | 'elastic'
 
 /** The limits of one engine. */
 export interface EngineLimits {
-  /** KV blocks that may be given out. */
+  /** KV blocks that all sessions together may hold. */
   readonly kvBlocks: number
   /** Time that all sessions together may add to a step, in ms, besides the engine's base time. */
   readonly stepMs: number

@@ -10,7 +10,7 @@ const PUT = redisScript(`
 const REMOVE = redisScript("redis.call('HDEL', KEYS[1], args[1])")
 
 interface StoredWaiter extends Waiter {
-  /** By Redis' clock. */
+  /** When the entry was last renewed, by Redis' clock; ms of the Unix epoch. */
   readonly renewedMs: number
 }
 

@@ -3,7 +3,6 @@ import type { StepReport, SweepReport } from './report.js'
 /** A figure by which two sweeps are compared. */
 interface ComparedFigure {
   name: string
-  /** Whether less is better. */
   lessIsBetter: boolean
   of(step: ComparedStep): number | null
 }
@@ -91,7 +90,7 @@ export function compareSweeps(a: ComparedReport, b: ComparedReport) {
     a: headOf(a),
     b: headOf(b),
     highest_held: { a: a.result.highest_held, b: b.result.highest_held },
-    /** Why the two may not be comparable. */
+    /** Differences of engine or load for which the two sweeps may not be comparable. */
     differences: differencesOf(a, b),
     steps,
     only_in_a: onlyIn(a, b),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { tenths } from '../../latency/latency-histogram.js'
 import type { KvModel } from '../../model/kv-model.js'
 
-/** Named in the first line of `events.ndjson`. */
+/** The schema that the first line of `events.ndjson` names. */
 export const EVENTS_SCHEMA = 'nightscribe.sweep-events/1'
 
 /** How a session of a sweep ended. */
@@ -44,7 +44,7 @@ export interface GaugesRead {
   /** When the answer had come. */
   atMs: number
   requestedMs: number
-  /** 0 to 1; of the fullest engine core. */
+  /** Share of the KV blocks that are held, 0 to 1; of the fullest engine core. */
   kvUsage: number | null
   /** KV blocks that all sessions of the engine hold, not only ours. */
   kvBlocks: number | null
@@ -69,9 +69,9 @@ export type SweepEvent =
   | { kind: 'opened'; session: number; atMs: number }
   /** `session.created` came. */
   | { kind: 'created'; session: number; atMs: number }
-  /** 80 ms of audio left, `slipMs` after they were due. */
+  /** 80 ms of audio were sent, `slipMs` after they were due. */
   | { kind: 'frame'; session: number; atMs: number; slipMs: number }
-  /** The last frame has left; the final commit follows at once. */
+  /** The last frame was sent; the final commit follows at once. */
   | { kind: 'audio_ended'; session: number; atMs: number }
   | { kind: 'delta'; session: number; atMs: number; hasText: boolean }
   /** `transcription.done` came. */
@@ -86,7 +86,7 @@ export interface SessionEnded {
   session: number
   atMs: number
   outcome: SessionOutcome
-  /** Why, for programs: an error code, `http_503`, `close_1012`; null when all is well. */
+  /** Why it ended, for programs: an error code, `http_503`, `close_1012`; null when all is well. */
   code: string | null
   /** Whether deltas, usage and step law agree; null for a session that ended before its `done`. */
   verified: boolean | null

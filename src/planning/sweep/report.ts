@@ -7,17 +7,17 @@ import type { YapLine } from './yap-view.js'
 
 /** The engine that was swept; null for what it doesn't tell. */
 export interface SweptEngine {
-  /** Without credentials. */
+  /** Address of the engine, without credentials. */
   url: string
   model: string
   version: string | null
-  /** True for our stand-in: no GPU was measured. */
+  /** Whether it is the stand-in engine: then no GPU was measured. */
   isStandin: boolean
   maxModelLen: number | null
   deltaDelayMs: number
   /** Name of the GPU profile, the setting `engine.gpu`. */
   gpu: string | null
-  /** Setting `engine.pricePerHour`. */
+  /** The setting `engine.pricePerHour`; null where it isn't set. */
   pricePerHour: number | null
   kvBlocksMax: number | null
   kvModel: KvModel | null
@@ -25,7 +25,7 @@ export interface SweptEngine {
 
 /** The load that the sweep offered to the engine. */
 export interface OfferedLoad {
-  /** Every step that was wanted, ascending. */
+  /** Numbers of sessions of all steps that were asked for, ascending. */
   sessions: readonly number[]
   seconds: number
   pace: number
@@ -40,7 +40,7 @@ export interface OfferedLoad {
 /** The facts of a sweep, without what its steps measured. */
 export interface SweepFacts {
   sweepId: string
-  /** ISO 8601. */
+  /** Times of begin and end, ISO 8601. */
   startedAt: string
   endedAt: string
   /** Whether a signal ended it early. */
@@ -144,7 +144,7 @@ function resultOf(steps: readonly StepReport[], { sessions }: OfferedLoad) {
   }
 }
 
-/** See `DEFINITIONS.knee`. */
+/** Sessions of the step at the knee, as `DEFINITIONS.knee` says; null where there is none. */
 export function kneeOf(steps: readonly StepReport[]): number | null {
   const base = steps[0]?.delta_lag_ms?.p99
   if (base === undefined) return null

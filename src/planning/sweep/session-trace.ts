@@ -17,7 +17,7 @@ export class SessionTrace {
   deltas = 0
   /** Deltas that are not empty. */
   texts = 0
-  /** Lag of this session's deltas; see `delta`. */
+  /** Lag of this session's deltas, in ms: what `delta` and `missingMs` give. */
   readonly lag = new LatencyHistogram()
   private readonly frameSentMs: number[] = []
 

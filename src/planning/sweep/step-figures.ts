@@ -11,7 +11,7 @@ const SETTLE_MS = 1_000
 /** Number of sessions that ended in one way. */
 export interface OutcomeCount {
   outcome: SessionOutcome
-  /** Null for `ok`. */
+  /** Why they ended, for programs; null for `ok`. */
   code: string | null
   sessions: number
 }

@@ -1,6 +1,6 @@
 import type { OutcomeCount, StepFigures } from './step-figures.js'
 
-/** Share of the audio by which a step may overrun. */
+/** A session may take 1 % longer than its audio, or the bound of its step if that is more. */
 const OVERRUN_SHARE_MAX = 0.01
 /** Above this sender slip (p99), a quarter of a frame, a note says that this program was late. */
 const SLIP_NOTED_MS = 20
@@ -85,7 +85,7 @@ function badOutcomes({ outcomes, sessions, ending }: StepFigures): string[] {
   return [`${count} of ${sessions} sessions did not end well: ${what}.`]
 }
 
-/** `closed (close_1012)`. */
+/** An outcome with its code, such as `closed (close_1012)`. */
 export function outcomeText({ outcome, code }: OutcomeCount): string {
   return code === null ? outcome : `${outcome} (${code})`
 }
@@ -173,13 +173,13 @@ function outlookNotes({ kv_outlook: outlook, held_ms: heldMs, kv, ending }: Step
   ]
 }
 
-/** `640 ms`, `2.1 s`: as one reads a latency. */
+/** A latency as text, such as `640 ms` or `2.1 s`. */
 export function milliseconds(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`
   return `${(durationMs / 1000).toFixed(durationMs < 10_000 ? 1 : 0)} s`
 }
 
-/** `45 s`, `4:35 min`: as one reads a length of time. */
+/** A length of time as text, such as `45 s` or `4:35 min`. */
 export function spanText(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000)
   if (seconds < 60) return `${seconds} s`
