@@ -8,11 +8,11 @@ const version = z.object({ version: z.string() })
 /** A model that an engine serves. */
 export interface ServedModel {
   id: string
-  /** In tokens; null where the server doesn't tell. */
+  /** The longest session it takes, in tokens; null where the server doesn't tell. */
   maxModelLen: number | null
 }
 
-/** The answer of `/v1/models`; null when it is none. */
+/** The models in an answer of `/v1/models`; null where the JSON has another shape. */
 export function parseModels(json: unknown): ServedModel[] | null {
   const parsed = models.safeParse(json)
   if (!parsed.success) return null
@@ -22,7 +22,7 @@ export function parseModels(json: unknown): ServedModel[] | null {
   }))
 }
 
-/** The answer of `/version`; null when it is none. */
+/** The version in an answer of `/version`; null where the JSON has another shape. */
 export function parseVersion(json: unknown): string | null {
   const parsed = version.safeParse(json)
   return parsed.success ? parsed.data.version : null

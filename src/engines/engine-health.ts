@@ -3,55 +3,55 @@ import assert from 'node:assert/strict'
 /**
  * Whether legs are placed on an engine, as a state machine without I/O.
  *
- * - `out`: no leg is placed here, and those that it carried go to others. Every engine starts here.
- *   Looked at when `nextLookMs` comes: `answered` (→ warming), or `failed`, after which the next
- *   look is twice as far away, from 1 s to 15 s, less up to a half by chance, so that many workers
- *   don't come at once.
- * - `warming`: it answers what we want to hear, and one utterance is on its way through it: the
- *   first one may take minutes, and `/health` says nothing of an engine that is stuck. Ends with
+ * - `out`: no leg is placed here, and the legs that ran here move to other engines. Every engine
+ *   starts in this state. It is checked when `nextLookMs` comes: `answered` (→ warming), or
+ *   `failed`, which doubles the time to the next check, from 1 s to 15 s. Up to a half of that time
+ *   is taken off by chance, so that many workers don't ask in the same moment.
+ * - `warming`: it answers what the settings expect, and one utterance is being transcribed. The
+ *   first utterance may take minutes, and `/health` doesn't show that an engine is stuck. Ends with
  *   `warmed` (→ up) or `failed` (→ out).
- * - `up`: legs are placed here. Looked at every 5 s. Ends (→ out) with `failed` that is certain,
- *   with a second `failed` in a row, and with `silent`. An engine that stayed up for a minute is
- *   forgiven what it failed before.
+ * - `up`: legs are placed here. It is checked every 5 s. Ends (→ out) with a `failed` that is
+ *   certain, with a second `failed` in a row, and with `silent`. After a minute up, earlier
+ *   failures no longer lengthen the time between checks.
  */
 export type EngineState = 'out' | 'warming' | 'up'
 
-/** Between two looks at an engine that is up. */
+/** Time between two checks of an engine that is up. */
 const LOOK_MS = 5_000
-/** Until the second look after a doubtful one, and until the first one at an engine that is out. */
+/** Time to the second check after a failed one, and to the first check of an engine that is out. */
 const AGAIN_MS = 1_000
-/** A look costs one request; an engine that is up and not looked at costs the night. */
+/** Longest time between two checks of an engine that is out: back up, it is used within 15 s. */
 const BACKOFF_MAX_MS = 15_000
-/** Up for so long: earlier failures count no more. */
+/** After this time up, in ms, earlier failures no longer lengthen the time between checks. */
 const FORGIVEN_AFTER_MS = 60_000
-/** Failures in a row that take an engine out. */
+/** Failed checks in a row that take an engine out. */
 const DOUBTS_MAX = 2
 
 /**
- * Silence of all sessions with frames due after which an engine is taken out: far longer than it
- * takes to free a deadlocked one, which is the gentler cure. `deltaDelayMs` is added.
+ * An engine is taken out after all sessions with frames due got no delta for 30 s. Evicting
+ * sessions of a deadlocked engine takes far less, and is the milder cure: it comes first.
  */
 export const SILENT_OUT_MS = 30_000
 
-/** One engine as it stands; see `EngineState` for what its methods may do when. */
+/** The health of one engine; `EngineState` says which method is for which state. */
 export class EngineHealth {
   state: EngineState = 'out'
-  /** Why it is out: one sentence; null in the other states. */
+  /** Why the engine is out: one sentence; null in the other states. */
   reason: string | null = 'The engine has not been looked at yet.'
-  /** When to look at it next, by the clock of the methods' `nowMs`. */
+  /** When to check the engine next, by the clock of the methods' `nowMs`. */
   nextLookMs: number
   private readonly uniform: () => number
   private failures = 0
   private doubts = 0
   private upSinceMs = 0
 
-  /** @param uniform chance in [0, 1) */
+  /** @param uniform random numbers in [0, 1), which spread the checks of several workers in time */
   constructor(uniform: () => number, nowMs: number) {
     this.uniform = uniform
     this.nextLookMs = nowMs
   }
 
-  /** It was looked at, and is there. */
+  /** The engine passed a check. */
   answered(nowMs: number): void {
     if (this.state === 'out') {
       this.state = 'warming'
@@ -64,7 +64,7 @@ export class EngineHealth {
     if (nowMs - this.upSinceMs >= FORGIVEN_AFTER_MS) this.failures = 0
   }
 
-  /** Its warm-up utterance came to its end. */
+  /** The engine transcribed its warm-up utterance to the end. */
   warmed(nowMs: number): void {
     assert.equal(this.state, 'warming', 'only an engine that warms up becomes warm')
     this.state = 'up'
@@ -74,8 +74,8 @@ export class EngineHealth {
   }
 
   /**
-   * It wasn't there, wasn't what is wanted, or its warm-up failed.
-   * @param certain it said so itself: one word of it is enough
+   * The engine didn't answer, isn't the one that the settings describe, or failed its warm-up.
+   * @param certain the engine's own answer says so: one failure takes it out, without a second
    */
   failed(reason: string, nowMs: number, { certain }: { certain: boolean }): void {
     this.doubts += 1
@@ -86,13 +86,16 @@ export class EngineHealth {
     this.takeOut(reason, nowMs)
   }
 
-  /** No session of anybody hears from it although frames are due, for `SILENT_OUT_MS`. */
+  /** No session of any worker got a delta for `SILENT_OUT_MS` although frames were due. */
   silent(nowMs: number): void {
-    if (this.state !== 'up') return // whoever tells it saw sessions of earlier
-    this.takeOut('The engine gives no text to anybody, though it says that it is healthy.', nowMs)
+    if (this.state !== 'up') return // the silence was of sessions from before it went out
+    this.takeOut(
+      'The engine gives no text to any session, though it says that it is healthy.',
+      nowMs,
+    )
   }
 
-  /** Something about it went wrong, such as a session that was cut off: look soon. */
+  /** Something went wrong, such as a session that was cut off: the next check is due at once. */
   suspected(nowMs: number): void {
     if (this.state === 'up') this.nextLookMs = Math.min(this.nextLookMs, nowMs)
   }

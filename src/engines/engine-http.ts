@@ -2,7 +2,7 @@ import { withTimeout } from '../kernel/abort.js'
 import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
 import type { EngineAddress } from '../realtime/index.js'
 
-/** Bytes above which an answer is none of an engine's; `/metrics` of a busy one has 0.3 MB. */
+/** An answer above 8 MiB is refused as no engine's; `/metrics` of a busy engine has 0.3 MB. */
 const BODY_BYTES_MAX = 8 * 2 ** 20
 
 /** What an engine's HTTP side answered. */
@@ -22,7 +22,7 @@ export function httpBase(realtimeUrl: string): string {
 }
 
 /**
- * One GET of an engine, its body included in the time allowed.
+ * One GET of an engine; its time limit includes the body.
  *
  * @throws UpstreamError `engine_unavailable` when it doesn't answer in time or its answer is larger
  *   than any engine's; the signal's reason
@@ -49,7 +49,7 @@ export async function getFromEngine(
 }
 
 /**
- * Refuses an answer that says who may ask.
+ * Refuses an answer with HTTP status 401 or 403.
  * @throws ConfigError `engine_unauthorized`, naming the setting
  */
 export function refuseUnauthorized(engine: EngineAddress, answer: EngineAnswer): void {
@@ -62,12 +62,12 @@ export function refuseUnauthorized(engine: EngineAddress, answer: EngineAnswer):
   )
 }
 
-/** The JSON of an answer; null where it is none. */
+/** The JSON of an answer; null where its body is no JSON. */
 export function jsonOf(answer: EngineAnswer): unknown {
   try {
     return JSON.parse(answer.body)
   } catch {
-    return null // what isn't JSON is as wrong as JSON of another shape, and the caller says so
+    return null // the caller reports it as it reports JSON of another shape
   }
 }
 
@@ -86,7 +86,7 @@ async function readBody(engine: EngineAddress, path: string, response: Response)
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
     if (bytes > BODY_BYTES_MAX) {
-      // Leaving the loop cancels the rest.
+      // The throw leaves the loop, which cancels the download of the rest of the body.
       throw new UpstreamError(
         'engine_unavailable',
         `What answers at ${engine.url} is no vLLM server: more than ${BODY_BYTES_MAX} bytes for ${path}.`,

@@ -4,40 +4,41 @@ import { getFromEngine, refuseUnauthorized } from './engine-http.js'
 import { type PrometheusSample, parsePrometheusText } from './prometheus-text.js'
 
 /**
- * What an engine tells of itself at `/metrics`; null for what it doesn't. Two of them mislead: all
- * are of the engine's last step, so they stand still while it does; and the sessions that live are
- * in none but `deferred`, which counts those between two frames.
+ * What an engine tells of itself at `/metrics`; null for a figure that it leaves out. Two traps:
+ * all figures are of the engine's last step, so they don't change while the engine is stuck; and
+ * open sessions are counted in `deferred`, where they are between two frames, not in `running`.
  *
- * An engine with data parallelism has several cores, each with a cache of its own, and it alone
- * chooses the core of a session. So their blocks can't be added into one capacity: the figures
- * here are those of the smallest cache and of the fullest, and only counts are sums.
+ * An engine with data parallelism has several cores, each with a KV cache of its own, and the
+ * engine chooses the core of a session. So the blocks of its cores can't be added into one
+ * capacity: shares and sizes here are those of the fullest and of the smallest cache, and only
+ * counts are sums.
  */
 export interface EngineGauges {
-  /** Engine cores that told anything; 0 where none did. */
+  /** Engine cores with a figure of their KV cache; 0 where none has one. */
   readonly cores: number
   /** Share of the KV blocks that are held, 0 to 1; of the fullest core. */
   readonly kvUsage: number | null
   /** KV blocks that sessions hold, of all cores together. */
   readonly kvBlocksHeld: number | null
-  /** `num_gpu_blocks` of the smallest core; one of them never holds a session's tokens. */
+  /** `num_gpu_blocks` of the smallest core; one of these blocks never holds a session's tokens. */
   readonly kvBlocksTotal: number | null
   /** Tokens of an encoder block (`block_size`). */
   readonly blockTokens: number | null
-  /** Sessions that wait because there are more than `max_num_seqs`. 0 in a KV deadlock. */
+  /** Sessions that wait because more than `max_num_seqs` are open. A KV deadlock shows 0 here. */
   readonly waitingCapacity: number | null
-  /** Sessions between two frames: nearly all that live. */
+  /** Sessions between two frames: nearly all open sessions. */
   readonly deferred: number | null
-  /** Requests inside a step at this very moment: flickers, and is not the number of sessions. */
+  /** Requests inside a step at this moment: changes with every step; not the number of sessions. */
   readonly running: number | null
-  /** Since the engine started, as are the next. Streaming sessions are never preempted. */
+  /** Preemptions since the engine started. Streaming sessions are never preempted. */
   readonly preemptions: number | null
-  /** 12.5 a second for each session that keeps up; the engine's sign of life. */
+  /** Tokens since the engine started: 12.5 a second for each session that is not behind. */
   readonly generationTokens: number | null
-  /** Open sockets, whoever's they are. */
+  /** Open WebSockets of all clients, not only of our workers. */
   readonly websocketConnections: number | null
 }
 
-/** What an engine without `/metrics` tells. */
+/** The figures of an engine without `/metrics`: none. */
 export const NO_GAUGES: EngineGauges = {
   cores: 0,
   kvUsage: null,
@@ -53,8 +54,8 @@ export const NO_GAUGES: EngineGauges = {
 }
 
 /**
- * Asks an engine for its figures. One that has no such page, for example behind a proxy, tells
- * nothing: `NO_GAUGES`.
+ * Asks an engine for its figures: `NO_GAUGES` where it has no such page, for example behind a
+ * proxy.
  *
  * @throws UpstreamError `engine_unavailable` when it doesn't answer or says that it can't;
  *   ConfigError `engine_unauthorized`; the signal's reason
@@ -112,7 +113,10 @@ function sumOf(samples: readonly PrometheusSample[]): number | null {
   return samples.reduce((sum, { value }) => sum + value, 0)
 }
 
-/** Usage is a share of the blocks that sessions can hold, which is one less than there are. */
+/**
+ * Blocks held by the sessions of all cores. Usage is a share of the blocks that sessions can hold,
+ * which is one block less than `num_gpu_blocks`.
+ */
 function blocksHeld(
   usage: readonly PrometheusSample[],
   caches: readonly PrometheusSample[],
@@ -129,7 +133,7 @@ function blocksHeld(
   return held
 }
 
-/** Releases before data parallelism have no such label: one core. */
+/** The core of a sample; vLLM releases before data parallelism have no such label: one core. */
 function coreOf(labels: PrometheusSample['labels']): string {
   return labels.engine ?? ''
 }
@@ -139,7 +143,7 @@ function smallestLabel(samples: readonly PrometheusSample[], name: string): numb
   return values.length === 0 ? null : Math.min(...values)
 }
 
-/** A label that says a number from 1 up; null for anything else, such as `None`. */
+/** A label whose value is a whole number from 1 up; null for any other value, such as `None`. */
 function wholeLabel({ labels }: PrometheusSample, name: string): number | null {
   const text = labels[name] ?? ''
   return /^[1-9]\d{0,11}$/.test(text) ? Number(text) : null

@@ -3,32 +3,32 @@ import { isStop, NightscribeError } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 import { EngineHealth } from './engine-health.js'
 
-/** How a watch looks at its engine. Each throws a NightscribeError when the engine fails. */
+/** The checks of an engine. Each throws a NightscribeError when the engine fails it. */
 export interface EngineLooks<Facts> {
-  /** All that must be right before a leg is placed, read anew: it may have been restarted. */
+  /** Reads all that must be right before a leg is placed: a restart may have changed the engine. */
   examine(options: { signal: AbortSignal }): Promise<Facts>
-  /** One utterance, to its end. */
+  /** Has one utterance transcribed, to its end. */
   warmUp(facts: Facts, options: { signal: AbortSignal }): Promise<void>
-  /** Whether it still lives; cheap. */
+  /** Asks whether the engine's process still lives; one request. */
   check(options: { signal: AbortSignal }): Promise<void>
 }
 
-/** What a watch needs. */
+/** What an `EngineMonitor` needs. */
 export interface EngineMonitorOptions<Facts> {
   looks: EngineLooks<Facts>
   clock: Clock
   random: Random
-  /** After every change of state; must not throw. */
+  /** Called after every change of the health's state or reason; must not throw. */
   onChange(watch: EngineMonitor<Facts>): void
 }
 
 /**
- * Looks at one engine again and again, and keeps its `EngineHealth`. States: those of the health;
- * it looks as long as `run` runs.
+ * Checks one engine at the times that its `EngineHealth` sets, and tells the health the outcome.
+ * Its states are those of the health; it checks as long as `run` runs.
  */
 export class EngineMonitor<Facts> {
   readonly health: EngineHealth
-  /** What it was when it was last examined with success; null before. */
+  /** What the last successful `examine` found; null before the first. */
   facts: Facts | null = null
   private readonly options: EngineMonitorOptions<Facts>
   private wake: () => void = () => {}
@@ -39,12 +39,15 @@ export class EngineMonitor<Facts> {
     this.health = new EngineHealth(() => random.uniform(), clock.monotonicMs())
   }
 
-  /** Legs may be placed on it. */
+  /** Whether legs may be placed on the engine. */
   get isUp(): boolean {
     return this.health.state === 'up'
   }
 
-  /** Looks until the signal aborts. @throws its reason; what isn't a NightscribeError */
+  /**
+   * Checks until the signal aborts.
+   * @throws the signal's reason; an error of a check that isn't a NightscribeError
+   */
   async run({ signal }: { signal: AbortSignal }): Promise<never> {
     for (;;) {
       signal.throwIfAborted()
@@ -59,20 +62,24 @@ export class EngineMonitor<Facts> {
     }
   }
 
-  /** A session of it failed: look soon. */
+  /** A session of the engine failed: the next check is due at once. */
   suspect(): void {
     this.health.suspected(this.nowMs)
     this.wake()
   }
 
-  /** It refused a session as it would refuse everybody: out at once. @param reason a sentence */
+  /**
+   * The engine refused a session for a cause that concerns every session, such as a wrong key: it
+   * is out at once.
+   * @param reason a sentence
+   */
   refused(reason: string): void {
-    if (!this.isUp) return // whoever tells it had a session of earlier
+    if (!this.isUp) return // the refusal was of a session from before it went out
     this.change(() => this.health.failed(reason, this.nowMs, { certain: true }))
     this.wake()
   }
 
-  /** Nobody hears from it any more, see `SILENT_OUT_MS`. */
+  /** No session gets a delta from the engine any more, see `SILENT_OUT_MS`. */
   reportSilence(): void {
     this.change(() => this.health.silent(this.nowMs))
     this.wake()
@@ -91,7 +98,7 @@ export class EngineMonitor<Facts> {
       const asleep = this.options.clock.sleepUntil(this.health.nextLookMs, {
         signal: waking.signal,
       })
-      await asleep.catch(() => {}) // woken early: what for is looked at right here
+      await asleep.catch(() => {}) // woken early: the loop checks the clock again
       signal.removeEventListener('abort', wake)
       signal.throwIfAborted()
     }
@@ -99,7 +106,7 @@ export class EngineMonitor<Facts> {
 
   private async lookAgain(signal: AbortSignal): Promise<void> {
     await this.options.looks.check({ signal })
-    // Meanwhile it may have been taken out by its silence, which outweighs what it says.
+    // An engine that was taken out for silence meanwhile stays out: `/health` shows no deadlock.
     if (this.isUp) this.health.answered(this.nowMs)
   }
 
@@ -114,7 +121,7 @@ export class EngineMonitor<Facts> {
 
   private take(error: unknown): void {
     if (!(error instanceof NightscribeError) || isStop(error)) throw error
-    // No answer may be the network's fault; any other one is the engine's own.
+    // A missing answer may be the network's fault; every other failure is the engine's own.
     const certain = error.code !== 'engine_unavailable'
     this.change(() => this.health.failed(error.message, this.nowMs, { certain }))
   }

@@ -7,11 +7,11 @@ import { tailSteps } from '../model/step-law.js'
 import { STEP_BUDGET_MS } from '../model/step-model.js'
 import { type EngineFacts, requireUsable } from './read-engine.js'
 
-/** Lanes at a time with the policy `fixed`, where no setting says. */
+/** Lanes at a time with the policy `fixed` where `engine.sessionsMax` is not set. */
 const FIXED_LANES = 8
 
 /**
- * What an engine can carry, by its own figures, its profile and the settings.
+ * The limits of an engine, by its own figures, its GPU profile and the settings.
  * @throws ConfigError naming engine and setting: see `requireUsable`
  */
 export function planOf(

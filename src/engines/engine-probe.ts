@@ -3,12 +3,12 @@ import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import { parseModels, parseVersion } from './engine-codec.js'
 import { getFromEngine, jsonOf, refuseUnauthorized } from './engine-http.js'
 
-/** Headers by which our stand-in says what it is; a real vLLM sends neither. */
+/** Headers by which the stand-in engine identifies itself; a real vLLM sends neither. */
 const STANDIN_HEADER = 'x-nightscribe-standin'
 const DELTA_DELAY_HEADER = 'x-nightscribe-delta-delay-ms'
 
 /**
- * Asks an engine what it serves, and whether that is what we want.
+ * Asks an engine what it serves, and whether the wanted model is part of it.
  *
  * @throws UpstreamError `engine_unavailable` when it doesn't answer; ConfigError
  *   `engine_unauthorized` or `engine_model_missing`, naming the setting; the signal's reason
@@ -48,8 +48,9 @@ export async function describeEngine(
 }
 
 /**
- * Asks whether an engine's process and its core live. That says nothing about stalls: a deadlocked
- * engine is healthy to itself. A proxy that hides the page hides the answer, too: then it lives.
+ * Asks whether an engine's process and its core are alive. That says nothing about stalls: a
+ * deadlocked engine reports itself healthy. An answer of 404 counts as alive, for a proxy may hide
+ * the page.
  *
  * @throws UpstreamError `engine_unavailable` when it doesn't answer, `engine_crashed` when it
  *   answers that it is dead (vLLM says 503, and ends a little later); the signal's reason

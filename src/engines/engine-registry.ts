@@ -19,12 +19,12 @@ import type { EngineDirectory, EngineEvents, KnownEngine } from './index.js'
 import { type EngineFacts, readEngine } from './read-engine.js'
 import { warmUp } from './warm-up.js'
 
-/** An engine's page of figures must come within this, for one is asked for every second. */
+/** Time limit for an engine's `/metrics`, which is read once a second. */
 const GAUGES_TIMEOUT_MS = 900
-/** One that has never answered is asked again after so long, and up to twice that. */
+/** An engine that has never answered is asked again after 5 to 10 s, at random. */
 const FIND_AGAIN_MS = 5_000
 
-/** What the engines of a worker are opened with. */
+/** What an `EngineRegistry` needs. */
 export interface EngineRegistryOptions {
   settings: Settings
   /** The project's folder, see `readEngine`. */
@@ -36,12 +36,12 @@ export interface EngineRegistryOptions {
   activities: EngineActivityStore
   heartbeats: WorkerHeartbeats
   worker: string
-  /** What this process carries. */
+  /** The chains that this process runs. */
   chains: LocalChains
   events: EngineEvents
 }
 
-/** One engine as it stands; null for what isn't known. */
+/** The figures of one engine for metrics; null for what isn't known. */
 export interface EngineReading {
   url: string
   isUp: boolean
@@ -57,13 +57,13 @@ export interface EngineReading {
   hungMs: number
 }
 
-/** What is read of one that has never answered. */
+/** The figures of an engine that has never answered. */
 const UNKNOWN = {
   ...{ isUp: false, lanes: 0, lanesMax: 0, hungMs: 0 },
   kvBlocks: { capacity: 0, predicted: null, measured: null, error: null, correction: 0 },
 } as const
 
-/** One engine as this worker deals with it. */
+/** One engine that has answered, with this worker's parts for it. */
 interface RegisteredEngine {
   url: string
   known: KnownEngine
@@ -74,14 +74,14 @@ interface RegisteredEngine {
 }
 
 /**
- * All engines of a worker: what they can carry, whether they are well, who is on them. One that
- * doesn't answer at the start is looked for again and again, and joins when it does.
+ * All engines of a worker: their limits, their health and their sessions. An engine that doesn't
+ * answer at the start is asked every 5 to 10 s, and joins when it answers.
  */
 export class EngineRegistry implements EngineDirectory {
-  /** Of all engines that have answered; grows. */
+  /** The ledger clients of all engines that have answered; only grows. */
   readonly clients: LedgerClient[] = []
   private readonly engines: RegisteredEngine[] = []
-  /** Engines that have never answered, and why. */
+  /** Engines that have never answered: url → why, in a sentence. */
   private readonly missing = new Map<string, string>()
   private readonly options: EngineRegistryOptions
 
@@ -90,8 +90,8 @@ export class EngineRegistry implements EngineDirectory {
   }
 
   /**
-   * Asks every engine what it is.
-   * @throws ConfigError when one isn't what the settings say; UpstreamError when none is there
+   * Asks every engine of the settings what it is.
+   * @throws ConfigError when one isn't what the settings say; UpstreamError when none answers
    */
   static async open(
     options: EngineRegistryOptions,
@@ -104,19 +104,19 @@ export class EngineRegistry implements EngineDirectory {
         'No engine is named: set NIGHTSCRIBE_ENGINES, such as ws://gpu-node:8000/v1/realtime.',
       )
     }
-    // A signal for each: up to 64 listen at a time.
+    // A signal for each engine: 64 listeners on one signal would make Node warn of a leak.
     const read = (url: string) =>
       readEngine(settings, { url, root }, { signal: AbortSignal.any([signal]) })
     const asked = await Promise.allSettled(settings.engines.map(read))
     const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
     const wrong = refused.find((reason) => !(reason instanceof UpstreamError))
     if (wrong ?? (refused.length === asked.length && refused[0])) throw wrong ?? refused[0]
-    const pool = new EngineRegistry(options)
+    const registry = new EngineRegistry(options)
     for (const [at, each] of asked.entries()) {
-      if (each.status === 'fulfilled') pool.join(each.value)
-      else pool.miss(settings.engines[at] as string, each.reason.message)
+      if (each.status === 'fulfilled') registry.join(each.value)
+      else registry.miss(settings.engines[at] as string, each.reason.message)
     }
-    return pool
+    return registry
   }
 
   get known(): readonly KnownEngine[] {
@@ -143,7 +143,8 @@ export class EngineRegistry implements EngineDirectory {
 
   isSilent(id: string): boolean {
     const { controller, monitor } = this.at(id)
-    // One that was taken out keeps nobody: its sessions' own watchdogs end them.
+    // Silence excuses a session's stall only on an engine that is up: after it is taken out, the
+    // sessions' own watchdogs must end them, or their lanes would wait for it.
     return monitor.isUp && controller.isSilent
   }
 
@@ -163,7 +164,7 @@ export class EngineRegistry implements EngineDirectory {
     return `No engine is up. ${[...reasons, ...this.missing.values()].join(' ')}`
   }
 
-  /** How the engines stand; for metrics. */
+  /** The figures of all engines of the settings; for metrics. */
   readings(): EngineReading[] {
     const known = this.engines.map(({ url, client, controller, monitor }) => {
       const { ledger } = client
@@ -183,7 +184,7 @@ export class EngineRegistry implements EngineDirectory {
     return [...known, ...[...this.missing.keys()].map((url) => ({ url, ...UNKNOWN }))]
   }
 
-  /** Looks after the engines' health until the signal aborts. @throws a bug */
+  /** Checks the engines' health until the signal aborts. @throws a bug */
   async watch({ signal }: { signal: AbortSignal }): Promise<void> {
     const untilStopped = async (look: () => Promise<unknown>) => {
       try {
@@ -200,7 +201,10 @@ export class EngineRegistry implements EngineDirectory {
     ])
   }
 
-  /** One round of every keeper. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  /**
+   * One tick of every controller.
+   * @throws UpstreamError `queue_unavailable`; the signal's reason
+   */
   async tick(options: { signal: AbortSignal }): Promise<void> {
     await Promise.all(
       this.engines.map(async ({ controller, monitor }) => {
@@ -224,7 +228,7 @@ export class EngineRegistry implements EngineDirectory {
     this.missing.set(url, reason)
   }
 
-  /** Looks for an engine until it answers as the settings say. @throws the signal's reason; bugs */
+  /** Asks an engine until it answers as the settings say. @throws the signal's reason; bugs */
   private async find(url: string, { signal }: { signal: AbortSignal }): Promise<RegisteredEngine> {
     const { settings, root, clock, random } = this.options
     for (;;) {
@@ -266,7 +270,7 @@ function registeredEngine(options: EngineRegistryOptions, facts: EngineFacts): R
     looks: {
       examine: async ({ signal }) => {
         const found = await readEngine(settings, { url, root }, { signal })
-        // It may have been started again with another cache.
+        // The engine may have been restarted with a KV cache of another size.
         client.setPlan(planOf(settings, found).plan)
         return found
       },
@@ -291,7 +295,7 @@ async function gaugesOf(
   try {
     return await readEngineGauges(address, { timeoutMs: GAUGES_TIMEOUT_MS }, { signal })
   } catch {
-    // The watch over its health finds out what is wrong; without figures the models decide.
+    // The engine's monitor finds out what is wrong; without figures the KV law alone decides.
     signal.throwIfAborted()
     return null
   }

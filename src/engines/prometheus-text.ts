@@ -1,21 +1,21 @@
-/** One line of a Prometheus exposition that carries a value. */
+/** One line of a Prometheus exposition that has a value. */
 export interface PrometheusSample {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
-  /** As written: may be NaN or infinite. */
+  /** The value as written: it may be NaN or infinite. */
   readonly value: number
 }
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y
-/** `name="value"` with backslash escapes, the blanks around it, and the comma after it. */
+/** A label, `name="value"` with backslash escapes, with blanks around it and a comma after it. */
 const LABEL = /\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*/y
 const BLANKS = /[ \t]*/y
 const WORD = /\S+/y
 
 /**
  * Reads the Prometheus text format (0.0.4, and OpenMetrics as far as it is the same). Comments,
- * timestamps and exemplars are passed over, and so is a line that isn't of the format: whoever
- * misses a sample finds out by its absence.
+ * timestamps and exemplars are skipped, and so is a line that isn't of the format: its sample is
+ * missing in the result.
  */
 export function parsePrometheusText(text: string): PrometheusSample[] {
   const samples: PrometheusSample[] = []

@@ -11,21 +11,21 @@ import type { EngineAddress, EngineDescription } from '../realtime/index.js'
 import { type EngineGauges, readEngineGauges } from './engine-metrics.js'
 import { describeEngine } from './engine-probe.js'
 
-/** What an engine tells, and what our own files say of its model and its GPU. */
+/** What an engine tells, and what the files in `config` say of its model and its GPU. */
 export interface EngineFacts {
   readonly address: EngineAddress
   readonly description: EngineDescription
   readonly gauges: EngineGauges
   readonly kvModel: KvModel
-  /** Of the setting `engine.gpu`; null where it isn't set. */
+  /** The profile that the setting `engine.gpu` names; null where it isn't set. */
   readonly gpu: GpuProfile | null
 }
 
-/** Settings that say which engine is right. */
+/** The settings that an engine is checked against. */
 export type EngineSettings = Pick<Settings, 'engine' | 'engineKey' | 'admission' | 'legs'>
 
 /**
- * Asks an engine what it is.
+ * Asks an engine for its model, its version and its figures, and loads the files that belong to it.
  *
  * @param options.root the project's folder, where `config/models` and `config/gpus` are
  * @throws UpstreamError, ConfigError: it isn't there, is no vLLM, serves another model, or is of a
@@ -56,7 +56,7 @@ export async function readEngine(
  *
  * @returns how much of its KV cache is given out
  * @throws ConfigError naming engine and setting: its context is too small for the shortest leg, or
- *   nobody tells how many KV blocks it has
+ *   neither engine nor GPU profile tells how many KV blocks it has
  */
 export function requireUsable(settings: EngineSettings, facts: EngineFacts): EngineCapacity {
   const { maxModelLen } = facts.description
@@ -64,7 +64,10 @@ export function requireUsable(settings: EngineSettings, facts: EngineFacts): Eng
   return capacityOf(settings, facts)
 }
 
-/** How much of an engine's KV cache is given out. @throws ConfigError when nobody tells its size */
+/**
+ * How much of an engine's KV cache is given out.
+ * @throws ConfigError when neither the engine nor the GPU profile tells its size
+ */
 export function capacityOf(settings: EngineSettings, facts: EngineFacts): EngineCapacity {
   const { safetyFactor, liveShare } = settings.admission
   const { kvBlocksTotal } = facts.gauges

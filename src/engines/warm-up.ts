@@ -2,13 +2,13 @@ import { SAMPLE_BYTES, SAMPLE_RATE, STEP_SAMPLES } from '../model/pcm.js'
 import type { EngineAddress, SessionAudio } from '../realtime/index.js'
 import type { SessionMeter, SessionRunner } from '../realtime/run-session.js'
 
-/** Audio of a warm-up: enough that an engine computes some thirty steps. */
+/** Audio of a warm-up, one second: the engine computes some 23 steps for it. */
 const WARM_UP_SAMPLES = SAMPLE_RATE
-/** The first step after a start compiles what the GPU runs: vLLM's own tests allow ten minutes. */
+/** The first step after a start compiles the GPU's programs: vLLM's own tests allow 10 minutes. */
 const FIRST_STEP_MS_MAX = 600_000
 const CREATED_MS_MAX = 30_000
 
-/** What is warmed up. */
+/** An engine to warm up, and the model that it serves. */
 export interface ColdEngine {
   engine: EngineAddress
   model: string
@@ -24,13 +24,14 @@ const SILENT_METER: SessionMeter = {
 }
 
 /**
- * Sends one second of silence through an engine to its `done`, as the only way to know that it
- * works: a start that isn't over, and a deadlock, are healthy to the engine itself.
+ * Sends one second of silence through an engine, to its `done`. Nothing else shows that an engine
+ * works: one that is still starting, or deadlocked, reports itself healthy.
  *
- * The session holds a handful of KV blocks that no lease stands for, and holds them for a second.
+ * The session holds a handful of KV blocks for about a second, for which there is no lease.
  *
- * @returns whether the engine counted its steps as vLLM does: else no times can be exact
- * @throws as a session does, when the engine doesn't come to the end; the signal's reason
+ * @returns whether the engine's number of deltas is the one of vLLM: if not, the times of words
+ *   can't be exact
+ * @throws the error of the session, when the engine doesn't complete it; the signal's reason
  */
 export async function warmUp(
   runSession: SessionRunner,
@@ -54,7 +55,7 @@ export async function warmUp(
         blankSpeechMaxMs: null,
         deltaDelayMs,
       },
-      mayEndShort: true, // that is how we learn of builds without right padding
+      mayEndShort: true, // a build without right padding is reported as not verified, no error
       lagMaxMs: FIRST_STEP_MS_MAX,
       speechAt: () => false,
       meter: SILENT_METER,

@@ -1,9 +1,12 @@
-/** What every call that waits is given: aborting ends the wait. */
+/** The options of every call that waits: aborting the signal ends the wait. */
 export interface CallOptions {
   signal: AbortSignal
 }
 
-/** For a call that nothing ends but its own time limit. New each time: many may be waiting. */
+/**
+ * Options for a call that only its own time limit ends. A new signal each time: with one for all,
+ * the listeners of many waiting calls would mount up on it.
+ */
 export function unstopped(): CallOptions {
   return { signal: new AbortController().signal }
 }
@@ -26,7 +29,7 @@ export async function withTimeout<T>(
   try {
     return await work(controller.signal)
   } catch (error) {
-    // Libraries wrap an abort in errors of their own; the reason is what we meant.
+    // Libraries wrap an abort in errors of their own; the caller is to get the signal's reason.
     if (controller.signal.aborted) throw controller.signal.reason
     throw error
   } finally {
@@ -57,15 +60,15 @@ export function abortedWithin(timeoutMs: number, parent: AbortSignal): AbortSign
   return controller.signal
 }
 
-/** A signal of others that are let go of with it. */
+/** A signal made of others; disposing of it removes its listeners from them. */
 export interface EitherSignal extends Disposable {
   readonly signal: AbortSignal
 }
 
 /**
- * A signal that aborts when the first of several does. In place of `AbortSignal.any` for what comes
- * and goes while those stay: Node 20 keeps a trace of it in each of them for as long as they live,
- * which for the lanes of a long recording is most of what a worker's memory grows by.
+ * A signal that aborts when the first of several does. In place of `AbortSignal.any` for
+ * short-lived signals made of long-lived ones: Node 20 keeps a trace of each in the long-lived
+ * ones, which for the lanes of a long recording was most of the growth of a worker's memory.
  */
 export function eitherSignal(...signals: readonly AbortSignal[]): EitherSignal {
   const controller = new AbortController()
@@ -84,7 +87,7 @@ export function eitherSignal(...signals: readonly AbortSignal[]): EitherSignal {
 /** Settles as `promise`, or rejects with the signal's reason, whichever is first. */
 export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
-    promise.catch(() => {}) // its outcome no longer matters to anybody
+    promise.catch(() => {}) // the caller gets the signal's reason instead of its outcome
     return Promise.reject(signal.reason)
   }
   return new Promise<T>((resolve, reject) => {

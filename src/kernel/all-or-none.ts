@@ -14,7 +14,7 @@ export async function allOrNone<T>(
   try {
     const running = tasks.map(async (task) => {
       try {
-        // A signal for each: what a task listens for mounts up beside that of the others.
+        // A signal for each task: the listeners of all tasks on one would make Node warn of a leak.
         return await task(AbortSignal.any([controller.signal]))
       } catch (error) {
         if (!controller.signal.aborted) controller.abort(error)

@@ -1,11 +1,11 @@
 /**
- * What must be undone, in reverse order. Two modes: open (things are added) and disposed (adding
- * throws). Every step runs even when one fails; the first failure is thrown at the end.
+ * Steps of cleaning up, run last in, first out. Two modes: open (steps are added) and disposed
+ * (adding throws). Every step runs even when one fails; the first failure is thrown at the end.
  */
 export class CleanupStack implements AsyncDisposable {
   private steps: (() => unknown)[] | null = []
 
-  /** Disposes of a thing when the stack is disposed of. */
+  /** Disposes of a thing when the stack is disposed of. @returns the thing */
   use<T extends AsyncDisposable>(thing: T): T {
     this.defer(() => thing[Symbol.asyncDispose]())
     return thing

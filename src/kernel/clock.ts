@@ -1,14 +1,17 @@
 import { performance } from 'node:perf_hooks'
 import { TimerHeap } from './timer-heap.js'
 
-/** Time as an argument. Durations come from the monotonic side, timestamps from the wall side. */
+/**
+ * A source of time, handed in as an argument so that tests can control it. Durations come from
+ * `monotonicMs`, timestamps from `wallMs`.
+ */
 export interface Clock {
-  /** Milliseconds with fractions; differences only: latency, pacing, timeouts. */
+  /** Milliseconds with fractions, for differences only: latency, pacing, timeouts. */
   monotonicMs(): number
-  /** Unix epoch in ms: timestamps in artefacts only. */
+  /** Ms of the Unix epoch, for timestamps in results only: the system may set it back. */
   wallMs(): number
   /**
-   * Resolves at or after `dueMs` of the monotonic clock, at once when it has passed.
+   * Resolves at `dueMs` of the monotonic clock or later, at once when that moment has passed.
    * @throws the signal's reason when it aborts first
    */
   sleepUntil(dueMs: number, options: { signal: AbortSignal }): Promise<void>

@@ -1,11 +1,11 @@
 /**
- * Wakes everybody who waits for the next change of something. A pulse without a waiter is lost, so
- * look at the thing itself before waiting, with no await in between.
+ * Wakes all callers that wait for the next change of something. A `notifyAll` without a waiter is
+ * lost, so a caller checks the thing itself before it waits, with no await in between.
  */
 export class Condition {
   private waiters = new Set<() => void>()
 
-  /** Resolves at the next `beat`. @throws the signal's reason */
+  /** Resolves at the next `notifyAll`. @throws the signal's reason */
   wait(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {

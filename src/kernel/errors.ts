@@ -1,11 +1,11 @@
 /**
- * What the program may fail with. Every error is classified once, where it is first understood, and
- * carries its facts; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
+ * The errors of the program. An error is classified once, where its cause is first known, and gets
+ * its facts there; each edge (CLI exit, job disposition, later HTTP) maps classes in one file.
  */
 
 /**
  * Stable names a user or a program can match on. Never reused with another meaning; what each one
- * means for a job stands in `src/queue/failure-codes.ts`.
+ * means for a job is in `src/queue/contract/failure-codes.ts`.
  */
 export const ERROR_CODES = [
   'config_invalid',
@@ -39,10 +39,10 @@ export const ERROR_CODES = [
 /** One of `ERROR_CODES`. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-/** Facts that go beside the sentence: ids, counts, names of settings. Never credentials or text. */
+/** Facts beside an error's sentence: ids, counts, names of settings. Never credentials or text. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>
 
-/** What may come with a sentence. */
+/** What an error may have beside its sentence. */
 export interface ErrorOptionsWithFacts {
   facts?: ErrorFacts
   cause?: unknown
@@ -62,11 +62,11 @@ export abstract class NightscribeError extends Error {
     this.facts = options.facts ?? {}
   }
 
-  /** Whether the same work may succeed later without anybody changing its input. */
+  /** Whether the same work may succeed later with the same input. */
   abstract readonly retryable: boolean
 }
 
-/** The operator must change a setting or install something. Ends the start. */
+/** The operator must change a setting or install a part. A process that gets it doesn't start. */
 export class ConfigError extends NightscribeError {
   override readonly name = 'ConfigError'
   override readonly retryable = false
@@ -78,14 +78,14 @@ export class InputError extends NightscribeError {
   override readonly retryable = false
 }
 
-/** No room now; the same request fits later. */
+/** There is no room at the moment; the same request fits later. */
 export class CapacityError extends NightscribeError {
   override readonly name = 'CapacityError'
   override readonly retryable = true
   readonly retryAfterMs: number
-  /** 1-based place among those who wait; null where nobody keeps a line. */
+  /** 1-based position in the queue; null where there is no queue. */
   readonly place: number | null
-  /** When there will be room, ms of the Unix epoch; null where nobody can say. */
+  /** When there will be room, ms of the Unix epoch; null where that isn't known. */
   readonly expectedStartAtMs: number | null
 
   constructor(
@@ -104,11 +104,11 @@ export class CapacityError extends NightscribeError {
   }
 }
 
-/** Storage, Redis or an engine failed us. */
+/** Storage, Redis or an engine failed. */
 export class UpstreamError extends NightscribeError {
   override readonly name = 'UpstreamError'
   override readonly retryable = true
-  /** `none`: the request certainly had no effect; `unknown`: it may have had one. */
+  /** `none`: the failed request certainly had no effect; `unknown`: it may have had one. */
   readonly effect: 'none' | 'unknown'
 
   constructor(
@@ -121,13 +121,13 @@ export class UpstreamError extends NightscribeError {
   }
 }
 
-/** A peer broke the contract. An engine session is retried as a new session; others are not. */
+/** A peer broke its protocol. For an engine, the work is tried again in a new session. */
 export class ProtocolError extends NightscribeError {
   override readonly name = 'ProtocolError'
   override readonly retryable = true
 }
 
-/** Somebody said stop. Used as `signal.reason`; not a failure of anything. */
+/** A stop was asked for, for example by a signal of the system. A `signal.reason`, no failure. */
 export class StopRequested extends NightscribeError {
   override readonly name = 'StopRequested'
   override readonly retryable = false
@@ -145,7 +145,7 @@ export function systemCode(error: unknown): string | null {
   return typeof code === 'string' ? code : null
 }
 
-/** A short reason out of anything thrown, for the end of a sentence. */
+/** A short reason out of any thrown value, for the end of a sentence. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
   if (error instanceof Error) return error.message || systemCode(error) || error.name

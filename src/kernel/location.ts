@@ -1,6 +1,6 @@
 /**
- * What an address stands for that a person wrote: a setting, an argument, a field of a request.
- * The one place that knows how they begin.
+ * What kind of place an address names that a person wrote, in a setting, an argument or a field of
+ * a request. Only this file knows how such addresses begin.
  */
 export type Location =
   /** `s3://bucket/key`; `bucket` is empty where the address names none. */
@@ -11,7 +11,7 @@ export type Location =
   /** Some other kind of address, such as `ftp://…`. */
   | { kind: 'other'; text: string }
 
-/** Pure; decodes and checks nothing beyond how the address begins. */
+/** The kind of an address. Pure; decodes and checks nothing beyond how the address begins. */
 export function locationOf(text: string): Location {
   const s3 = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text)
   if (s3) return { kind: 's3', bucket: s3[1] ?? '', key: s3[2] ?? '' }

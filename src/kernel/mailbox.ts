@@ -1,26 +1,29 @@
 import assert from 'node:assert/strict'
 
-/** How a mailbox tells its producer to wait. */
+/** The maxima of a mailbox, and how it tells its producer to wait. */
 export interface MailboxOptions<T> {
   /**
-   * Items that may wait; from then on `onFull` is called. The producer may still finish what it
-   * has.
+   * Items that may wait: when there are that many, `onFull` is called once. `put` still takes more,
+   * for what the producer had already read.
    */
   itemsMax: number
-  /** The same for their size in bytes; without a size only items are counted. */
+  /** Bytes that may wait, by the same rule; without it only items are counted. */
   size?: { bytesMax: number; bytesOf(item: T): number }
   onFull?: () => void
-  /** Half of each cap is free again. */
+  /** Called once after `onFull`, when at most half of each maximum still waits. */
   onDrained?: () => void
 }
 
 /**
- * A queue between handlers that must not wait and one loop that may. Two modes: open (items are
- * taken in order, the consumer waits when there is none) and ended (what is left is still handed
- * out, then iteration ends; `put` is ignored).
+ * A queue from event handlers, which must not wait, to one loop, which may. Two modes: open (the
+ * consumer takes items in order, and waits when there is none) and ended (the items left are still
+ * handed out, then the iteration ends; `put` is ignored).
  */
 export class Mailbox<T> implements AsyncIterable<T> {
-  /** What was handed out is let go of at once: the garbage of a hundred sessions must die young. */
+  /**
+   * The items that wait; an entry is cleared as soon as its item was taken. Kept longer, the audio
+   * of a hundred sessions would outlive the young generation, and collecting it would cost pauses.
+   */
   private items: (T | undefined)[] = []
   private head = 0
   private bytesWaiting = 0
@@ -38,12 +41,12 @@ export class Mailbox<T> implements AsyncIterable<T> {
     return this.items.length - this.head
   }
 
-  /** Bytes that wait; 0 where nobody says how large an item is. */
+  /** Bytes that wait; 0 without the option `size`. */
   get bytes(): number {
     return this.bytesWaiting
   }
 
-  /** Never waits. */
+  /** Adds an item, without waiting, also beyond the maximum. Ignored after `end`. */
   put(item: T): void {
     if (this.ended) return
     this.items.push(item)

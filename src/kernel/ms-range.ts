@@ -1,2 +1,2 @@
-/** A stretch of time in ms, the end not included; of a recording: from its start. */
+/** A range of time in ms, the end not included; of a recording: counted from its start. */
 export type MsRange = readonly [startMs: number, endMs: number]

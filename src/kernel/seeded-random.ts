@@ -1,6 +1,6 @@
 import type { Random } from './random.js'
 
-/** Chance that can be repeated: the same seed gives the same numbers. Not for secrets. */
+/** Random numbers that can be repeated: the same seed gives the same ones. Not for secrets. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0
   // mulberry32: 32 bits of state, passes the usual tests of small generators.

@@ -2,19 +2,22 @@ import type { Clock } from './clock.js'
 
 interface Sleeper {
   dueMs: number
-  /** Order of arrival, so that equal times wake in it and a run can be repeated. */
-  turn: number
+  /**
+   * Number of the sleeper: those due at one time wake in its order, so that runs can be repeated.
+   */
+  position: number
   wake: (() => void) | null
 }
 
 /**
- * A clock of its own for simulations: nothing waits in truth, and hours pass as fast as what
- * happens in them can be computed. `run` moves it from sleeper to sleeper, with everything that
- * follows from one wake done before the next. Both of its sides show the same time.
+ * A clock for simulations: no real time passes while a caller sleeps, so hours take only as long as
+ * it takes to compute what happens in them. `run` moves the clock from sleeper to sleeper, and lets
+ * everything that follows from one wake-up happen before the next. Monotonic and wall time are the
+ * same.
  */
 export class SimulatedClock implements Clock {
   private nowMs: number
-  private turns = 0
+  private sleepers = 0
   private readonly heap: Sleeper[] = []
 
   constructor(startMs = 0) {
@@ -33,10 +36,10 @@ export class SimulatedClock implements Clock {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (dueMs <= this.nowMs) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      const sleeper: Sleeper = { dueMs, turn: this.turns, wake: null }
-      this.turns += 1
+      const sleeper: Sleeper = { dueMs, position: this.sleepers, wake: null }
+      this.sleepers += 1
       const onAbort = () => {
-        sleeper.wake = null // it stays in the heap until its time, and wakes nobody
+        sleeper.wake = null // it stays in the heap until it is due, and is then skipped
         reject(signal.reason)
       }
       sleeper.wake = () => {
@@ -50,7 +53,7 @@ export class SimulatedClock implements Clock {
 
   /**
    * Lets time pass until the work is done.
-   * @throws what the work throws; an Error when everything waits and nobody sleeps
+   * @throws what the work throws; an Error when the work isn't done and no sleeper is left to wake
    */
   async run<T>(work: Promise<T>): Promise<T> {
     let isOver = false
@@ -70,13 +73,13 @@ export class SimulatedClock implements Clock {
   }
 }
 
-/** One turn of the macrotask queue: every chain of promises has run to where it waits. */
+/** Waits for the next macrotask: by then every chain of promises has run to where it waits. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
 function isBefore(one: Sleeper, other: Sleeper): boolean {
-  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.turn < other.turn)
+  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.position < other.position)
 }
 
 function push(heap: Sleeper[], sleeper: Sleeper): void {

@@ -1,26 +1,26 @@
-/** Samples of the offset that are kept: the one with the shortest round trip is the truest. */
+/** Samples of the offset that are kept; the one with the shortest round trip is the most exact. */
 const SAMPLES_MAX = 16
-/** Two clocks drift apart, and the store's comes in whole ms: by less than this among samples. */
+/** Samples may differ by this much: two clocks drift apart, and the store's comes in whole ms. */
 const DRIFT_MAX_MS = 50
 
-/** The offset that one answer of the store tells; it lies half a round trip around. */
+/** The offset by one answer of the store: store minus monotonic, exact to ± half a round trip. */
 interface OffsetSample {
   offsetMs: number
   roundTripMs: number
 }
 
 /**
- * The store's clock, told by this process's monotonic one. Every answer of the store is a sample;
- * the true moment of its time lies within the round trip.
+ * The store's clock, computed from this process's monotonic clock. Every answer of the store that
+ * contains its time is a sample; the store read its clock at some moment of the round trip.
  *
- * A sample that can't be true together with the ones before it ends those: one of the clocks has
- * jumped. That of a suspended host stands still, and a store that has failed over has another one.
+ * A sample that contradicts earlier ones replaces them all: one of the clocks has jumped. The clock
+ * of a suspended host stops, and after a failover the store is another server.
  */
 export class StoreTime {
   private samples: OffsetSample[] = []
   private truest: OffsetSample = { offsetMs: 0, roundTripMs: 0 }
 
-  /** The store said `storeMs` somewhere between two moments of the monotonic clock. */
+  /** Adds a sample: the store's clock was `storeMs` at some moment between the other two. */
   note(storeMs: number, beforeMs: number, afterMs: number): void {
     const roundTripMs = afterMs - beforeMs
     const sample = { offsetMs: storeMs - (beforeMs + afterMs) / 2, roundTripMs }
@@ -39,12 +39,15 @@ export class StoreTime {
     return monotonicMs + this.truest.offsetMs
   }
 
-  /** What the store's clock shows at that moment at the least: the answer may have come at once. */
+  /**
+   * The earliest time that the store's clock can show at a moment of the monotonic clock: earlier
+   * than `toStore` by half a round trip, the error of the sample.
+   */
   toStoreAtLeast(monotonicMs: number): number {
     return this.toStore(monotonicMs) - this.truest.roundTripMs / 2
   }
 
-  /** The other way round. */
+  /** The moment of the monotonic clock at a time of the store. */
   toMonotonic(storeMs: number): number {
     return storeMs - this.truest.offsetMs
   }

@@ -7,7 +7,7 @@ interface Sleeper {
 /**
  * Sleepers in a binary heap behind a single `setTimeout`, so that a hundred paced sessions cost one
  * timer. Two modes: idle (heap empty, no timer) and armed (the timer is set for the earliest due
- * time). A canceled sleeper stays in the heap until its time comes; its entry is about 100 bytes.
+ * time). A canceled sleeper stays in the heap until it is due; its entry takes about 100 bytes.
  */
 export class TimerHeap {
   private readonly heap: Sleeper[] = []
@@ -19,7 +19,7 @@ export class TimerHeap {
     this.nowMs = nowMs
   }
 
-  /** @throws the signal's reason when it aborts before `dueMs` */
+  /** Resolves at `dueMs` or later. @throws the signal's reason when it aborts before */
   sleepUntil(dueMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (dueMs <= this.nowMs()) return Promise.resolve()
@@ -59,7 +59,7 @@ export class TimerHeap {
     if (this.timer && this.armedForMs <= head.dueMs) return
     if (this.timer) clearTimeout(this.timer)
     this.armedForMs = head.dueMs
-    // setTimeout caps at 2^31 - 1 ms; waking early is harmless because fire() looks at the clock.
+    // setTimeout takes at most 2^31 - 1 ms; waking early is harmless: fire() checks the clock.
     const waitMs = Math.min(Math.max(0, head.dueMs - this.nowMs()), 2 ** 31 - 1)
     this.timer = setTimeout(() => this.fire(), waitMs)
   }

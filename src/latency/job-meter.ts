@@ -3,13 +3,13 @@ import { NO_TALLY, type WorkTally } from './work-tally.js'
 
 /** Marks of one session of a job. Times are of one monotonic clock, in ms. */
 export interface SessionMarks {
-  /** The socket is open and the server has greeted, so long after the connect began. */
+  /** The socket is open and the server has greeted, `durationMs` after the connect began. */
   connected(durationMs: number): void
-  /** A frame left, `slipMs` after it was due. */
+  /** A frame was sent, `slipMs` after it was due. */
   frameSent(nowMs: number, slipMs: number): void
   /** A delta came; `lagMs` is how far the newest token is behind the audio that was sent. */
   deltaReceived(nowMs: number, lagMs: number, hasText: boolean): void
-  /** The sender was held back for so long because the engine was behind. */
+  /** The sender was held back for `durationMs` because the engine was behind. */
   held(durationMs: number): void
   /** The session is complete. */
   finished(nowMs: number): void
@@ -27,22 +27,22 @@ export interface JobFigures {
   finalizationMs: number | null
   /** First audio packet sent → last done. */
   replayWallMs: number | null
-  /** How long after it was due each frame left. */
+  /** How long after it was due each frame was sent. */
   senderSlip: LatencyHistogram
-  /** How often a sender was held back, and for how long in all. */
+  /** How often a sender was held back; `heldMs`: for how long in all. */
   stalls: number
   heldMs: number
   rotations: number
   reconnects: number
-  /** Deltas, empty ones included, of all sessions, failed ones too. */
+  /** Deltas of all sessions, also of failed ones; empty deltas are included. */
   tokens: number
   blankTokens: number
 }
 
 /**
- * Collects the marks of all sessions of one attempt, of however many legs and lanes, in flat
- * memory. Stateful only as a sum: marks may come in any order between sessions, `figures` at any
- * time.
+ * Collects the marks of all sessions of one attempt. Its memory doesn't grow with the number of
+ * legs and lanes. It only adds up: the marks of several sessions may come in any order, and
+ * `figures` may be read at any time.
  */
 export class JobMeter {
   private connectMs: number | null = null
@@ -60,12 +60,12 @@ export class JobMeter {
   private readonly senderSlip = new LatencyHistogram()
   private readonly tally: WorkTally
 
-  /** @param tally hears of rotations and reconnects, too: it counts those of all jobs */
+  /** @param tally counts rotations, reconnects and audio sent again, of all jobs together */
   constructor(tally: WorkTally = NO_TALLY) {
     this.tally = tally
   }
 
-  /** Where one more session reports. */
+  /** The marks for one more session. */
   session(): SessionMarks {
     let lastFrameMs: number | null = null
     return {
@@ -101,13 +101,13 @@ export class JobMeter {
     this.tally.rotated()
   }
 
-  /** A session failed and its leg is carried again. */
+  /** A session failed and its leg is replayed again. */
   reconnected(): void {
     this.reconnects += 1
     this.tally.reconnected()
   }
 
-  /** So much audio was sent and is sent again. */
+  /** `audioMs` of audio that had been sent is sent again. */
   redone(audioMs: number): void {
     this.tally.redone(audioMs)
   }

@@ -1,22 +1,22 @@
 import type { JobFigures } from './job-meter.js'
 import { tenths } from './latency-histogram.js'
 
-/** What a job's metrics are made of, beside what its sessions measured. Null: not known. */
+/** What a job's metrics are made of. Null: not known. */
 export interface MetricsInput {
   jobId: string
   /** Length of the recording. */
   audioMs: number
   /** Multiple of real time at which it was replayed. */
   pace: number | 'max'
-  /** From the submit until the worker took it. */
+  /** From the submit of the job until a worker took it. */
   queueWaitMs: number | null
   downloadMs: number | null
   analysisMs: number | null
   decodeMs: number | null
   admissionWaitMs: number | null
-  /** Where this and earlier attempts took up the recording again, oldest first. */
+  /** Where in the recording this and earlier attempts resumed, oldest first. */
   resumedFromMs: readonly number[]
-  /** Whether this attempt is one of those in `resumedFromMs`, the last. */
+  /** Whether this attempt resumed: then the last entry of `resumedFromMs` is its own. */
   isResumed: boolean
   figures: JobFigures
   kvBlocks: { grantedMax: number | null; heldMax: number | null }
@@ -31,18 +31,19 @@ export interface MetricsInput {
 export type MetricsDocument = ReturnType<typeof metricsDocument>
 
 /**
- * The content of `metrics.json`, ready for JSON; ms to 0.1. A field that isn't known is null.
+ * The content of `metrics.json`, ready for JSON; ms are rounded to 0.1. A value that isn't known is
+ * null.
  *
  * - `wall_ms`: first audio packet sent → last done, over all sessions of the attempt.
  * - `overrun_ms`: `wall_ms` less the audio that this attempt replayed, at its pace; null at `max`,
  *   which promises no time.
- * - `ttft_ms`: first audio packet sent → first non-empty delta. The model's delay is in it, and
- *   what silence the recording begins with.
+ * - `ttft_ms`: first audio packet sent → first non-empty delta. It includes the model's delay, and
+ *   the silence at the beginning of the recording.
  * - `delta_latency_ms`: audio sent so far minus audio time of the newest token, at every delta.
  * - `finalization_ms`: last audio packet sent → done; of several sessions the longest.
  * - `sender_slip_ms`: how long after it was due each audio packet left.
  * - `stalls`: how often a sender was held back because the engine was behind.
- * - `tokens`, `blank_ratio`: deltas, empty ones included, and the share of those.
+ * - `tokens`: deltas, empty ones included; `blank_ratio`: the share of the empty ones.
  */
 export function metricsDocument(input: MetricsInput) {
   const { figures, audioMs } = input

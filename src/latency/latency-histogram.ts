@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict'
 
-/** Units of a millisecond that are told apart. */
+/** Units in a millisecond: durations are counted to 0.1 ms. */
 const UNITS_PER_MS = 10
 /** Up to 204.7 ms every unit has a bucket; beyond, each doubling of the value has 1024 of them. */
 const EXACT_UNITS_MAX = 2048
 const BUCKETS_PER_OCTAVE = 1024
 const FIRST_OCTAVE = Math.log2(EXACT_UNITS_MAX)
-/** About 7 years; everything longer counts as this. */
+/** About 7 years; a longer duration is counted as this. */
 const UNITS_MAX = 2 ** 41
-/** Buckets that are made at a time. */
+/** Buckets of a page, which is the smallest part of memory that is taken. */
 const PAGE_BUCKETS = 256
 
 /**
  * Durations, counted in buckets: to 0.1 ms up to 204.7 ms, to one part in a thousand beyond. Only
- * pages of buckets that were hit are kept, of 1 KiB each: some 15 for what a session does, and at
- * most 129, however many values come. Histograms of several sessions add up to that of all, which
- * averages of percentiles would not.
+ * pages of buckets with a count take memory, 1 KiB each: some 15 for the durations of a session,
+ * and at most 129, however many values come. The histograms of several sessions add up to that of
+ * all; averages of their percentiles would be wrong.
  */
 export class LatencyHistogram {
   /** Number of the page → how often each of its buckets was hit. */
@@ -32,7 +32,7 @@ export class LatencyHistogram {
     return this.total === 0 ? null : tenths(this.longestMs)
   }
 
-  /** Counts one duration; what is below 0 counts as 0. */
+  /** Counts one duration; one below 0 counts as 0. */
   record(durationMs: number): void {
     assert.ok(Number.isFinite(durationMs), 'a latency is a finite number of ms')
     const bucket = bucketOf(Math.round(Math.max(0, durationMs) * UNITS_PER_MS))
@@ -54,7 +54,8 @@ export class LatencyHistogram {
   }
 
   /**
-   * Nearest rank: the least recorded value that so large a share of all doesn't exceed.
+   * Percentiles by nearest rank: for each share, the smallest recorded value that at least that
+   * share of all values doesn't exceed.
    * @param shares each in (0, 1], such as 0.95
    * @returns ms, one per share; null before the first value
    */
@@ -62,7 +63,7 @@ export class LatencyHistogram {
     const pages = [...this.pages].sort(([left], [right]) => left - right)
     return shares.map((share) => {
       assert.ok(share > 0 && share <= 1, 'a percentile is a share in (0, 1]')
-      const rank = Math.ceil(share * this.total - 1e-9) // 0.07 × 100 is a little above 7
+      const rank = Math.ceil(share * this.total - 1e-9) // rounding: 0.07 × 100 is a little above 7
       let reached = 0
       for (const [number, counts] of pages) {
         for (const [at, count] of counts.entries()) {
@@ -87,7 +88,7 @@ export class LatencyHistogram {
   }
 }
 
-/** Rounded to 0.1 ms. */
+/** A duration rounded to 0.1 ms. */
 export function tenths(durationMs: number): number {
   return Math.round(durationMs * UNITS_PER_MS) / UNITS_PER_MS
 }

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 /** Label values by label name; every series of a metric has the same names. */
 export type MetricLabels = Readonly<Record<string, string>>
 
-/** What a metric is called and what it says. */
+/** Name and meaning of a metric. */
 export interface MetricOptions {
   /** `nightscribe_…`, in Prometheus' base units: seconds, bytes; counters end in `_total`. */
   name: string
-  /** One sentence. */
+  /** What the metric means, in one sentence. */
   help: string
   /** Names of its labels, in the order in which they are written. */
   labels?: readonly string[]
@@ -24,7 +24,10 @@ export interface HistogramSeries {
   observe(value: number): void
 }
 
-/** Series of one metric; what comes beyond goes into one whose labels are all `other`. */
+/**
+ * Series that one metric may have. Values for further labels go into one series whose labels are
+ * all `other`, so that labels that never repeat can't fill the memory.
+ */
 export const SERIES_MAX = 500
 
 interface Family {
@@ -32,8 +35,8 @@ interface Family {
 }
 
 /**
- * The figures of one process, and their page in the Prometheus text format (0.0.4). Holds no clock
- * and reads nothing by itself: whoever measures tells it. Names are checked when they are declared.
+ * The figures of one process, and their page in the Prometheus text format (0.0.4). It has no clock
+ * and measures nothing itself: callers set the values. Names are checked when they are declared.
  */
 export class MetricRegistry {
   private readonly families = new Map<string, Family>()
@@ -48,7 +51,7 @@ export class MetricRegistry {
     return this.scalars('gauge', options)
   }
 
-  /** How often values were up to each of `bounds`, which ascend; the last bucket has no bound. */
+  /** Counts of values up to each of `bounds`, which ascend; the last bucket has no bound. */
   histogram(options: MetricOptions & { bounds: readonly number[] }): MetricFamily<HistogramSeries> {
     const { name, bounds } = options
     assert.ok(
@@ -59,7 +62,7 @@ export class MetricRegistry {
     return this.declare(new MetricFamily('histogram', options, () => new Buckets(bounds)))
   }
 
-  /** The page. Metrics stand in the order in which they were declared. */
+  /** The page, with the metrics in the order in which they were declared. */
   text(): string {
     return [...this.families.values()].flatMap((family) => [...family.lines(), '']).join('\n')
   }
@@ -76,7 +79,7 @@ export class MetricRegistry {
 }
 
 interface Value {
-  /** What follows the name, its labels, and the value. */
+  /** Lines of the page: the suffix of the metric's name, further labels, and the value. */
   samples(): Iterable<readonly [suffix: string, labels: MetricLabels, value: number]>
 }
 
@@ -101,7 +104,7 @@ export class MetricFamily<S> {
     if (labels.length === 0) this.at({})
   }
 
-  /** The series with these labels; worth keeping where it is fed often. */
+  /** The series with these labels. A caller that sets it often keeps it, to save the look-up. */
   at(labels: MetricLabels): S {
     assert.equal(Object.keys(labels).length, this.labels.length, `labels of ${this.name}`)
     const values = this.labels.map((name) => {
@@ -115,12 +118,11 @@ export class MetricFamily<S> {
     return this.open(isFull ? values.map(() => 'other') : values)
   }
 
-  /** Forgets all series: before those that still stand are set anew. */
+  /** Removes all series, before the current ones are set again: those of ended things disappear. */
   clear(): void {
     this.series = new Map()
   }
 
-  /** Lines of the page. */
   lines(): string[] {
     const help = this.help.replace(/[\\\n]/g, escaped)
     const lines = [`# HELP ${this.name} ${help}`, `# TYPE ${this.name} ${this.type}`]

@@ -1,15 +1,15 @@
 /**
- * Hears what happens at the sessions of all jobs of a process; metrics are made of it. Called as it
- * happens: must not throw or wait.
+ * Is told what happens to the sessions of all jobs of a process; metrics are made of it. Its
+ * methods are called at the moment it happens: they must not throw or wait.
  */
 export interface WorkTally {
   /** One leg was followed by the next of its lane. */
   rotated(): void
-  /** A session failed and what it had not made safe is carried again. */
+  /** A session failed, and its audio from the last safe cut on is sent again in a new session. */
   reconnected(): void
-  /** So much audio had been sent and is sent again: what lay behind the last safe cut. */
+  /** `audioMs` of audio after the last safe cut had been sent and is sent again. */
   redone(audioMs: number): void
 }
 
-/** Where nobody listens. */
+/** A tally that counts nothing: the default of a `JobMeter`. */
 export const NO_TALLY: WorkTally = { rotated: () => {}, reconnected: () => {}, redone: () => {} }

@@ -1,24 +1,25 @@
 import { promptTokens } from './step-law.js'
 
 /**
- * How many KV blocks a session of one engine holds, as vLLM's own KV cache manager counts them:
- * exact for every step of a session of 21 minutes in both accountings, and for a running 0.32.
+ * The constants by which the KV blocks of a session are counted, as vLLM's own KV cache manager
+ * counts them. Checked: exact at every step of a session of 21 minutes with the windows of vLLM
+ * before and since 0.25, and on a running vLLM 0.32.
  */
 export interface KvModel {
   /** Tokens of an encoder block: the label `block_size` of `vllm:cache_config_info`. */
   readonly blockTokens: number
-  /** Tokens after which the encoder's blocks are given back: 189, and 750 before vLLM 0.25. */
+  /** Tokens after which an encoder block is given back: 189, and 750 before vLLM 0.25. */
   readonly encoderWindowTokens: number
-  /** The same for the decoder: 8192. */
+  /** Tokens after which a decoder block is given back: 8192. */
   readonly decoderWindowTokens: number
-  /** A decoder block is so many times as long as an encoder block: 8. */
+  /** Tokens of a decoder block, as a multiple of those of an encoder block: 8. */
   readonly decoderBlockRatio: number
 }
 
-/** A session that has given `n` deltas has computed `n` tokens more than this: 38 at 480 ms. */
+/** A session that has given `n` deltas has computed this plus `n` tokens: 38 + n at 480 ms. */
 const TOKENS_BEFORE_FIRST_DELTA = promptTokens() - 1
 
-/** Blocks that a session holds after so many deltas; before the first one it holds none. */
+/** Blocks that a session holds after a number of deltas; 0 before the first delta. */
 export function kvBlocksHeld(model: KvModel, deltas: number): number {
   if (deltas === 0) return 0
   const tokens = TOKENS_BEFORE_FIRST_DELTA + deltas
@@ -36,9 +37,9 @@ function blocksInWindow(tokens: number, blockTokens: number, windowTokens: numbe
 }
 
 /**
- * The most blocks a session may hold at any moment up to so many deltas: `kvBlocksHeld` as a
- * rising staircase, without the block by which the encoder's part moves up and down as its window
- * slides over block borders. Plans count it from the opening on, where deltas is 0.
+ * The most blocks that a session may hold at any moment up to a number of deltas. It only rises,
+ * unlike `kvBlocksHeld`, whose encoder part goes up and down by one block as its window slides over
+ * block boundaries. Plans count it from the opening of the session, where deltas is 0.
  */
 export function kvBlocksPlanned(model: KvModel, deltas: number): number {
   const tokens = TOKENS_BEFORE_FIRST_DELTA + deltas

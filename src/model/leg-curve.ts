@@ -1,26 +1,28 @@
 import { type KvModel, kvBlocksPlanned } from './kv-model.js'
 import { stepsToFirstDelta, tailSteps } from './step-law.js'
 
-/** Frames after which no model known holds more blocks: decoder window and tail, twice over. */
+/**
+ * Length of the table in frames: about twice the decoder's window, after which no block is added.
+ */
 const CURVE_FRAMES_MAX = 20_000
 
-/** One step of a staircase. */
+/** One rise in the number of blocks that a leg holds. */
 export interface BlockStep {
-  /** 0-based index of the frame with whose sending the engine may take these blocks. */
+  /** 0-based index of the frame: from its sending on the engine may take these blocks. */
   readonly frame: number
-  /** How many more than before. */
+  /** Blocks added by this rise. */
   readonly blocks: number
 }
 
 /**
- * What one leg holds over its life, for one KV model: a rising staircase over its frames, tabled
- * once because plans ask for it thousands of times.
+ * The KV blocks that one leg holds over its life, for one KV model: a number for each frame, which
+ * only rises. Computed once into a table, because plans ask for it thousands of times.
  */
 export class LegCurve {
-  /** From the opening on, before any audio. */
+  /** Blocks from the opening on, before any audio. */
   readonly openBlocks: number
   readonly steps: readonly BlockStep[]
-  /** The same as two columns. */
+  /** The frames of `steps`, and their blocks in `stepBlocks`: arrays are faster to search. */
   readonly stepFrames: Int32Array
   readonly stepBlocks: Int32Array
   private readonly atFrames: Uint16Array
@@ -50,22 +52,22 @@ export class LegCurve {
     }
   }
 
-  /** Which step is the first one at a frame or after it; as many as there are: none. */
+  /** Index in `steps` of the first rise at a frame or after it; `steps.length` where none is. */
   stepFrom(frame: number): number {
     return this.stepsBefore[Math.min(frame, CURVE_FRAMES_MAX)] as number
   }
 
-  /** Blocks once so many frames were sent, the end of the audio not yet announced. */
+  /** Blocks once a number of frames were sent and the end of the audio is not yet announced. */
   blocksAfter(frames: number): number {
     return this.atFrames[Math.min(frames, CURVE_FRAMES_MAX)] as number
   }
 
-  /** Blocks at the end of a leg of so many frames, its tail computed: the most it ever holds. */
+  /** Blocks at the end of a leg of that length, its tail computed: the most it ever holds. */
   peakBlocks(frames: number): number {
     return this.blocksAfter(frames + tailSteps())
   }
 
-  /** Block-frames: the sum of the blocks over each of the first frames of a leg. */
+  /** Block-frames of a leg: its blocks at each of its first `frames` frames, added up. */
   sumUntil(frames: number): number {
     if (frames <= CURVE_FRAMES_MAX) return this.sums[frames] as number
     const last = this.atFrames[CURVE_FRAMES_MAX] as number

@@ -16,12 +16,12 @@ export const FRAME_BYTES = STEP_SAMPLES * SAMPLE_BYTES
 /** Mono PCM bytes of one second. */
 export const PCM_BYTES_PER_SECOND = SAMPLE_RATE * SAMPLE_BYTES
 
-/** Length in ms of so many mono samples. */
+/** Length in ms of a number of mono samples. */
 export function samplesToMs(samples: number): number {
   return (samples * 1000) / SAMPLE_RATE
 }
 
-/** Whole samples in so many ms. */
+/** Whole samples in a duration in ms, rounded down. */
 export function msToSamples(durationMs: number): number {
   return Math.floor((durationMs * SAMPLE_RATE) / 1000)
 }

@@ -1,19 +1,19 @@
 import { STEP_MS, STEP_SAMPLES } from './pcm.js'
 
 /**
- * How many token steps a stretch of audio gives in a vLLM Realtime session, and how far its text is
- * behind. Seen on vLLM 0.32 to the sample; client, stand-in and tests all use these. The model's
- * delay is a setting of the node that serves it, so every number that follows from it is a function
- * of it.
+ * How many token steps a length of audio gives in a vLLM Realtime session, and how far its text is
+ * behind. Measured on vLLM 0.32, exact to the sample; client, stand-in and tests all use these
+ * functions. The model's delay is a setting of the node that serves it, so what follows from the
+ * delay is a function of it, no constant.
  */
 
-/** Delay of the text behind the audio with which a node serves the model where it sets no other. */
+/** The model's default delay of the text behind the audio. */
 export const MODEL_DELAY_MS = 480
-/** Samples beyond a step's end that its window looks ahead (2.5 ms). */
+/** Samples after the end of a step that the engine needs to compute it (2.5 ms). */
 export const LOOK_AHEAD_SAMPLES = 40
 /** Tokens of a prompt besides those of the delay: BOS and 32 of left padding. */
 const PADDING_TOKENS = 33
-/** Steps of right padding besides those of the delay. */
+/** Steps of right padding at the end of the audio, besides those of the delay. */
 const RIGHT_PADDING_STEPS = 11
 
 /** Steps by which the text is behind the audio: 6 at 480 ms. */
@@ -36,7 +36,7 @@ export function tailSteps(delayMs = MODEL_DELAY_MS): number {
   return delaySteps(delayMs) + RIGHT_PADDING_STEPS
 }
 
-/** Deltas that so many appended samples allow before final is committed. */
+/** Deltas that can come for a number of appended samples, before final is committed. */
 export function deltasDue(samples: number): number {
   return Math.max(0, Math.floor((samples - LOOK_AHEAD_SAMPLES) / STEP_SAMPLES) - delaySteps())
 }
@@ -53,7 +53,8 @@ export function samplesForDelta(index: number): number {
 }
 
 /**
- * How far the engine is behind the audio it has: `audioSentMs − (7 + deltas) × 80`, not below 0.
+ * How far, in ms, the engine is behind the audio it has: `audioSentMs − (7 + deltas) × 80`, not
+ * below 0.
  */
 export function lagMs(audioSentMs: number, deltas: number): number {
   return Math.max(0, audioSentMs - (stepsToFirstDelta() + deltas) * STEP_MS)

@@ -18,9 +18,9 @@ import { STEP_MS } from '../model/pcm.js'
 import { NightLedgers } from './night-ledgers.js'
 import { NightLine } from './night-line.js'
 
-/** While somebody waits it is looked so often whether there is room, beside every end of a job. */
+/** While jobs wait, the forecast checks for room every 10 s, and at every end of a job. */
 const LOOK_INTERVAL_MS = 10_000
-/** The same where every look lays all legs of the night side by side. */
+/** The same for policies where every check computes all legs of the night: it costs more. */
 const LOOK_INTERVAL_KNOWN_MS = 30_000
 
 const KNOWN_POLICIES: readonly Policy[] = ['reserve', 'profile']
@@ -29,30 +29,30 @@ const KNOWN_POLICIES: readonly Policy[] = ['reserve', 'profile']
 export interface ForecastEngine {
   readonly id: string
   readonly plan: EnginePlan
-  /** Kept for live sessions, 0 to 1. */
+  /** Share of the engine that is kept for live sessions, 0 to 1. */
   readonly liveShare: number
 }
 
-/** The night that is to be told in advance. */
+/** The night that is to be forecast. */
 export interface NightCourse {
   readonly engines: readonly ForecastEngine[]
   readonly jobs: readonly SessionDemand[]
-  /** Unix epoch: when all of it begins, with every job in line. */
+  /** When the night begins, with every job in the queue; ms of the Unix epoch. */
   readonly startMs: number
-  /** Setting `admission.agingMs`. */
+  /** The setting `admission.agingMs`: this wait counts as one step of priority. */
   readonly agingMs: number
 }
 
-/** When a job would be carried. */
+/** When a job would run. */
 export interface JobForecast {
   readonly jobId: string
   readonly engine: string
-  /** Unix epoch: when its sessions are opened, and when its text is complete. */
+  /** When its sessions are opened; `finishMs`: when its text is complete. Ms of the Unix epoch. */
   readonly startMs: number
   readonly finishMs: number
 }
 
-/** A job that can never fit; one sentence says why. */
+/** A job that no engine ever has room for; the sentence says why. */
 export interface RefusedJob {
   readonly jobId: string
   readonly sentence: string
@@ -61,29 +61,32 @@ export interface RefusedJob {
 /** What a forecast says of one engine. */
 export interface EngineForecast {
   readonly id: string
-  /** The most lanes that it carries at a time. */
+  /** The most lanes that run on it at a time. */
   readonly lanesMax: number
-  /** How long legs are then, on average; null where the policy doesn't ask how many there are. */
+  /**
+   * Average length of legs at that number of lanes; null where the policy doesn't make it depend on
+   * them.
+   */
   readonly legMs: number | null
 }
 
-/** A night as it would go. */
+/** The forecast of a night. */
 export interface NightForecast {
   readonly startMs: number
   /** When the last job is complete; `startMs` where there is none. */
   readonly finishMs: number
-  /** How long the last job waited that was let in. */
+  /** How long the job waited that was admitted last. */
   readonly waitedMs: number
-  /** In the order in which they begin. */
+  /** The jobs in the order in which they begin. */
   readonly jobs: readonly JobForecast[]
   readonly refused: readonly RefusedJob[]
   readonly engines: readonly EngineForecast[]
 }
 
 /**
- * Lets a night go by on a clock of its own: line, gate, ledgers and plans of production, everything
- * as planned. Jobs are let in one by one by the real pool; once in, a lane goes on by itself (see
- * `NightLedgers`).
+ * Simulates a night on a simulated clock, with nothing going wrong. Queue order, admission, ledgers
+ * and plans are the code of production: its session pool admits one job after the other. An
+ * admitted lane then advances with the clock (see `NightLedgers`); no leg is replayed.
  *
  * @throws the signal's reason
  */
@@ -95,7 +98,7 @@ export async function runCourse(
   return await clock.run(new Course(night, clock).run(signal))
 }
 
-/** What engines carry, with legs as long as their true plans allow for that. */
+/** The forecast of each engine, with legs as long as its plan allows for its number of lanes. */
 export function engineForecasts(
   { engines, jobs }: Pick<NightCourse, 'engines' | 'jobs'>,
   carried: readonly Pick<EngineForecast, 'lanesMax'>[],
@@ -107,13 +110,13 @@ export function engineForecasts(
   })
 }
 
-/** A job that was let in. */
-interface CarriedJob {
+/** A job that was admitted. */
+interface RunningJob {
   finishMs: number
   chains: readonly LaneChain[]
 }
 
-/** A night on its way. */
+/** A forecast that is being computed. */
 class Course {
   private readonly night: NightCourse
   private readonly clock: SimulatedClock
@@ -121,7 +124,7 @@ class Course {
   private readonly clients: readonly LedgerClient[]
   private readonly pool: SessionPool
   private readonly waiting: Map<string, SessionDemand>
-  private carried: CarriedJob[] = []
+  private running: RunningJob[] = []
   private readonly told: JobForecast[] = []
   private readonly refused: RefusedJob[] = []
   private readonly lanesMax: number[]
@@ -136,7 +139,7 @@ class Course {
     this.line = new NightLine(waiters, { nowMs: startMs, agingMs })
     const plans = new Map(engines.map(({ id, plan }) => [id, plan]))
     const store = new NightLedgers({ clock, plans })
-    const random = seededRandom(1) // of waits between tries to write, which nobody else does
+    const random = seededRandom(1) // for waits after a lost race to write; here is one writer only
     this.clients = engines.map(({ id: engine, plan, liveShare }) => {
       return new LedgerClient({ engine, store, clock, random, plan, liveShare })
     })
@@ -152,9 +155,9 @@ class Course {
 
   async run(signal: AbortSignal): Promise<NightForecast> {
     const { startMs } = this.night
-    while (this.line.length > 0 || this.carried.length > 0) {
+    while (this.line.length > 0 || this.running.length > 0) {
       await this.endJobs(signal)
-      await this.letIn(signal)
+      await this.admitDue(signal)
       await this.clock.sleepUntil(this.nextMs(), { signal })
     }
     const last = (moments: readonly number[]) => moments.reduce((a, b) => Math.max(a, b), startMs)
@@ -172,20 +175,20 @@ class Course {
   }
 
   private nextMs(): number {
-    const ends = this.carried.map(({ finishMs }) => finishMs)
+    const ends = this.running.map(({ finishMs }) => finishMs)
     const looks = this.line.length > 0 ? [this.clock.wallMs() + this.lookEveryMs] : []
     return Math.min(...ends, ...looks, Number.MAX_VALUE)
   }
 
   private async endJobs(signal: AbortSignal): Promise<void> {
     const nowMs = this.clock.wallMs()
-    const ended = this.carried.filter(({ finishMs }) => finishMs <= nowMs)
-    this.carried = this.carried.filter(({ finishMs }) => finishMs > nowMs)
+    const ended = this.running.filter(({ finishMs }) => finishMs <= nowMs)
+    this.running = this.running.filter(({ finishMs }) => finishMs > nowMs)
     for (const { chains } of ended) for (const chain of chains) await chain.end({ signal })
   }
 
-  /** Lets jobs in until nobody is called, or somebody who was called finds no room. */
-  private async letIn(signal: AbortSignal): Promise<void> {
+  /** Admits jobs until the pool calls none, or a called job finds no room. */
+  private async admitDue(signal: AbortSignal): Promise<void> {
     for (;;) {
       const called = await this.pool.dueWaiters({ signal })
       if (called.length === 0) break
@@ -194,8 +197,8 @@ class Course {
       }
     }
     const first = this.line.first
-    if (this.carried.length > 0 || first === null) return
-    // With all engines empty nothing will change: whoever finds no room now would wait for ever.
+    if (this.running.length > 0 || first === null) return
+    // With all engines empty nothing will change: a job without room now would wait for ever.
     if (await this.tryJob(first, signal)) return
     await this.refuse(first, 'an idle engine has no room for all its lanes', signal)
   }
@@ -228,14 +231,14 @@ class Course {
     const plan = this.night.engines[at]?.plan
     const aroundMs = plan ? plan.openAheadMs + plan.tailMs : 0
     const finishMs = startMs + Math.max(...lanes.map(({ remainingMs }) => remainingMs)) + aroundMs
-    this.carried.push({ finishMs, chains })
+    this.running.push({ finishMs, chains })
     this.told.push({ jobId, engine, startMs, finishMs })
     const carried = this.clients[at]?.ledger.chains.length ?? 0
     this.lanesMax[at] = Math.max(this.lanesMax[at] ?? 0, carried)
   }
 }
 
-/** A job as it stands in line. */
+/** The entry of a job in the waiting list. */
 export function waiterOf(
   { jobId, lanes, priority, deadlineMs }: SessionDemand,
   sinceMs: number,
@@ -254,12 +257,12 @@ export function waiterOf(
   }
 }
 
-/** The pace of all lanes of some jobs, on average. */
+/** Average pace of all lanes of some jobs. */
 export function paceOf(jobs: readonly SessionDemand[]): number {
   return laneLoadOf(jobs.flatMap((job) => job.lanes.map(({ pace }) => pace))).pace
 }
 
-/** How long legs are with so many lanes on an engine. */
+/** Average length of legs, in ms, with a number of lanes on an engine; null as in `legMs`. */
 function legMsWith(plan: EnginePlan, { lanes, pace }: LaneLoad): number | null {
   if (plan.policy !== 'elastic' || lanes === 0) return null
   const frames = legFramesFor(plan, { lanes, pace }, FILL_SHARE)

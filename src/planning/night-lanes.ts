@@ -11,31 +11,31 @@ import { paceOf } from './night-course.js'
 import type { LegTrouble } from './simulated-leg.js'
 import { simulateNight } from './simulated-night.js'
 
-/** Audio that is carried to see how many lanes there are; some seconds of computing. */
-const CARRIED_AUDIO_MS = 6 * 3_600_000
-/** Long enough for lanes that came in together to have spread their cuts. */
+/** Audio that is replayed in a measurement of lanes: 6 h, some seconds of computing. */
+const REPLAYED_AUDIO_MS = 6 * 3_600_000
+/** Shortest measurement: lanes admitted together have spread their cuts by then. */
 const WINDOW_MS_MIN = 200_000
 const WINDOW_MS_MAX = 900_000
-/** The lanes are counted over the end of the window. */
+/** The lanes are counted over this share of the measurement, at its end. */
 const COUNTED_SHARE = 0.5
-/** Engines that are looked at together: each plans for all that wait before all of them. */
+/** Engines that are measured together: lanes wait for all engines of a kind in one queue. */
 const ENGINES_MEASURED_MAX = 3
-/** Larger ones are looked at in small: what it costs grows with the square of their lanes. */
+/** Larger engines are measured at a smaller scale: the time grows with the square of the lanes. */
 const LANES_MEASURED_MAX = 280
-/** With legs so many times as long as the shortest ones there is always a cut at the right time. */
+/** With legs twice as long as the shortest ones there is always a cut at the right time. */
 const LONG_LEGS = 2
-/** Room that is searched for the lanes of the shortest legs. */
+/** The most lanes for which room is searched, with the shortest legs. */
 const LANES_MAX = 4_096
 
-/** Nothing goes wrong; the last steps of a leg take a third of a second. */
+/** Nothing goes wrong; the last steps of a leg take up to 0.3 s. */
 const NO_TROUBLE: LegTrouble = {
   ...{ failShare: 0, slipShare: 0, slipMaxMs: 0, tailMaxMs: 300 },
   ...{ lateCloseShare: 0, lateCloseMaxMs: 0 },
 }
 
 /**
- * The lanes that an engine has room for with legs of the floor's length, on average: what its
- * blocks and steps allow if cuts could be placed at will. Null: as many as anybody asks for.
+ * The lanes that an engine has room for with legs of the shortest length, on average: what its
+ * blocks and steps would allow if cuts could be placed at any moment. Null: no limit below 4,096.
  */
 export function lanesByMean(plan: EnginePlan, pace: number): number | null {
   const fits = (lanes: number) => legFramesFor(plan, { lanes, pace }, FILL_SHARE) !== null
@@ -50,13 +50,16 @@ export function lanesByMean(plan: EnginePlan, pace: number): number | null {
   return low
 }
 
-/** Equal for engines that carry the same. */
+/** A text that is equal for engines with equal plans. */
 export function planKind(plan: EnginePlan): string {
   const curve = [plan.curve.openBlocks, plan.curve.steps]
   return JSON.stringify({ ...plan, curve }, (_, value) => (value === Infinity ? 'none' : value))
 }
 
-/** Whether a limit on lanes binds so early that legs stay long: then they all find their cuts. */
+/**
+ * Whether a limit on lanes leaves room for legs at least twice as long as the shortest: then all
+ * lanes find their cuts, and the limit is the number of lanes, without a measurement.
+ */
 function hasLongLegs(plan: EnginePlan, pace: number): boolean {
   const { limits, floorFrames } = plan
   if (!Number.isFinite(limits.lanes)) return false
@@ -64,23 +67,23 @@ function hasLongLegs(plan: EnginePlan, pace: number): boolean {
   return frames !== null && frames >= floorFrames * LONG_LEGS
 }
 
-/** What is measured: engines of one kind, and what they are to carry. */
+/** What is measured: engines of one kind, and the jobs that wait for them. */
 export interface LaneQuestion {
   readonly plan: EnginePlan
   /** How many engines of this kind there are. */
   readonly engines: number
-  /** In the order in which they would be let in. */
+  /** In the order in which they would be admitted. */
   readonly jobs: readonly SessionDemand[]
 }
 
 /**
- * What was measured, by kind and number of engines; for one set of recordings at one pace, so that
- * plans that differ in something else don't measure the same again.
+ * Measurements by kind and number of engines, for one set of recordings at one pace. Plans that
+ * differ in something else reuse them: a measurement takes seconds.
  */
 export class LaneMeasurements {
   private readonly known = new Map<string, number | null>()
 
-  /** See `measureLanes`; null also where the policy's lanes are known without it. */
+  /** See `measureLanes`; null also where the number of lanes is known without a measurement. */
   async lanesOf(question: LaneQuestion, options: { signal: AbortSignal }): Promise<number | null> {
     const { plan, engines, jobs } = question
     if (plan.policy !== 'elastic' || hasLongLegs(plan, paceOf(jobs))) return null
@@ -94,11 +97,11 @@ export class LaneMeasurements {
 }
 
 /**
- * How many lanes an engine carries on average while more wait than it can take. Cuts can't be
- * placed at will, so they are fewer than `lanesByMean`; how many is seen by letting the real
- * rotation carry some of these jobs, leg by leg, for some minutes.
+ * How many lanes run on an engine on average while more lanes wait than it has room for. Cuts can't
+ * be placed at any moment, so they are fewer than `lanesByMean`. The number is measured by
+ * simulating some of these jobs with the real rotation, leg by leg, for 200 to 900 s.
  *
- * @returns null where nobody had to wait
+ * @returns null where no job had to wait
  * @throws the signal's reason
  */
 export async function measureLanes(
@@ -112,16 +115,17 @@ export async function measureLanes(
   const { kvBlocks, stepMs } = plan.limits
   const limits = { ...plan.limits, kvBlocks: kvBlocks * share, stepMs: stepMs * share }
   const lanes = Math.ceil(byMean * share) * looked
-  const windowMs = Math.min(WINDOW_MS_MAX, Math.max(WINDOW_MS_MIN, CARRIED_AUDIO_MS / lanes))
+  const windowMs = Math.min(WINDOW_MS_MAX, Math.max(WINDOW_MS_MIN, REPLAYED_AUDIO_MS / lanes))
   const chosen = midnightJobs(jobs, { lanes, audioMs: lanes * windowMs * 2 })
   const plans = Array.from({ length: looked }, () => ({ ...plan, limits }))
-  const counted = await carryFor(windowMs, plans, chosen, signal)
+  const counted = await lanesOver(windowMs, plans, chosen, signal)
   return counted === null ? null : counted / looked / share
 }
 
 /**
- * The jobs of a moment in the middle of the night: as many lanes as may fit are somewhere on their
- * way, so that some of them end while it is looked, and others wait for their places.
+ * The jobs of a moment in the middle of the night. As many lanes as may fit have already a random
+ * share of their audio behind them, so that some of them end during the measurement; the others
+ * wait for their room.
  */
 function midnightJobs(
   jobs: readonly SessionDemand[],
@@ -151,8 +155,8 @@ function underWay(job: SessionDemand, share: number): SessionDemand {
   return { ...job, lanes }
 }
 
-/** @returns the lanes of all engines on average, while somebody waits; null when nobody did */
-async function carryFor(
+/** @returns lanes of all engines on average while jobs waited; null when none waited */
+async function lanesOver(
   windowMs: number,
   plans: readonly EnginePlan[],
   jobs: readonly SessionDemand[],
@@ -188,10 +192,10 @@ async function carryFor(
 
 const WINDOW_OVER = new StopRequested('internal', 'The window of a measurement is over.')
 const UNSEEN = { heard() {}, finished() {}, closed() {} }
-/** A shorter wait than this is that of a line that forms and dissolves. */
+/** Waits of less than 10 s in all don't count: every admission of several jobs takes a moment. */
 const WAITED_MS_MIN = 10_000
 
-/** The lanes that are carried, counted within a stretch of time while others wait. */
+/** Counts the lanes that run, within a range of time and only while others wait. */
 class LaneCounter {
   private readonly fromMs: number
   private readonly toMs: number
@@ -199,7 +203,7 @@ class LaneCounter {
   private lanes = 0
   private most = 0
   private lastMs = 0
-  /** How long somebody waited at all, and within the stretch. */
+  /** Time in which any job waited; `countedMs`: the part of it within the range. */
   private waitedMs = 0
   private countedMs = 0
   private laneMs = 0
@@ -227,7 +231,7 @@ class LaneCounter {
     this.waiting -= lanes
   }
 
-  /** Null when nobody waited. */
+  /** Lanes on average; null when no job waited for 10 s. */
   mean(): number | null {
     this.passUntil(this.toMs)
     if (this.waitedMs < WAITED_MS_MIN) return null

@@ -6,14 +6,14 @@ import type { Clock } from '../kernel/clock.js'
 interface StoredLedger {
   ledger: Ledger
   revision: number
-  /** When it was written: from then on its lanes go on by themselves. */
+  /** When it was written: a later read computes how far its lanes have come since. */
   writtenMs: number
 }
 
 /**
- * The ledgers of a forecast, in which every lane goes on by itself once it was let in: what is read
- * is the ledger as it would be by now had nothing gone wrong. So nobody has to carry a leg: a job
- * is two changes, the one that lets it in and the one that ends it.
+ * The ledgers of a forecast, in which every admitted lane advances with the clock: a read gives the
+ * ledger as it would be by now had nothing gone wrong. So no leg has to be simulated, and a job
+ * makes two writes: the one that admits it and the one that ends it.
  */
 export class NightLedgers implements LedgerStore {
   private readonly clock: Clock
@@ -51,9 +51,9 @@ export class NightLedgers implements LedgerStore {
 }
 
 /**
- * A chain as it stands at a moment, had it been carried since it was written. Pure. Legs that were
- * planned to the end open and end at their times. A lane of the policy `elastic` plans its legs
- * anew all the time, so that others have room: it counts with the average of all its audio.
+ * The state of a chain at a moment, had its lane run as planned since it was written. Pure. Planned
+ * legs open and end at their times. A lane of the policy `elastic` plans its legs again and again,
+ * to leave room for others, so all its remaining audio counts with an average.
  */
 export function chainAt(
   chain: Chain,

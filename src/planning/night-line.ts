@@ -2,9 +2,9 @@ import type { Waiter, WaitingList } from '../admission/index.js'
 import { waitingOrder } from '../admission/pool/waiting-order.js'
 
 /**
- * The line of a forecast: every job stands in it from the beginning and nobody has to renew his
- * place, because no worker dies. Kept in the order in which jobs are let in, so that putting it in
- * order anew, which happens at every look, finds little to do.
+ * The waiting list of a forecast: every job is in it from the beginning, and entries need no
+ * renewal, because no worker dies. It is kept in the order of admission, so that the sorting at
+ * every check for room finds little to do.
  */
 export class NightLine implements WaitingList {
   private readonly waiters: Map<string, Waiter>
@@ -14,12 +14,12 @@ export class NightLine implements WaitingList {
     this.waiters = new Map(ordered.map((waiter) => [waiter.jobId, waiter]))
   }
 
-  /** Jobs that wait still. */
+  /** Jobs that are still waiting. */
   get length(): number {
     return this.waiters.size
   }
 
-  /** The job that stands first; null when nobody waits. */
+  /** The first job of the queue; null when it is empty. */
   get first(): string | null {
     return this.waiters.keys().next().value ?? null
   }

@@ -1,26 +1,26 @@
 import type { Policy } from '../admission/load/engine-plan.js'
 
-/** Something that could be changed so that a night ends earlier. */
+/** A change by which a night may end earlier. */
 export type PlanChange =
-  /** Another policy: costs nothing. */
+  /** Another policy of admission: costs nothing. */
   | { readonly kind: 'policy'; readonly policy: Policy }
-  /** Recordings at so many times real time. */
+  /** Recordings replayed faster: `pace` is a multiple of real time. */
   | { readonly kind: 'pace'; readonly pace: number }
   /** Shorter legs, so that more of them fit: costs context, and so accuracy. */
   | { readonly kind: 'floor'; readonly floorMs: number }
-  /** So many engines in all: costs money. */
+  /** More engines, `engines` in all: costs money. */
   | { readonly kind: 'engines'; readonly engines: number }
 
-/** What changes are chosen by. */
+/** The facts by which changes are chosen. */
 export interface ChangeScope {
   readonly policy: Policy
-  /** The most that a waiting recording has now. */
+  /** The greatest pace of a waiting recording, a multiple of real time. */
   readonly pace: number
   readonly floorMs: number
   readonly engines: number
-  /** Whether it is known of every engine what its steps take. */
+  /** Whether the step times of every engine are known. */
   readonly knowsSteps: boolean
-  /** Whether a recording waits for room at any time: else more room gains nothing. */
+  /** Whether a recording waits for room at some moment: otherwise more room gains nothing. */
   readonly isWaiting: boolean
 }
 
@@ -28,9 +28,9 @@ const FASTER = [1.25, 1.5]
 const FLOOR_MS_MIN = 5_000
 
 /**
- * What could be changed, cheapest first: what costs nothing, then what costs the engine's reserves,
- * then accuracy, then money. Pure. A higher pace is in it only where a step budget says what it
- * asks of the engines.
+ * The changes that may help, cheapest first: those that cost nothing, then those that use up an
+ * engine's reserve of speed, then accuracy, then money. Pure. A higher pace is offered only where
+ * the step times are known: otherwise the plan could not tell whether the engines keep up.
  */
 export function possibleChanges(scope: ChangeScope): PlanChange[] {
   const { policy, pace, floorMs, engines, knowsSteps, isWaiting } = scope
@@ -50,10 +50,13 @@ export function possibleChanges(scope: ChangeScope): PlanChange[] {
 }
 
 /**
- * With how many engines a night may end in time, once one more was found too few: by the time that
- * is left, and by what one more has gained. Null where no number of engines can help.
+ * An estimate of the engines with which a night ends in time, taking its length as inversely
+ * proportional to their number: at least one more than there are. Null where no number of engines
+ * can help.
  *
- * @param options.longestMs the longest recording takes at its pace: no night is shorter
+ * @param options.takesMs the night with `engines` engines
+ * @param options.leftMs the time until the night must be over
+ * @param options.longestMs the longest recording at its pace: no night is shorter
  */
 export function enginesNeeded(options: {
   engines: number

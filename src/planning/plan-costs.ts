@@ -4,18 +4,18 @@ const HOUR_MS = 3_600_000
 
 /** What a night costs. */
 export interface NightCosts {
-  /** All engines, from the beginning of the night to its end, busy or not. */
+  /** Hours of all engines together, from the beginning of the night to its end, busy or not. */
   readonly gpuHours: number
-  /** In the currency of the price; null without one. */
+  /** Cost of these hours, in the currency of the price; null without a price. */
   readonly cost: number | null
-  /** For an hour of a recording, however many lanes it has. */
+  /** Cost of one hour of a recording, whatever its number of lanes; null without a price. */
   readonly costPerAudioHour: number | null
 }
 
 /**
  * What a night costs when its engines run until it is over. Pure.
- * @param options.audioMs of the recordings that are carried
- * @param options.pricePerHour of each engine; null where one isn't known
+ * @param options.audioMs length of the recordings that are transcribed, together
+ * @param options.pricePerHour the price of each engine; null where one isn't known
  */
 export function nightCosts(
   { startMs, finishMs }: Pick<NightForecast, 'startMs' | 'finishMs'>,

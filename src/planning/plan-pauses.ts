@@ -1,16 +1,16 @@
 import type { MsRange } from '../kernel/ms-range.js'
 import type { Random } from '../kernel/random.js'
 
-/** Between the middles of two pauses of a meeting, on average. */
+/** Average time between the middles of two pauses of a meeting. */
 export const ASSUMED_PAUSE_EVERY_MS = 6_000
-/** Long enough to be cut. */
+/** Length of an assumed pause: long enough for a cut. */
 const ASSUMED_PAUSE_MS = 600
 /** Two pauses are never nearer than this, middle to middle. */
 const ASSUMED_GAP_MIN_MS = 1_000
 
 /**
- * Pauses of a recording that nobody has listened to yet: at random, one every 6 s on average
- * (exponential), sorted and without overlaps. The same chance gives the same pauses.
+ * Assumed pauses of a recording that isn't analysed yet: at random, one every 6 s on average
+ * (exponential), sorted and without overlaps. The same random numbers give the same pauses.
  */
 export function assumedPauses(random: Random, durationMs: number): MsRange[] {
   const pauses: MsRange[] = []

@@ -7,29 +7,29 @@ import type { Random } from '../kernel/random.js'
 export interface LegTrouble {
   /** Chance of a leg to fail somewhere on its way. */
   failShare: number
-  /** Chance of a sender to slip at a block border, and by how much at most. */
+  /** Chance of a sender to be late at a block boundary; `slipMaxMs`: by how much at most. */
   slipShare: number
   slipMaxMs: number
-  /** Time of the 17 last steps, at most; drawn anew for every leg. */
+  /** The longest time of the 17 last steps; drawn at random for every leg. */
   tailMaxMs: number
-  /** Chance of a session to be closed late, and by how much at most. */
+  /** Chance of a session to be closed late; `lateCloseMaxMs`: by how much at most. */
   lateCloseShare: number
   lateCloseMaxMs: number
 }
 
-/** What the simulated engine sees of a session. */
+/** A session as the simulated engine sees it. */
 export interface SimulatedSession {
-  /** So many frames were sent. */
+  /** A number of frames were sent in all. */
   heard(frames: number): void
   /** The end of the audio was announced, and the last steps computed. */
   finished(frames: number): void
   closed(): void
 }
 
-/** Why a simulated leg has failed. */
+/** The error with which a simulated leg fails. */
 export class SimulatedFailure extends Error {}
 
-/** What a leg is simulated with. */
+/** What `simulateLeg` needs. */
 export interface LegParts {
   clock: Clock
   random: Random
@@ -39,9 +39,9 @@ export interface LegParts {
 }
 
 /**
- * Carries one leg without audio: one event per block border, which is where plans and ledger see
- * anything of it. The lease is asked as a real sender asks it, and like a real one this sender
- * catches up what it slipped, unless it was held back.
+ * Simulates one leg without audio: one event per block boundary, because plan and ledger change
+ * only there. It asks the lease for permission as a real sender does, and like a real one it
+ * catches up when it was late by itself, but not when the lease held it back.
  * @throws SimulatedFailure where the trouble says so; the signal's reason
  */
 export async function simulateLeg(
@@ -53,7 +53,7 @@ export async function simulateLeg(
   const failsAt = random.uniform() < trouble.failShare ? random.uniform() * lease.frames : null
   try {
     await sendFrames(lease, parts, failsAt, signal)
-    // The end may have moved on while the last permission was waited for.
+    // Read again here: the leg's end may have moved while the last permission was waited for.
     session.finished(lease.frames)
     await sleepFor(clock, random.uniform() * trouble.tailMaxMs, { signal })
     if (random.uniform() < trouble.lateCloseShare) {
@@ -73,19 +73,19 @@ async function sendFrames(
   let heldMs = 0
   let sent = 0
   while (sent < lease.frames) {
-    const border = Math.min(lease.blockFrameAfter(sent), lease.frames - 1)
-    const dueMs = lease.startMs + border * frameMs + heldMs
+    const boundary = Math.min(lease.blockFrameAfter(sent), lease.frames - 1)
+    const dueMs = lease.startMs + boundary * frameMs + heldMs
     if (!(await reached(lease, clock, dueMs, signal))) continue
-    if (failsAt !== null && border >= failsAt) throw new SimulatedFailure('The leg has failed.')
+    if (failsAt !== null && boundary >= failsAt) throw new SimulatedFailure('The leg has failed.')
     if (random.uniform() < trouble.slipShare) {
       await sleepFor(clock, random.uniform() * trouble.slipMaxMs, { signal })
     }
-    const asked = lease.permit(border, clock.monotonicMs(), { signal })
+    const asked = lease.permit(boundary, clock.monotonicMs(), { signal })
     if (asked) {
       await asked
-      heldMs = Math.max(heldMs, clock.monotonicMs() - lease.startMs - border * frameMs)
+      heldMs = Math.max(heldMs, clock.monotonicMs() - lease.startMs - boundary * frameMs)
     }
-    sent = border + 1
+    sent = boundary + 1
     session.heard(sent)
   }
 }
@@ -109,7 +109,7 @@ async function reached(
     return await Promise.race([moved, slept])
   } finally {
     either.abort()
-    moved.catch(() => {}) // the other one has won
+    moved.catch(() => {}) // the loser of the race rejects at the abort, which is no failure
     slept.catch(() => {})
     signal.throwIfAborted()
   }

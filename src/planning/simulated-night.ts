@@ -24,40 +24,40 @@ import {
   simulateLeg,
 } from './simulated-leg.js'
 
-/** How often a worker looks at line and ledgers. */
+/** How often a worker checks queue and ledgers for jobs that are due. */
 const LOOK_INTERVAL_MS = 1_000
-/** A leg that fails is carried again after so long. */
+/** A leg that fails is tried again after 1 to 3 s: this, times 0.5 to 1.5 at random. */
 const RETRY_MS = 2_000
-/** A job whose worker has died, or lost the store, is taken by another one after so long. */
+/** A job whose worker died or lost the store is taken by another worker after 15 to 45 s. */
 const RETAKE_MS = 30_000
 
 /** A job of a simulated night. */
 export interface NightJob extends SessionDemand {
-  /** When it is ready to be carried. */
+  /** When the job is ready to run, by the night's clock. */
   arrivalMs: number
 }
 
 /** One worker process of a simulated night. */
 export interface NightWorker {
   name: string
-  /** The night's own, or one that stands still while the worker hangs. */
+  /** The night's clock, or one that stops while the worker hangs. */
   clock: Clock
   store: LedgerStore
   /** Aborts with a StopRequested when the worker is killed; a store of a dead worker must throw. */
   killed: AbortSignal
 }
 
-/** Who carries a leg, and how fast. */
+/** How a leg is run. */
 export interface LegRunner {
-  /** Multiple of real time; 0 for as fast as it goes. */
+  /** Multiple of real time; 0 for as fast as the engine goes. */
   pace: number
   clock: Clock
   signal: AbortSignal
 }
 
-/** What a simulated night is made of. */
+/** What `simulateNight` needs. */
 export interface NightOptions {
-  /** `liveShare`: kept for live sessions, 0 to 1; left out: none. */
+  /** `liveShare`: the share kept for live sessions, 0 to 1; left out: 0. */
   engines: readonly { id: string; plan: EnginePlan; liveShare?: number }[]
   jobs: readonly NightJob[]
   clock: Clock
@@ -65,33 +65,33 @@ export interface NightOptions {
   store: LedgerStore
   waiting: WaitingList
   trouble: LegTrouble
-  /** Left out: one, that lives all night. */
+  /** Left out: one worker, which lives all night. */
   workers?: readonly NightWorker[]
-  /** The engine's own view of a session, for who wants to count what it holds. */
+  /** The engine's own view of a session, for a caller that counts what sessions hold. */
   openSession(lease: LegLease): SimulatedSession
-  /** Carries a leg in another way than `simulateLeg`, such as frame by frame. */
+  /** Runs a leg in another way than `simulateLeg`, such as frame by frame. */
   carryLeg?(lease: LegLease, leg: LegRunner): Promise<void>
-  /** A job has begun, or ended; `onLeg` once a leg is complete. */
+  /** A job has begun; `onFinish`: it has ended; `onLeg`: one of its legs is complete. */
   onStart?(jobId: string, atMs: number): void
   onLeg?(
     jobId: string,
     leg: { lane: number; fromFrame: number; endFrame: number; engine: string },
   ): void
   onFinish?(jobId: string, atMs: number): void
-  /** A job that can never fit; left out: such a job ends the night with its InputError. */
+  /** No engine ever has room for a job; left out: such a job ends the night with its InputError. */
   onRefuse?(jobId: string, sentence: string): void
   agingMs: number
   signal: AbortSignal
 }
 
 /**
- * Lets a night of jobs run through the admission, rotation and ledger of production, on whatever
- * clock it is given. Only audio, sockets and queue are left out.
+ * Runs a night of jobs through the admission, rotation and ledger of production, on the clock that
+ * it is given. Only audio, sockets and the job queue are left out.
  */
 export async function simulateNight(options: NightOptions): Promise<void> {
   const { clock, store, signal } = options
   const stop = new AbortController()
-  setMaxListeners(0, signal) // every job of the night listens
+  setMaxListeners(0, signal) // every job listens: Node would warn of a leak
   const alone = { name: 'night', clock, store, killed: new AbortController().signal }
   const workers = (options.workers ?? [alone]).map((worker) => new Worker(worker, options))
   const calls = new Calls()
@@ -105,7 +105,7 @@ export async function simulateNight(options: NightOptions): Promise<void> {
   }
 }
 
-/** A worker process: its own view of the ledgers, its own pool. */
+/** A worker process, with its own ledger clients and its own session pool. */
 class Worker {
   readonly clock: Clock
   readonly killed: AbortSignal
@@ -124,7 +124,7 @@ class Worker {
   }
 }
 
-/** Jobs that sleep until they are called, or until they ask again by themselves. */
+/** Jobs that wait until the pool calls them, or until their time to ask again has come. */
 class Calls {
   private readonly sleeping = new Map<string, AbortController>()
 
@@ -188,7 +188,7 @@ async function runJob(
   }
 }
 
-/** Lets a worker take a job. @returns null once it is done; how long it waits else */
+/** Has a worker run a job. @returns null once it is done, or how many ms it is to wait */
 async function tryJob(
   job: NightJob,
   worker: Worker,
@@ -201,14 +201,14 @@ async function tryJob(
   const { clock } = worker
   options.onStart?.(job.jobId, clock.monotonicMs())
   const carrying = admission.lanes.map((chain, lane) => (inner: AbortSignal) => {
-    return carryLane(chain, { job, lane, clock }, options, inner)
+    return replayLane(chain, { job, lane, clock }, options, inner)
   })
   await allOrNone(signal, carrying)
   options.onFinish?.(job.jobId, clock.monotonicMs())
   return null
 }
 
-async function carryLane(
+async function replayLane(
   chain: LaneChain,
   { job, lane, clock }: { job: NightJob; lane: number; clock: Clock },
   options: NightOptions,

@@ -3,7 +3,7 @@ import type { RedisCommands } from './redis-commands.js'
 import { timeMs } from './redis-commands.js'
 import { redisScript } from './redis-script.js'
 
-/** Removes the fields whose values are still what the caller has seen; nothing else. */
+/** Removes the fields whose values are still those that the caller has read. */
 const REMOVE_IF_SAME = redisScript(`
   for index = 1, #args, 2 do
     if redis.call('HGET', KEYS[1], args[index]) == args[index + 1] then
@@ -12,9 +12,9 @@ const REMOVE_IF_SAME = redisScript(`
   end`)
 
 /**
- * The entries of a hash of JSON values that are fresh. Those that aren't are removed, unless
- * somebody renews one in this very moment; where Redis takes no writes they stay, and the answer is
- * the same.
+ * The fresh entries of a hash of JSON values. Stale entries are removed, except one that another
+ * worker renews between our read and our removal. Where Redis takes no writes they stay, and the
+ * answer is the same.
  */
 export async function freshEntries<T>(
   commands: RedisCommands,
@@ -44,6 +44,6 @@ async function remove(
   try {
     await commands.write(REMOVE_IF_SAME, { keys: [key], args: stale }, options)
   } catch {
-    options.signal.throwIfAborted() // else whoever reads them next removes them
+    options.signal.throwIfAborted() // a failed removal is harmless: the next reader removes them
   }
 }

@@ -1,17 +1,18 @@
 import type { Redis } from 'ioredis'
 
 /**
- * Makes `disconnect` of a client, and of its duplicates, end it also while it rests between two
- * connections. ioredis only stops the timer of the next one there (redis/ioredis#2169): no `end`
- * ever comes, and no answer to what was asked. A worker told to stop in that moment waited for
- * both for ever (taskforcesh/bullmq#4656).
+ * Makes `disconnect` end a client, and its duplicates, also while it waits between two connections.
+ * ioredis itself only stops the timer of the next connection there (redis/ioredis#2169): no `end`
+ * event ever comes, and no answer to commands already given. A worker that was told to stop in that
+ * moment waited for both for ever (taskforcesh/bullmq#4656).
  */
 export function patchDisconnect(client: Redis): Redis {
   const { disconnect, duplicate } = client
   client.disconnect = (reconnect = false) => {
-    // Each of the commands that a replica refuses asks for another connection: one is enough.
+    // Each command that a replica refuses asks for a new connection; only the first one gets it,
+    // or each of them would cut off the one before.
     if (reconnect && client.stream?.writableEnded) return
-    // One that waits for its first connection ends at once, and what was asked ends with it.
+    // In the status `wait` ioredis ends a client at once, and rejects the commands that wait.
     if (!reconnect && client.status === 'reconnecting') client.status = 'wait'
     disconnect.call(client, reconnect)
   }

@@ -6,11 +6,11 @@ import { StoreTime } from '../kernel/store-time.js'
 import { redisFailure } from './redis-failure.js'
 import type { RedisScript } from './redis-script.js'
 
-/** Longest wait for an answer: a client without a connection keeps its commands for as long. */
+/** Longest wait for an answer of Redis; without a connection, a command waits as long for one. */
 export const ANSWER_TIMEOUT_MS = 5_000
 /**
- * Of that time, the part in which a write may still take effect. The rest is for its answer, and
- * for what is wrong about our idea of Redis' clock.
+ * The share of that time in which a write may still take effect. The rest is for the way of its
+ * answer, and for the error in our estimate of Redis' clock.
  */
 const EFFECT_SHARE = 0.9
 
@@ -21,14 +21,14 @@ export interface ScriptCall {
 }
 
 /**
- * The one way in which our own commands reach Redis, shared by all adapters of a process. Every
- * call has a time limit, and ends with UpstreamError `queue_unavailable` where Redis refuses it or
+ * The only way in which our own commands reach Redis, shared by all adapters of a process. Every
+ * call has a time limit. It ends with UpstreamError `queue_unavailable` where Redis refuses it or
  * does not answer in time, or with the signal's reason.
  *
- * A write that was reported as failed must not take effect afterwards: a Redis that was stopped, or
- * a client that finds its connection again, would otherwise execute it minutes later, over whatever
- * was written since. So each write carries the moment, by Redis' clock, until which it may still be
- * executed, and is a script that looks at the clock first.
+ * A write that was reported as failed must not take effect afterwards. Otherwise a Redis that was
+ * stopped, or a client that gets its connection back, would execute it minutes later, over newer
+ * values. So each write is a script that gets a deadline by Redis' clock, compares it with that
+ * clock first, and does nothing after it.
  */
 export class RedisCommands {
   readonly redis: Redis
@@ -51,12 +51,12 @@ export class RedisCommands {
     return [this.prefix, ...parts].join(':')
   }
 
-  /** What `ask` answers. It must change nothing, or only what may be changed at any time. */
+  /** The answer of `ask`, which must write nothing, or only what may be written at any time. */
   async read<T>(ask: (redis: Redis) => Promise<T>, options: CallOptions): Promise<T> {
     return await this.inTime(() => ask(this.redis), options)
   }
 
-  /** The replies to commands that are sent together; they must change nothing. */
+  /** The replies to commands that are sent together; the commands must write nothing. */
   async readAll(
     build: (pipeline: ChainableCommander) => ChainableCommander,
     options: CallOptions,
@@ -72,7 +72,8 @@ export class RedisCommands {
         if (!this.isTimeKnown) await this.learnTime()
         const result = await this.run(script, call, effectiveUntilMs)
         if (result.isExecuted) return result.answer ?? null
-        // Too late by Redis' clock: so it is, or that clock has jumped, and we know it now.
+        // Redis says that the deadline is over. Either it is, by our clock too, or Redis' clock has
+        // jumped: then the reply has told us its new time, and the write is tried again.
         if (this.clock.monotonicMs() >= effectiveUntilMs) throw this.unanswered()
       }
     }, options)
@@ -91,7 +92,7 @@ export class RedisCommands {
     return { isExecuted: isExecuted === 1, answer }
   }
 
-  /** After a failover it is another server, with a clock of its own. */
+  /** A new connection may lead to another server after a failover, whose clock is another one. */
   private forgetTime(): void {
     this.isTimeKnown = false
   }
@@ -104,8 +105,8 @@ export class RedisCommands {
   }
 
   /**
-   * Work that a library does with Redis, within the time limit. What was asked may still happen, so
-   * it must be harmless at any later time.
+   * Runs what a library does with Redis, within the time limit. After the limit its commands may
+   * still take effect, so they must be harmless at any later time.
    */
   async inTime<T>(work: () => Promise<T>, { signal }: CallOptions): Promise<T> {
     signal.throwIfAborted()
@@ -121,7 +122,7 @@ export class RedisCommands {
       throw cause instanceof NightscribeError ? cause : redisFailure(cause)
     } finally {
       answered.abort()
-      late.catch(() => {}) // the answer was there first
+      late.catch(() => {}) // the answer came in time
     }
   }
 
@@ -148,7 +149,7 @@ export function timeUs(reply: unknown): number {
   return Number(seconds) * 1_000_000 + Number(microseconds)
 }
 
-/** The same in whole ms. */
+/** Redis' clock out of its reply to `TIME`: whole ms of the Unix epoch. */
 export function timeMs(reply: unknown): number {
   return Math.floor(timeUs(reply) / 1000)
 }

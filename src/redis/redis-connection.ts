@@ -3,11 +3,11 @@ import { withTimeout } from '../kernel/abort.js'
 import { ConfigError, reasonOf, UpstreamError } from '../kernel/errors.js'
 import { patchDisconnect } from './patch-disconnect.js'
 
-/** Longest wait for the first answer of Redis. */
+/** Longest wait for the first answer of Redis after the start. */
 const FIRST_ANSWER_MS = 5_000
 /**
- * A connection on which a command got no answer for so long is given up: a host that vanished
- * sends not even a reset. Longer than any blocking read, BullMQ's (10 s) included.
+ * A connection on which a command got no answer for 30 s is given up: a host that lost its network
+ * sends not even a reset. Longer than every blocking read, also that of BullMQ (10 s).
  */
 const SILENCE_MS = 30_000
 
@@ -17,8 +17,8 @@ export interface RedisAddress {
 }
 
 /**
- * Without an option whose declared type disagrees with the constructor's under exact optional
- * types.
+ * ioredis' options without `replyMapping`, whose declared type its constructor refuses under exact
+ * optional types.
  */
 type ClientOptions = Omit<RedisOptions, 'replyMapping'>
 
@@ -27,13 +27,14 @@ export function redactedRedisUrl(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//…@')
 }
 
-/** @throws ConfigError when the address has no form that a client understands */
+/** The client's options for an address. @throws ConfigError when the address has no known form */
 export function redisOptions({ url }: RedisAddress): ClientOptions {
   const common: ClientOptions = {
-    maxRetriesPerRequest: null, // BullMQ demands it: commands wait for the reconnect
+    maxRetriesPerRequest: null, // BullMQ requires it: commands wait for the reconnect
     retryStrategy: (tries) => Math.min(2_000, 50 * 2 ** Math.min(tries, 6)),
     socketTimeout: SILENCE_MS,
-    // After a failover the address leads to the new primary; what was refused is sent again there.
+    // After a failover the address leads to the new primary: 2 reconnects, and sends the refused
+    // command again.
     reconnectOnError: ({ message }) => (message.startsWith('READONLY') ? 2 : false),
   }
   if (url.startsWith('unix://')) return { ...common, path: url.slice('unix://'.length) }
@@ -100,7 +101,7 @@ export async function connectRedis(
   return client
 }
 
-/** Rejects on the first connection error: a wrong address shall not cost the whole wait. */
+/** Rejects on the first connection error, so that a wrong address is reported at once. */
 function firstRefusal(client: Redis): Promise<never> {
   return new Promise((_, reject) => client.once('error', reject))
 }

@@ -3,18 +3,18 @@ import { orAbort } from '../kernel/abort.js'
 import { ConfigError } from '../kernel/errors.js'
 import { redactedRedisUrl } from './redis-connection.js'
 
-/** What a Redis tells of how it keeps what it is given; null where it doesn't tell. */
+/** How a Redis keeps its data, as it tells; null where it doesn't tell. */
 export interface RedisDurability {
   evictionPolicy: string | null
-  /** Every write goes to a file. */
+  /** Whether every write goes to the append-only file. */
   hasAof: boolean | null
   memoryBytes: number | null
-  /** 0: as much as the machine has. */
+  /** The setting `maxmemory`; 0 for no limit. */
   memoryBytesMax: number | null
 }
 
 /**
- * Asks a Redis how it keeps what it is given. Asks `INFO`, because hosted ones hide `CONFIG`.
+ * Asks a Redis how it keeps its data. Asks `INFO`, because hosted Redis servers hide `CONFIG`.
  * @throws the signal's reason
  */
 export async function readDurability(
@@ -22,7 +22,7 @@ export async function readDurability(
   { signal }: { signal: AbortSignal },
 ): Promise<RedisDurability> {
   const sections = ['memory', 'persistence'].map((section) => {
-    return redis.info(section).catch(() => '') // who may not ask isn't told
+    return redis.info(section).catch(() => '') // a user without the right to ask gets null for it
   })
   const text = (await orAbort(Promise.all(sections), signal)).join('\n')
   const told = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(text)?.[1] ?? null
@@ -37,8 +37,8 @@ export async function readDurability(
 }
 
 /**
- * Requires that a Redis forgets nothing to make room: what it would forget is locks and jobs.
- * @throws ConfigError with the line that mends it
+ * Requires that a Redis deletes no keys when its memory is full: it would delete locks and jobs.
+ * @throws ConfigError with the command that changes the setting
  */
 export function requireNoEviction({ evictionPolicy }: RedisDurability, url: string): void {
   if (evictionPolicy === null || evictionPolicy === 'noeviction') return
@@ -51,14 +51,14 @@ export function requireNoEviction({ evictionPolicy }: RedisDurability, url: stri
   )
 }
 
-/** Sentences about what works, and loses or stops something sooner or later. */
+/** Sentences about settings that work now and lose or stop jobs later. */
 export function durabilityWarnings(durability: RedisDurability, url: string): string[] {
   const { hasAof, memoryBytes, memoryBytesMax } = durability
   const warnings: string[] = []
   if (hasAof === false) {
     warnings.push(
       'writes nothing to disk as it goes (appendonly no): after a restart, jobs and their progress ' +
-        'are found again in storage, but up to 10 minutes late and without their place in line; run ' +
+        'are found again in storage, but up to 10 minutes late and without their position in the queue; run ' +
         `\`${commandLine(url, 'appendonly yes')}\` and write it into its redis.conf`,
     )
   }

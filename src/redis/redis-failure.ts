@@ -1,6 +1,6 @@
 import { reasonOf, UpstreamError } from '../kernel/errors.js'
 
-/** What Redis means by the first word of a refusal, and what to do about it. */
+/** First word of a refusal of Redis → what it means, and what to do about it. */
 const REFUSALS: Readonly<Record<string, string>> = {
   OOM: 'Redis takes no writes because its memory is full: raise its maxmemory, or free some. Nothing is lost, and jobs go on when it does',
   MISCONF:
@@ -13,8 +13,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 }
 
 /**
- * The error for whatever a Redis client threw. Here because everybody who speaks to Redis needs the
- * same sentences.
+ * The error for what a Redis client threw, with the same sentences for all adapters of Redis.
  */
 export function redisFailure(cause: unknown): UpstreamError {
   const refusal = firstRefusal(cause)
@@ -34,7 +33,7 @@ export function redisFailure(cause: unknown): UpstreamError {
   )
 }
 
-/** Of a transaction that was discarded: why its first command was refused. */
+/** The error to report: for a discarded transaction, why Redis refused its first command. */
 function firstRefusal(cause: unknown): unknown {
   const { previousErrors } = (cause ?? {}) as { previousErrors?: unknown }
   return (Array.isArray(previousErrors) && previousErrors[0]) || cause

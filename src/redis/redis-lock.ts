@@ -6,7 +6,7 @@ const TAKE = redisScript(`
   return 0`)
 
 /**
- * Takes a lock that is free again by itself after `holdMs`. True for one caller of all workers.
+ * Takes a lock that Redis releases after `holdMs`. True for one caller of all workers until then.
  * @param name parts of its key, after `lock`
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */

@@ -1,11 +1,11 @@
-/** A script that changes something, as `RedisCommands.write` runs it. */
+/** A script that writes, for `RedisCommands.write`. */
 export interface RedisScript {
   readonly source: string
 }
 
 /**
- * Makes a script of a body in Lua. The body has KEYS and `args`, counted from 1, and Redis' clock
- * as `nowMs`; what it returns is the answer. It isn't executed when its time is over.
+ * Makes a script of a body in Lua. The body sees KEYS and `args`, counted from 1, and Redis' clock
+ * as `nowMs`; what it returns is the answer. After the deadline of the write the body isn't run.
  */
 export function redisScript(body: string): RedisScript {
   const source = `

@@ -1,43 +1,45 @@
-/** From when on a worker had so many connections to an engine, in its clock or the store's. */
+/**
+ * From `sinceMs` on a worker had that number of connections to an engine; its clock or the store's.
+ */
 export type ConnectionCount = readonly [sinceMs: number, connections: number]
 
-/** An engine's own count, taken at some moment between two, in the store's time. */
+/** An engine's own count of connections, taken at some moment between two, in the store's time. */
 export interface ConnectionReading {
   readonly fromMs: number
   readonly toMs: number
   readonly connections: number
 }
 
-/** What a worker tells of its connections. */
+/** A worker's report of its connections to an engine. */
 export interface CountedConnections {
-  /** Until when its counts hold, in the store's time. */
+  /** The moment up to which its counts are complete, in the store's time. */
   readonly atMs: number
-  /** In order. */
+  /** In order of time. */
   readonly connectionCounts: readonly ConnectionCount[]
 }
 
-/** Counts are kept for so long: a reading is compared with pulses that come after it. */
+/** Counts are kept for 5 s: a reading is compared with reports of workers that come after it. */
 const KEPT_MS = 5_000
-/** Far more than a thousand sessions change in that time; of more the oldest are forgotten. */
+/** Far more changes than a thousand sessions make in 5 s; beyond it the oldest are dropped. */
 const COUNTS_MAX = 512
 /**
- * Both ends of a connection see it begin and end within so much of each other, clocks included.
- * A process that stood still for longer tells of an end that much too late.
+ * Engine and worker see a connection begin and end within 250 ms of each other, the difference of
+ * clocks included. A process that was suspended for longer reports an end that much too late.
  */
 const GUARD_MS = 250
 
-/** How many connections a process had to one engine in the last seconds, by its own clock. */
+/** The number of connections of a process to one engine over the last 5 s, by its own clock. */
 export class ConnectionLog {
   private readonly counts: ConnectionCount[] = [[0, 0]]
 
-  /** One more, or one less. */
+  /** A connection has begun (1) or ended (-1). */
   add(by: 1 | -1, nowMs: number): void {
     const [, count] = this.counts.at(-1) as ConnectionCount
     this.counts.push([nowMs, count + by])
     this.forget(nowMs)
   }
 
-  /** In order; the first one tells what was when the others begin. */
+  /** The counts in order of time; the first one is in force when the kept time begins. */
   take(nowMs: number): readonly ConnectionCount[] {
     this.forget(nowMs)
     return [...this.counts]
@@ -50,11 +52,12 @@ export class ConnectionLog {
 }
 
 /**
- * Whether all connections that an engine counted were those of workers that have told of themselves
- * since: by the newest reading that can be compared. Sums of what each has told last would not do:
- * while one of them changes sessions, a dead worker's connection is taken for its own. Pure.
+ * Whether all connections that an engine counted belong to the given workers, by the newest reading
+ * that can be compared. Each worker counts with its least number around the reading. With its last
+ * number, a worker that opens a session meanwhile would make a dead worker's connection look like
+ * its own. Pure.
  *
- * @param readings in order
+ * @param readings in order of time
  */
 export function areAllKnown(
   readings: readonly ConnectionReading[],
@@ -69,7 +72,7 @@ export function areAllKnown(
   return false
 }
 
-/** The readings that are still worth comparing. */
+/** The readings of the last 5 s: older ones can't be compared any more. */
 export function freshReadings(
   readings: readonly ConnectionReading[],
   nowMs: number,
@@ -77,14 +80,14 @@ export function freshReadings(
   return readings.filter(({ fromMs }) => fromMs > nowMs - KEPT_MS)
 }
 
-/** The least that a worker had around a reading; null where that isn't known. */
+/** The least connections that a worker had around a reading; null where that isn't known. */
 function leastDuring(
   { atMs, connectionCounts }: CountedConnections,
   { fromMs, toMs }: ConnectionReading,
 ): number | null {
   if (atMs < toMs + GUARD_MS) return null
   let least: number | null = null
-  // A worker of an older release tells of none.
+  // A worker of an older release reports no counts.
   for (const [sinceMs, count] of connectionCounts ?? []) {
     if (sinceMs > toMs + GUARD_MS) break
     if (sinceMs <= fromMs - GUARD_MS) least = count

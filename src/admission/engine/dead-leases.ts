@@ -9,15 +9,16 @@ export interface DeadLeases {
   chains: number
 }
 
-/** What looking for them needs. */
+/** What finding dead leases needs. */
 export interface LeasePorts {
   ledgers: LedgerStore
   heartbeats: WorkerHeartbeats
 }
 
 /**
- * Chains of workers whose last sign of life has expired. The keepers of living workers take
- * them out of the ledgers of their own engines; here are those that nobody keeps any more.
+ * Finds chains of workers whose heartbeat has expired. The controllers of living workers remove
+ * them from the ledgers of their own engines; this is for engines that no worker has in its
+ * settings any more.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function deadLeases(
@@ -34,8 +35,8 @@ export async function deadLeases(
 }
 
 /**
- * Takes them out. Where somebody else writes first, or the worker gives a sign again, it is
- * left for the next time.
+ * Removes the chains of a dead worker from a ledger. Where another write comes first they stay
+ * until the next time, and where the worker has a heartbeat again they stay.
  */
 export async function removeDeadLeases(
   { ledgers, heartbeats }: LeasePorts,

@@ -20,49 +20,53 @@ import { nextKnee } from './knee-controller.js'
 import { type KvCorrection, NO_CORRECTION, nextCorrection } from './kv-correction.js'
 import type { SessionTracker } from './session-activity.js'
 
-/** A worker is suspected dead so long after its last sign, and dead for certain when it expires. */
+/** A worker is suspected dead 10 s after its last heartbeat, and is dead when the beat expires. */
 const SUSPECT_AFTER_MS = 10_000
-/** One lane less for so long, after a deadlock was freed. */
+/** After an eviction from a full engine it has one lane less for 10 min. */
 const PENALTY_MS = 600_000
-/** Freeing waits so long for what it has done to show. */
+/** Time between two evictions from an engine: the effect of the first must show before the next. */
 const EVICT_HOLD_MS = 2_500
-/** How often the knee is looked at. */
+/** Time between two checks of the knee, by whichever worker is first. */
 const KNEE_HOLD_MS = 4_500
-/** The correction is lowered by one worker at a time, and not more often. */
+/** Time between two decreases of the KV correction, by whichever worker is first. */
 const LOWER_HOLD_MS = 9_000
-/** An engine that is silent for so long decides over its sessions itself; their watchdogs wait. */
+/**
+ * After 1 s of silence of all sessions the controller decides; the sessions' own watchdogs wait.
+ */
 const SILENT_MS = 1_000
-/** What was seen of it says nothing any more after so long. */
+/** Silence that was found more than 5 s ago no longer counts. */
 const STALE_MS = 5_000
 
-/** What an engine's own gauges tell; null for what isn't known. */
+/** The gauges of an engine that its controller uses; null for what isn't known. */
 export interface ControllerGauges extends StalledGauges {
   readonly kvBlocksHeld: number | null
   readonly websocketConnections: number | null
 }
 
-/** What a keeper works with. */
+/** What an `EngineController` needs. */
 export interface EngineControllerOptions {
   client: LedgerClient
   activities: EngineActivityStore
   heartbeats: WorkerHeartbeats
   sessions: SessionTracker
   worker: string
-  /** Null where the engine can't be asked. Never rejects but with the signal's reason. */
+  /**
+   * Reads the gauges; null where the engine doesn't answer. Rejects with the signal's reason only.
+   */
   readGauges(options: { signal: AbortSignal }): Promise<ControllerGauges | null>
-  /** Lag bound of the knee, with what the engine holds back added. */
+  /** Lag bound of the knee in ms, the engine's `deltaDelayMs` included. */
   kneeLagMs: number
   deltaDelayMs: number
-  /** How long one session may be silent; `deltaDelayMs` is added. */
+  /** How long one session may be silent, in ms; `deltaDelayMs` is added. */
   stallTimeoutMs: number
-  /** Those of this process: what else stands under its name is taken out. */
+  /** The chains of this process: other chains under its name in the ledger are orphaned. */
   chains: Pick<LocalChains, 'has'>
-  /** Our monotonic clock. */
+  /** This process's monotonic clock. */
   nowMs(): number
   onEvent(event: ControllerEvent): void
 }
 
-/** What a keeper has seen or done; for logs and metrics. */
+/** What a controller has seen or done; for logs and metrics. */
 export type ControllerEvent =
   | { kind: 'kv_error'; errorBlocks: number; correctionBlocks: number }
   | { kind: 'knee_moved'; knee: number | null }
@@ -71,67 +75,68 @@ export type ControllerEvent =
   | { kind: 'strays_taken_out'; chains: number }
 
 /**
- * Looks after one engine for this worker, once a second: tells how its sessions fare, and does what
- * only one worker should do at a time when it gets the lock for it.
+ * Controls one engine for this worker, once a second. It reports the activity of this worker's
+ * sessions, and ends those that it is told to evict. What only one worker should do at a time, such
+ * as an eviction, it does when it gets the lock for it.
  */
 export class EngineController {
-  /** For how long no session of any worker has heard from the engine although it should have. */
+  /** For how long no session of any worker has got a delta although one was due. */
   private silentMs = 0
-  /** When that was found out, by our clock. */
+  /** When `silentMs` was found, by our clock. */
   private noticedMs = 0
   /**
-   * Since when it has been silent beyond the bound, by the store's clock: until a delta comes, also
-   * while its sessions are closed one after the other, and opened again.
+   * Since when the engine has been silent, by the store's clock; null below the bound. It holds
+   * until a delta comes, also while sessions are evicted one after the other and opened again.
    */
   private hungSinceMs: number | null = null
   private readonly options: EngineControllerOptions
   private correction: KvCorrection = NO_CORRECTION
   private gauges: ControllerGauges | null = null
   private predictedBlocks: number | null = null
-  /** What the engine has counted in the last rounds. */
+  /** The engine's own counts of connections in the last ticks. */
   private readings: readonly ConnectionReading[] = []
-  /** Chains under our name that the round before found to be nobody's. */
+  /** Chains under our name that the last tick found and that this process doesn't run. */
   private orphanedChains: ReadonlySet<string> = new Set()
 
   constructor(options: EngineControllerOptions) {
     this.options = options
   }
 
-  /** Measured less predicted blocks at the last comparison; a metric. */
+  /** Measured less predicted KV blocks at the last comparison; a metric. */
   get kvErrorBlocks(): number | null {
     return this.correction.errorBlocks
   }
 
-  /** What the law says that all our sessions held at that moment; null before the first round. */
+  /** KV blocks of all workers' sessions by the law, in the last tick; null before the first. */
   get kvBlocksPredicted(): number | null {
     return this.predictedBlocks
   }
 
-  /** The last answer of the engine. */
+  /** The gauges as last read; null where the engine didn't answer. */
   get lastGauges(): ControllerGauges | null {
     return this.gauges
   }
 
-  /** Whether the whole engine is silent: then one session's own watchdog has nothing to say. */
+  /** Whether the whole engine is silent: then a single session's watchdog must not end it. */
   get isSilent(): boolean {
     const { deltaDelayMs, nowMs } = this.options
-    // Without the store nobody knows how the others fare: then each session minds itself.
+    // While the store doesn't answer, other workers' sessions aren't known: watchdogs decide then.
     const isFresh = nowMs() - this.noticedMs < STALE_MS
     return isFresh && this.silentMs > SILENT_MS + deltaDelayMs
   }
 
-  /** How long the engine has given nothing, whoever asked; what it holds back is taken off. */
+  /** How long no session of any worker has got a delta, in ms, less the engine's `deltaDelayMs`. */
   get hungMs(): number {
     if (this.hungSinceMs === null) return 0
     return this.options.client.nowMs() - this.hungSinceMs - this.options.deltaDelayMs
   }
 
-  /** The engine was taken out: what was before says nothing of what comes back. */
+  /** The engine was taken out: earlier silence must not count against it when it comes back. */
   takenOut(): void {
     this.hungSinceMs = null
   }
 
-  /** One round. @throws UpstreamError `queue_unavailable`; the signal's reason */
+  /** One tick. @throws UpstreamError `queue_unavailable`; the signal's reason */
   async tick(options: { signal: AbortSignal }): Promise<void> {
     const { client, activities, sessions, worker, nowMs } = this.options
     const { engine } = client
@@ -177,7 +182,7 @@ export class EngineController {
     const measuredBlocks = this.gauges?.kvBlocksHeld ?? null
     const connections = this.gauges?.websocketConnections ?? null
     const ours = sum(all, ({ sessions }) => sessions)
-    // What others have found out counts as well, most of all for a worker that has just come.
+    // Starts from the ledger's correction: other workers may have raised it, or this one is new.
     const knownBlocks = client.ledger.limit.correctionBlocks
     const known = { ...this.correction, correctionBlocks: knownBlocks }
     const predictedBlocks = sum(all, ({ kvBlocksPredicted }) => kvBlocksPredicted)
@@ -195,8 +200,8 @@ export class EngineController {
     const hold = { holdMs: LOWER_HOLD_MS, ...options }
     if (isLower && !(await activities.tryLock(client.engine, 'correction', hold))) return
     const isNew = await client.change(options, (ledger) => {
-      const standing = ledger.limit.correctionBlocks
-      const isNews = isLower ? standing === knownBlocks : standing < correctionBlocks
+      const existing = ledger.limit.correctionBlocks
+      const isNews = isLower ? existing === knownBlocks : existing < correctionBlocks
       const limit = { ...ledger.limit, correctionBlocks }
       return { ledger: isNews ? { ...ledger, limit } : null, value: isNews }
     })
@@ -235,7 +240,8 @@ export class EngineController {
     if (!(await activities.tryLock(client.engine, 'free', { holdMs, ...options }))) return
     const chain = chainToEvict(evictable(await client.read(options), client))
     if (!chain) return
-    // A network that swallows what one lane hears looks the same while that lane is the only one.
+    // With room in its cache the engine isn't full: a network that loses the text of the only lane
+    // looks the same. So the engine keeps its number of lanes.
     const isFull = this.gauges === null || !hasRoomForStep(this.gauges)
     if (isFull) await this.penalize(chain, options)
     const { worker, id: chainId } = chain
@@ -243,7 +249,7 @@ export class EngineController {
     onEvent({ kind: 'deadlock_freed', chainId })
   }
 
-  /** From here on the engine carries fewer lanes for a while. */
+  /** Limits the engine for 10 min to the lanes that hold sessions now, less the evicted one. */
   private async penalize(
     chain: Pick<EvictableChain, 'id'>,
     options: { signal: AbortSignal },
@@ -257,7 +263,11 @@ export class EngineController {
     })
   }
 
-  /** Takes out what this process has left behind; seen twice, for it may just be on its way. */
+  /**
+   * Removes orphaned chains of this process from the ledger: a lost answer left them there, and no
+   * other worker would remove them while this one has a heartbeat. Only chains that two ticks have
+   * found: one that was admitted a moment ago isn't registered in this process yet.
+   */
   private async removeOrphanedChains(options: { signal: AbortSignal }): Promise<void> {
     const { client, worker, chains } = this.options
     const seen = this.orphanedChains
@@ -268,7 +278,7 @@ export class EngineController {
     if (left.length === 0) return
     await client.change(options, (ledger) => {
       const isLeft = ({ worker: of, id }: Chain) => {
-        // It may have been let in again since.
+        // The lane may have been admitted again since.
         return of === worker && left.includes(id) && !chains.has(id, client.engine)
       }
       const kept = ledger.chains.filter((chain) => !isLeft(chain))
@@ -277,7 +287,11 @@ export class EngineController {
     this.options.onEvent({ kind: 'strays_taken_out', chains: left.length })
   }
 
-  /** Takes out the leases of workers that are dead, once the engine has freed their blocks. */
+  /**
+   * Removes the leases of dead workers, once the engine has released their blocks. A worker without
+   * a heartbeat for 10 s is enough where the engine has no connections but those of living workers;
+   * otherwise its heartbeat must have expired.
+   */
   private async reclaim(
     all: readonly EngineActivity[],
     options: { signal: AbortSignal },
@@ -292,8 +306,8 @@ export class EngineController {
     const suspects = others.filter((each) => (ages.get(each) ?? 0) > SUSPECT_AFTER_MS)
     const gone = new Set([...certain, ...suspects])
     const living = all.filter((activity) => !gone.has(activity.worker))
-    const isFreed = areAllKnown(this.readings, living)
-    const dead = new Set([...certain, ...(isFreed ? suspects : [])])
+    const isReleased = areAllKnown(this.readings, living)
+    const dead = new Set([...certain, ...(isReleased ? suspects : [])])
     if (dead.size === 0) return
     await client.change(options, (ledger) => ({
       ledger: withoutWorkers(ledger, dead),
@@ -303,14 +317,14 @@ export class EngineController {
   }
 }
 
-/** Chains that hold a session, with what they would lose and what they hold by their plans. */
+/** Chains that hold a session, with the audio they would lose and the blocks they hold by plan. */
 function evictable(ledger: Ledger, client: LedgerClient): EvictableChain[] {
   const nowMs = client.nowMs()
   const { curve } = client.wholePlan(ledger, nowMs)
   return leasesOf(ledger).map(({ chain: { id, worker, live, pace }, leg }) => {
     const frameMs = pace === 0 ? STEP_MS : STEP_MS / pace
-    const heardMs = nowMs - leg.startMs - leg.behindMs
-    const redoFrames = Math.max(0, Math.min(leg.frames, Math.floor(heardMs / frameMs)))
+    const sentMs = nowMs - leg.startMs - leg.behindMs
+    const redoFrames = Math.max(0, Math.min(leg.frames, Math.floor(sentMs / frameMs)))
     const kvBlocksHeld = redoFrames > stepsToFirstDelta() ? curve.blocksAfter(redoFrames) : 0
     return { id, worker, live, redoFrames, kvBlocksHeld }
   })

@@ -1,29 +1,29 @@
 import type { EngineActivity } from '../index.js'
 
-/** What an engine's own gauges tell that matters here; null for what isn't known. */
+/** The gauges by which a deadlock is told from other silence; null for what isn't known. */
 export interface StalledGauges {
   /** Sessions that wait because there are more than `max_num_seqs`. */
   readonly waitingCapacity: number | null
   /** Share of the KV blocks that are held, 0 to 1. */
   readonly kvUsage: number | null
-  /** `num_gpu_blocks` */
+  /** The engine's number of KV blocks, `num_gpu_blocks`; one of them holds no session. */
   readonly kvBlocksTotal: number | null
 }
 
 /**
- * Silence of a whole engine after which it is deadlocked, if its cache may be full; `deltaDelayMs`
- * is added.
+ * An engine of which all sessions are silent for 2 s counts as deadlocked if its KV cache may be
+ * full; `deltaDelayMs` is added.
  */
 export const SILENCE_MAX_MS = 2_000
-/** The most blocks that one step of a session can need at once: its first, with small blocks. */
+/** The most KV blocks that a session can need for one step: for its first, with small blocks. */
 const STEP_BLOCKS_MAX = 4
 
 /**
- * Whether an engine has stopped for good: for longer than the bound frames have been due an answer,
- * and no session of any worker got one. vLLM itself tells nothing: it is healthy and its gauges
- * stand still, also when it was somebody else's sessions that filled it.
+ * Whether an engine is deadlocked: for longer than the bound, deltas have been due and no session
+ * of any worker got one. vLLM doesn't report a deadlock: `/health` is good and its gauges don't
+ * change. Sessions of other clients can fill it as well as ours.
  *
- * @param gauges null: not known, then silence alone decides
+ * @param gauges null: not known; then silence alone decides
  * @param boundMs see `silenceBoundMs`
  */
 export function deadlocked(
@@ -36,9 +36,10 @@ export function deadlocked(
 }
 
 /**
- * Silence that an engine may keep before a session of it is closed. One with room in its cache is
- * slow, or a network swallows what it says: closing a session frees nothing there, and recordings
- * whose sessions are closed over and over never get anywhere. So it has as long as one session.
+ * How long, in ms, an engine may be silent before a session of it is evicted. An engine with room
+ * in its KV cache is slow, or a network loses its answers: an eviction doesn't help it, and
+ * recordings whose sessions are evicted again and again never end. So it may be silent as long as
+ * one session.
  */
 export function silenceBoundMs(
   gauges: StalledGauges | null,
@@ -49,24 +50,24 @@ export function silenceBoundMs(
 }
 
 /**
- * For how long no session of any worker has heard from an engine although frames were due; 0 where
- * none is due. What each worker knows is as old as its pulse, so silence counts only until the
- * oldest pulse of a worker with sessions: one that is late to tell delays the answer, and never
- * makes a wrong one.
+ * How long, in ms, no session of any worker has got a delta from an engine although one was due; 0
+ * where none is due. A worker's report is some seconds old, so silence counts only up to the oldest
+ * report of a worker with sessions: a late report makes the silence look shorter, never longer.
  */
 export function silenceMs(activities: readonly EngineActivity[]): number {
-  const carrying = activities.filter(({ sessions }) => sessions > 0)
-  const dueSinceMs = Math.min(...carrying.map((activity) => activity.oldestDueMs ?? Infinity))
+  const withSessions = activities.filter(({ sessions }) => sessions > 0)
+  const dueSinceMs = Math.min(...withSessions.map((activity) => activity.oldestDueMs ?? Infinity))
   if (dueSinceMs === Infinity) return 0
-  // A worker whose last session has just closed may be the one that heard last.
+  // All workers count here: the newest delta may be of one whose last session has since closed.
   const heardMs = Math.max(...activities.map((activity) => activity.newestDeltaMs ?? -Infinity))
-  const knownUntilMs = Math.min(...carrying.map(({ atMs }) => atMs))
+  const knownUntilMs = Math.min(...withSessions.map(({ atMs }) => atMs))
   return Math.max(0, knownUntilMs - Math.max(dueSinceMs, heardMs))
 }
 
 /**
- * Sessions above `max_num_seqs` wait, too, and go on by themselves. They say so in the gauges,
- * which stand still in a deadlock: where the cache is full as well, it is one.
+ * Whether sessions wait for `max_num_seqs` only. They are silent, too, but go on by themselves, so
+ * that is no deadlock. The gauge alone isn't enough, because gauges don't change in a deadlock:
+ * where the KV cache is full as well, it is one.
  */
 function waitsForSeats({ waitingCapacity, kvUsage, kvBlocksTotal }: StalledGauges): boolean {
   if (waitingCapacity === null || waitingCapacity === 0) return false
@@ -75,8 +76,8 @@ function waitsForSeats({ waitingCapacity, kvUsage, kvBlocksTotal }: StalledGauge
 }
 
 /**
- * Whether the engine says that whoever steps next can have the blocks for it: then it is silent for
- * another reason than a full cache, and fewer lanes would mend nothing. False where it isn't known.
+ * Whether the engine has the blocks for the next step of a session. Then it is silent for another
+ * reason than a full KV cache, and fewer lanes would not help. False where that isn't known.
  */
 export function hasRoomForStep(gauges: Pick<StalledGauges, 'kvUsage' | 'kvBlocksTotal'>): boolean {
   const { kvUsage, kvBlocksTotal } = gauges
@@ -85,24 +86,24 @@ export function hasRoomForStep(gauges: Pick<StalledGauges, 'kvUsage' | 'kvBlocks
   return Math.round(kvBlocksFree) >= STEP_BLOCKS_MAX
 }
 
-/** A chain whose session could be closed. */
+/** A chain whose session could be evicted. */
 export interface EvictableChain {
   readonly id: string
   readonly worker: string
-  /** Somebody is listening. */
+  /** Whether it is a live session: a person waits for its text. */
   readonly live: boolean
-  /** Audio that another session would have to hear again, from the last safe cut on. */
+  /** Frames that would have to be replayed in another session. */
   readonly redoFrames: number
-  /** What its sessions hold by the law; 0 before their first delta. */
+  /** KV blocks that its session holds by the law; 0 before its first delta. */
   readonly kvBlocksHeld: number
 }
 
 /**
- * The chain with the least to lose: recordings before live sessions, and of them the one with the
- * least audio to hear again. To the engine any of them is as good that holds blocks: one that holds
- * none frees none, and waits like all others.
+ * The chain that loses least by an eviction: recordings come before live sessions, then the chain
+ * with the least audio to replay. A chain that holds no blocks is never evicted: it would release
+ * none.
  *
- * @returns null when nobody holds anything: then it is somebody else who fills the engine
+ * @returns null when no chain holds blocks: then another client's sessions fill the engine
  */
 export function chainToEvict(candidates: readonly EvictableChain[]): EvictableChain | null {
   const holding = candidates.filter(({ kvBlocksHeld }) => kvBlocksHeld > 0)
@@ -116,5 +117,5 @@ function losesLess(one: EvictableChain, other: EvictableChain): boolean {
   if (one.live !== other.live) return other.live
   if (one.redoFrames !== other.redoFrames) return one.redoFrames < other.redoFrames
   if (one.kvBlocksHeld !== other.kvBlocksHeld) return one.kvBlocksHeld > other.kvBlocksHeld
-  return one.id < other.id // all workers find the same one
+  return one.id < other.id // any fixed order: all workers choose the same chain
 }

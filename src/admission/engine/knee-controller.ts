@@ -1,46 +1,47 @@
 import type { SessionLimit } from '../ledger/ledger.js'
 
-/** What the workers of an engine see of it, all together. */
+/** What all workers of an engine measure, taken together. */
 export interface KneeSight {
-  /** The worst p99 of lag that a worker saw over the last seconds; null without deltas. */
+  /** The greatest p99 of lag of all workers over the last second or so; null without deltas. */
   readonly lagP99Ms: number | null
   /** Lanes that hold a session. */
   readonly lanes: number
   readonly nowMs: number
 }
 
-/** Lag has to break its bound for so long, from the first sign on, before lanes are taken away. */
+/** Lag must be above its bound for 15 s, from the first time on, before lanes are taken away. */
 const LAST_MS = 15_000
-/** The first one of all must come again after so long, and before that is over. */
+/** The very first time counts only if lag is above the bound again, 4 to 15 s later. */
 const CONFIRM_MS = 4_000
-/** A sign is forgotten after so long: what comes then has to last again. */
+/** A time above the bound is forgotten after 60 s: lag must then last again for 15 s. */
 const SIGN_MS = 60_000
-/** While more lanes run than may, the wait for what fewer of them do starts again so often. */
+/** While more lanes run than the knee allows, the 15 s begin again every 5 s. */
 const ON_ITS_WAY_MS = 5_000
-/** Share of the lanes that is taken away at a time. */
+/** Share of the lanes that one step takes away. */
 const LOWER_SHARE = 0.05
-/** Where far fewer lanes run than may and lag still breaks, at most so much at a time. */
+/** Largest share that one step takes away, where far fewer lanes run than the knee allows. */
 const FOLLOW_SHARE = 0.2
-/** One more lane when it has been quiet for so long. */
+/** The knee rises by one lane after 5 min with low lag. */
 const RAISE_AFTER_MS = 300_000
-/** Quiet is below this share of the bound. */
+/** Lag is low at or below this share of the bound. */
 const QUIET_SHARE = 0.5
-/** A limit that is far above what runs says nothing any more after so long. */
+/** A knee is forgotten after 30 min with at most half of its lanes running. */
 const FORGET_AFTER_MS = 1_800_000
 
 /**
- * Moves the compute knee: how many lanes an engine carries before it falls behind, found out by
- * what lag does. It catches what the models of blocks and steps don't know.
+ * Moves the compute knee: the number of lanes above which an engine falls behind, found by the lag
+ * of its deltas. It guards against load that the models of blocks and steps don't know.
  *
- * - no knee: lag has kept its bound. When it doesn't, twice within 15 s, as many lanes as run are
- *   the knee: nobody comes in, nobody has to go.
- * - lag breaks the bound: when it lasts for 15 s, 5 % of the lanes go; and again, 15 s after they
- *   have gone (they go at their next change-over, so that takes a while).
- * - lag is below half the bound for 5 min with as many lanes as may: one more. A knee that was too
- *   high once is tried seldom and by one lane, so that it stays near where it belongs.
- * - half as many lanes as may run for 30 min: forgotten.
+ * - No knee: lag has kept its bound. When it breaks the bound twice, 4 to 15 s apart, the knee is
+ *   set to the number of lanes that run: no lane is admitted, no lane has to pause.
+ * - Lag above the bound for 15 s: the knee falls by 5 %, and again 15 s after the lanes above it
+ *   have paused. Lanes pause at their next change of legs, so that takes a while.
+ * - Lag at or below half the bound for 5 min, with all lanes of the knee running: one lane more. A
+ *   higher knee is tried seldom and by one lane, so it stays near the engine's real limit.
+ * - At most half of the knee's lanes running for 30 min: the knee is forgotten.
  *
- * The first sign and the way down are kept in `kneeMovedMs`, which is set without the knee moving.
+ * `kneeMovedMs` is also set when lag breaks the bound and the knee doesn't move: it is the start of
+ * the times above.
  *
  * @param bound.boundMs the setting `admission.kneeLagMs`, with the engine's `deltaDelayMs` added
  */
@@ -51,14 +52,14 @@ export function nextKnee(
 ): SessionLimit {
   const { lagP99Ms } = sight
   if (lagP99Ms !== null && lagP99Ms > bound.boundMs) return afterBreak(limit, sight)
-  return afterCalm(limit, sight, lagP99Ms !== null && lagP99Ms <= bound.boundMs * QUIET_SHARE)
+  return afterKept(limit, sight, lagP99Ms !== null && lagP99Ms <= bound.boundMs * QUIET_SHARE)
 }
 
 function afterBreak(limit: SessionLimit, { lanes, nowMs }: KneeSight): SessionLimit {
   const { knee, kneeMovedMs } = limit
   const sinceMs = nowMs - kneeMovedMs
   if (knee === null) {
-    // One bad second, of a worker that was busy or while lanes come back, says nothing.
+    // A single bad second sets no knee: a worker may have been busy, or many lanes may have begun.
     if (sinceMs > LAST_MS) return moved(limit, null, nowMs)
     return sinceMs < CONFIRM_MS ? limit : moved(limit, Math.max(1, lanes), nowMs)
   }
@@ -70,7 +71,7 @@ function afterBreak(limit: SessionLimit, { lanes, nowMs }: KneeSight): SessionLi
   return moved(limit, Math.max(1, Math.min(less, followed)), nowMs)
 }
 
-function afterCalm(
+function afterKept(
   limit: SessionLimit,
   { lanes, nowMs }: KneeSight,
   isQuiet: boolean,

@@ -1,37 +1,37 @@
-/** One comparison of the law with an engine's own figure; about one a second. */
+/** One comparison of the KV law with an engine's own gauge; about one a second. */
 export interface KvSample {
-  /** The store's clock, which goes back when a store fails over to one that is behind. */
+  /** The store's clock; it goes back when the store fails over to a server that is behind. */
   readonly atMs: number
-  /** The law alone over the deltas received, all sessions of the engine together. */
+  /** Blocks by the law, without a correction; all workers' sessions of the engine together. */
   readonly predictedBlocks: number
-  /** What the engine says that sessions hold; null when it wasn't reached or doesn't tell. */
+  /** Blocks by the engine's gauge; null when it wasn't reached or doesn't tell. */
   readonly measuredBlocks: number | null
-  /** When a session was last opened or closed, by the same clock. */
+  /** When a session was last opened or closed, by the store's clock. */
   readonly changedMs: number
-  /** Sessions on the engine that aren't ours; null: not known, and taken for none. */
+  /** Sessions of other clients on the engine; null: not known, and taken for none. */
   readonly foreignSessions: number | null
 }
 
 /**
- * What comparing has shown. Start with `NO_CORRECTION`. Two modes: *watching*, while samples
- * gather; *settled*, once they cover `QUIET_MS` in which no session opened or closed. Only settled
- * samples move the correction. An open or a close, a session that isn't ours, a missing figure, a
- * gap between samples or a clock that goes back starts the watching again.
+ * The result of all comparisons so far. Begins with `NO_CORRECTION`. Two modes: *watching*, while
+ * samples gather; *settled*, once they cover 5 s in which no session opened or closed. Only settled
+ * samples move the correction. An open or a close, another client's session, a missing gauge, a gap
+ * between samples or a clock that goes back starts the watching again.
  */
 export interface KvCorrection {
-  /** Blocks that the law is short of; never below 0, for what is too many is no danger. */
+  /** Blocks held beyond the law; never below 0: a law that predicts too many is no danger. */
   readonly correctionBlocks: number
-  /** Measured less predicted at the last sample that could be compared; a metric. */
+  /** Measured less predicted blocks at the last sample; null without a gauge. A metric. */
   readonly errorBlocks: number | null
-  /** Errors of the quiet time until now, oldest first; not longer than `QUIET_MS`. */
+  /** Errors since the last open or close, oldest first; at most those of the last 5 s. */
   readonly quiet: readonly { readonly atMs: number; readonly errorBlocks: number }[]
-  /** Since when the quiet time lasts. */
+  /** Since when samples have gathered without an open or close. */
   readonly quietSinceMs: number
-  /** When the correction was last right or last moved: it falls only long after. */
+  /** When the correction was last confirmed or moved: it falls no sooner than 10 s later. */
   readonly confirmedMs: number
 }
 
-/** Nothing has been compared yet. */
+/** The state before the first comparison. */
 export const NO_CORRECTION: KvCorrection = {
   correctionBlocks: 0,
   errorBlocks: null,
@@ -40,17 +40,17 @@ export const NO_CORRECTION: KvCorrection = {
   confirmedMs: 0,
 }
 
-/** So long nobody may open or close a session before errors count. */
+/** Errors count only after 5 s in which no session opened or closed. */
 const QUIET_MS = 5_000
-/** Samples further apart say nothing of the time between them. */
+/** Samples further apart than this begin a new series: a change between them could be missed. */
 const GAP_MS = 2_500
-/** The correction falls by one block when so long nothing has asked for it. */
+/** The correction falls by one block after 10 s in which a smaller one was enough. */
 const LOWER_AFTER_MS = 10_000
 
 /**
- * Takes a sample. The least error of the quiet time is what the law was short of all the time: a
- * figure that is read a step early or late is off for a moment only. Upward at once, for an engine
- * that fills up stops for good; downward a block every 10 s.
+ * Takes a sample. The correction is the least error of the last 5 s: a gauge that was read a step
+ * early or late is wrong for a moment only, so its error isn't the least. It rises at once, because
+ * a full engine is deadlocked; it falls by one block every 10 s.
  */
 export function nextCorrection(state: KvCorrection, sample: KvSample): KvCorrection {
   const { atMs, measuredBlocks, changedMs, foreignSessions } = sample

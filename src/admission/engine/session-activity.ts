@@ -4,23 +4,23 @@ import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { EngineActivity } from '../index.js'
 import { ConnectionLog } from './connection-count.js'
 
-/** Why a session ends that was closed for the others: its leg is carried again later. */
+/** The reason with which a session is evicted: its leg is replayed later. */
 export const SESSION_EVICTED = new StopRequested(
   'internal',
   'The session was closed so that the others of its engine go on.',
 )
 
-/** Lags that the p99 is taken of: some seconds of a hundred sessions. */
+/** The most lags that a p99 is computed from: 6 s of a hundred sessions. */
 const LAGS_MAX = 8_192
 
-/** What the watch over an engine hears from one session. */
+/** What one session reports to the controller of its engine. */
 export interface SessionActivity {
-  /** Aborts with `SESSION_FREED` when this session is to be closed. */
+  /** Aborts with `SESSION_EVICTED` when this session is to be closed. */
   readonly evicted: AbortSignal
-  /** The engine has greeted it. */
+  /** The engine has greeted the session. */
   connected(nowMs: number): void
   frameSent(nowMs: number): void
-  /** @param lagMs null where lag tells nothing of the engine: the sender runs ahead of it */
+  /** @param lagMs null for a sender without a pace: its lag says nothing about the engine */
   deltaReceived(nowMs: number, lagMs: number | null): void
   ended(nowMs: number): void
 }
@@ -35,8 +35,8 @@ interface TrackedSession {
 }
 
 /**
- * How the sessions of one engine in this process fare: cheap to feed, summed up once a second.
- * Times are of the process's monotonic clock.
+ * Collects the activity of one engine's sessions in this process, for a report once a second. Times
+ * are of the process's monotonic clock.
  */
 export class SessionTracker {
   private readonly sessions = new Set<TrackedSession>()
@@ -50,7 +50,7 @@ export class SessionTracker {
     this.kvModel = kvModel
   }
 
-  /** A session begins. */
+  /** A session of a chain begins. @returns where it reports */
   open(chainId: string, nowMs: number): SessionActivity {
     const session: TrackedSession = {
       chainId,
@@ -86,14 +86,14 @@ export class SessionTracker {
     }
   }
 
-  /** Closes the sessions of a chain, for the good of the others. */
+  /** Ends the sessions of a chain, so that the engine's other sessions get its blocks. */
   evict(chainId: string): void {
     for (const session of this.sessions) {
       if (session.chainId === chainId) session.eviction.abort(SESSION_EVICTED)
     }
   }
 
-  /** How they fare; the lags start anew. @param toStore from our clock to the store's */
+  /** The activity since the last call. @param toStore from our clock to the store's */
   take(worker: string, nowMs: number, toStore: (monotonicMs: number) => number): EngineActivity {
     const inStore = (atMs: number | null) => (atMs === null ? null : toStore(atMs))
     let oldestDueMs: number | null = null

@@ -7,36 +7,37 @@ import { type LedgerStep, NO_CHANGE } from '../ledger/ledger-client.js'
 import { changePatiently } from '../ledger/patient-change.js'
 import { type LegLease, SLIP_MAX_MS } from './leg-lease.js'
 
-/** How often a sender that was told to wait asks again. */
+/** Time after which a sender that was told to wait asks again. */
 const ASK_AGAIN_MS = 250
 /**
- * A sender that can't go on for so long gives up, and up to twice as long by chance so that not all
- * do at once: then what the engine has was less than what was promised, and somebody must end.
- * Longer than the leases of a dead worker stand in the way.
+ * A sender gives up after 60 to 120 s without permission, at random so that not all give up at
+ * once. Then the engine has less room than its leases promise, and a session must end. Longer than
+ * the leases of a dead worker stay in the ledger.
  */
 const GIVE_UP_MS = 60_000
 
-/** What a block is asked for with. */
+/** The request for one block, and what the wait for it needs. */
 export interface BlockQuestion {
-  /** 0-based in the leg; the frame that needs the block. */
+  /** The frame that needs the block; 0-based in the leg. */
   frame: number
   clock: Clock
   random: Random
   signal: AbortSignal
-  /** The ledger with the lease in it, should it have been lost; null where others have its room. */
+  /** The ledger with the lease, also where it was lost; null where other lanes have its room. */
   restore(ledger: Ledger): Ledger | null
 }
 
-/** What was decided, and how the lease stands in the ledger with it. */
+/** The decision, and the lease's entry in the ledger with it. */
 interface Answer {
   isGranted: boolean
   entry: PlannedLeg
 }
 
 /**
- * Waits until a lease may take its next block, because somebody on its engine is late, or it is
- * itself. While it waits the ledger knows at which frame.
- * @throws UpstreamError `engine_overloaded` when it has waited too long, or others have its room;
+ * Waits until a lease may take its next block. Called when plans alone don't tell, because a lease
+ * of the engine is late, the caller's or another. While it waits, the ledger shows the frame at
+ * which its sender is stopped.
+ * @throws UpstreamError `engine_overloaded` after 60 to 120 s, or when other lanes have its room;
  *   the signal's reason
  */
 export async function askForBlock(lease: LegLease, question: BlockQuestion): Promise<void> {
@@ -53,7 +54,7 @@ export async function askForBlock(lease: LegLease, question: BlockQuestion): Pro
     if (answered === null) {
       throw new UpstreamError(
         'engine_overloaded',
-        `The room of ${lease.chainId} on ${lease.client.engine} went to others; its leg is carried again.`,
+        `The room of ${lease.chainId} on ${lease.client.engine} went to others; its leg is replayed again.`,
         { effect: 'none', facts: { chainId: lease.chainId, frame } },
       )
     }
@@ -61,7 +62,7 @@ export async function askForBlock(lease: LegLease, question: BlockQuestion): Pro
     if (clock.monotonicMs() - sinceMs > patienceMs) {
       throw new UpstreamError(
         'engine_overloaded',
-        `The engine ${lease.client.engine} had no room to go on with a session for ${Math.round(patienceMs / 1000)} s; its leg is carried again.`,
+        `The engine ${lease.client.engine} had no room to go on with a session for ${Math.round(patienceMs / 1000)} s; its leg is replayed again.`,
         { facts: { chainId: lease.chainId, frame } },
       )
     }
@@ -78,7 +79,7 @@ function answer(
   const { chainId, index, entry, client } = lease
   const known = restore(ledger)
   if (known === null) return NO_CHANGE
-  // Rounded down: it never is where the ledger doesn't expect it yet.
+  // Rounded down, so that the ledger never takes the sender to be less far than it is.
   const lateMs = Math.floor(lease.lateAt(frame, clock.monotonicMs()))
   const hasStopped = entry.stoppedFrame !== null
   const isNews = hasStopped || lateMs - entry.behindMs > SLIP_MAX_MS

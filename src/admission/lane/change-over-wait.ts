@@ -3,28 +3,29 @@ import type { Clock } from '../../kernel/clock.js'
 import type { Random } from '../../kernel/random.js'
 import type { LegLease } from './leg-lease.js'
 
-/** How often a lane looks for better cuts, when nobody waits for room and when somebody does. */
+/** Time between two searches for better cuts of a running leg: 15 to 45 s, at random. */
 const REPLAN_MS = 30_000
+/** The same while other lanes wait for room: 2 to 6 s. */
 const REPLAN_PRESSED_MS = 4_000
-/** A cut that is nearer than this isn't moved: the change-over begins. */
+/** A cut that is less than 0.3 s ahead isn't moved any more: the change of legs begins. */
 export const FIX_AHEAD_MS = 300
 
-/** What the wait for a change-over goes by. */
+/** What the wait for a change of legs needs. */
 export interface ChangeOverWait {
   clock: Clock
   random: Random
-  /** When the next session is to be opened, as it looks now. */
+  /** When the next session is to be opened by the current plan; moves with the leg's end. */
   changeMs(): number
-  /** Somebody waits for room. */
+  /** Whether better cuts are urgent, for example because other lanes wait for room. */
   isPressed(): boolean
   /** Aborted once the end of a growing lane is known: then the leg's end is moved at once. */
   completed: AbortSignal | null
-  /** Looks for better cuts, and moves the leg's end. */
+  /** Searches better cuts, and moves the leg's end. */
   replan(): Promise<void>
 }
 
 /**
- * Sleeps until the leg after a running one is to be opened, looking for better cuts meanwhile.
+ * Sleeps until the leg after a running one is to be opened, and searches better cuts meanwhile.
  * Returns early when the session has ended. @throws what `replan` throws; the signal's reason
  */
 export async function untilChangeOver(
@@ -40,7 +41,7 @@ export async function untilChangeOver(
     const changeMs = wait.changeMs()
     const nowMs = clock.monotonicMs()
     if (nowMs >= changeMs || running.ended.aborted) return
-    // Asked anew at every look: who needs room may come at any moment.
+    // Asked in every round: a lane that needs room may come at any moment.
     const replanMs = plannedMs + (wait.isPressed() ? REPLAN_PRESSED_MS : REPLAN_MS) * share
     const isCompleted = isToComplete && completed?.aborted === true
     const wakes = isToComplete && completed ? [running.ended, completed] : [running.ended]

@@ -5,23 +5,23 @@ import type { LedgerClient } from '../ledger/ledger-client.js'
 import type { PlannedSegment } from '../legs/planned-segment.js'
 import { type EnginePlan, frameMsOf } from '../load/engine-plan.js'
 
-/** A sender that is behind its planned curve by more asks before it takes a new block. */
+/** A sender that is more than 1 s later than the ledger knows asks before it takes a new block. */
 export const SLIP_MAX_MS = 1_000
 
-/** What a lease needs of the chain that it belongs to. */
+/** The methods of a chain that its leases call. */
 export interface LeaseOwner {
-  /** Resolves when the new block may be taken that frame `frame` of the leg needs. */
+  /** Resolves when frame `frame` of the leg, which needs a new block, may be sent. */
   ask(lease: LegLease, frame: number, options: { signal: AbortSignal }): Promise<void>
-  /** Whether the lease is in the ledger as it is here, as far as the copy tells. */
+  /** Whether our copy of the ledger has the lease with the same values as here. */
   exists(lease: LegLease): boolean
-  /** Takes the lease out of the ledger; the session's blocks are free by then. */
+  /** Removes the lease from the ledger; the session has released its blocks by then. */
   closed(lease: LegLease, options: { signal: AbortSignal }): Promise<void>
 }
 
 /**
- * The right to hold one session for one leg. *Moving*, while its end may still be moved by its
- * chain; *fixed*, once the next leg was opened or its last frame is near; *closed*.
- * Frames are counted within the leg, from 0.
+ * The right to hold one session on an engine, for one leg. Three states: *moving*, while its chain
+ * may still move its end; *fixed*, once the next leg was opened or its last frame is near;
+ * *closed*. Frames are counted within the leg, from 0.
  */
 export class LegLease {
   readonly index: number
@@ -30,15 +30,15 @@ export class LegLease {
   readonly fromFrame: number
   /** When the first frame is due, on this process's monotonic clock. */
   readonly startMs: number
-  /** Beats when its end was moved. */
+  /** Notified when the leg's end was moved or a hold was released. */
   readonly moves = new Condition()
-  /** Frames that were sent, as far as the sender has told. */
+  /** Frames that the sender has sent, by its last `permit`. */
   sentFrames = 0
-  /** How late the newest frame was. */
+  /** How late the newest frame was, in ms. */
   lateMs = 0
-  /** The ledger was asked for its first frame, and audio was sent since, or is about to be. */
+  /** Whether the ledger has permitted the first frame: from then on the session may hold blocks. */
   isUsed = false
-  /** Aborted once the session has ended, well or not. */
+  /** Aborted once the session has ended, also when it failed. */
   private readonly over = new AbortController()
   private readonly plan: EnginePlan
   private readonly pace: number
@@ -47,9 +47,9 @@ export class LegLease {
   private leg: PlannedLeg
   private nextStep = 0
   private nextBlockFrame = 0
-  /** Its end is being moved and may come to be here: no further until that is known. */
+  /** While the leg's end is being moved, frames from this one on aren't sent. */
   private holdFrame = Number.POSITIVE_INFINITY
-  /** Whoever waits for the sender to come to a frame. */
+  /** The frame that `arrival` waits for; infinite without a waiter. */
   private awaitedFrame = Number.POSITIVE_INFINITY
   private readonly arrivals = new Condition()
 
@@ -75,27 +75,27 @@ export class LegLease {
     this.findNextBlock()
   }
 
-  /** Aborted once the lease is being given back. */
+  /** Aborted once `close` was called: the session has ended. */
   get ended(): AbortSignal {
     return this.over.signal
   }
 
-  /** Frames of the leg, as planned now. */
+  /** Length of the leg in frames, by the current plan. */
   get frames(): number {
     return this.segment.endFrame - this.fromFrame
   }
 
-  /** Where it ends, and how. */
+  /** The segment of the lane that the leg covers, by the current plan. */
   get planned(): PlannedSegment {
     return this.segment
   }
 
-  /** As it stands in the ledger. */
+  /** The lease's entry in the ledger. */
   get entry(): PlannedLeg {
     return this.leg
   }
 
-  /** Its end was moved, and the ledger knows. */
+  /** The leg's end was moved, in the ledger as well. */
   moved(leg: PlannedLeg, segment: PlannedSegment): void {
     this.leg = leg
     this.segment = segment
@@ -103,32 +103,34 @@ export class LegLease {
     this.moves.notifyAll()
   }
 
-  /** What the ledger says of its sender has changed. */
+  /** The lateness of the sender, or where it is stopped, was changed in the ledger. */
   noted(leg: PlannedLeg): void {
     this.leg = leg
   }
 
-  /** Its last frame is on its way: the sender ends there, so nobody may move the end any more. */
+  /**
+   * Whether the last frame is being sent: the sender ends there, so the end can't move any more.
+   */
   get isSpent(): boolean {
     return this.sentFrames >= this.frames - 1
   }
 
   /**
-   * Its end is about to be moved: frames from this one on are not sent before `unfence`, and its
-   * last one neither, for with that the sender is through.
+   * Holds the sender back while the leg's end is being moved: frames from this one on aren't sent
+   * before `releaseHold`. The current last frame isn't either: after it the sender would end.
    */
   holdAt(frame: number): void {
     this.holdFrame = Math.min(frame, this.frames - 1)
   }
 
-  /** Whatever was about to be moved has been. */
+  /** The leg's end was moved, or stays: the sender goes on. */
   releaseHold(): void {
     if (this.holdFrame === Number.POSITIVE_INFINITY) return
     this.holdFrame = Number.POSITIVE_INFINITY
     this.moves.notifyAll()
   }
 
-  /** Resolves when the sender comes to a frame, or has ended. @throws the signal's reason */
+  /** Resolves when the sender has come to a frame, or has ended. @throws the signal's reason */
   async arrival(frame: number, { signal }: { signal: AbortSignal }): Promise<void> {
     while (this.sentFrames < frame && !this.ended.aborted) {
       this.awaitedFrame = frame
@@ -136,16 +138,17 @@ export class LegLease {
     }
   }
 
-  /** When a frame of the recording is due, by how the sender has fared so far. */
+  /** When a frame of the recording is due, the sender's lateness included; monotonic clock. */
   dueMs(frame: number): number {
     return this.startMs + (frame - this.fromFrame) * frameMsOf(this.pace) + this.lateMs
   }
 
   /**
-   * To be called right before a frame is sent. Most frames need no new block, and most that do are
-   * on their planned curve: for those it answers at once, without a promise. The first one asks
-   * always: a machine that stood still since the lease was granted doesn't see it by its own clock,
-   * and as long as no audio is sent others take the lease for a dead worker's at once.
+   * Asks for permission to send a frame; called right before it is sent. Undefined, without a wait,
+   * for a frame that needs no new block or takes a planned one on time, which is nearly every
+   * frame. The first frame always asks the ledger. A machine that was suspended since the lease was
+   * granted may not see that by its own clock, and until audio is sent its lease may have been
+   * reclaimed as a dead worker's.
    * @throws the signal's reason
    */
   permit(
@@ -158,7 +161,7 @@ export class LegLease {
     this.lateMs = this.lateAt(frame, nowMs)
     if (frame >= this.awaitedFrame) this.arrive()
     if (this.plan.policy === 'fixed') {
-      this.isUsed = true // nobody is asked: nothing is counted
+      this.isUsed = true // the policy `fixed` counts no blocks, so there is nothing to ask
       return undefined
     }
     if (!this.isUsed) return this.ask(frame, options)
@@ -177,25 +180,25 @@ export class LegLease {
     this.passBlock(frame)
   }
 
-  /** How late a frame is, at a moment of the monotonic clock. */
+  /** How late a frame is, in ms, at a moment of the monotonic clock. */
   lateAt(frame: number, nowMs: number): number {
     return Math.max(0, nowMs - this.startMs - frame * frameMsOf(this.pace))
   }
 
-  /** The most blocks that it may hold, and did hold once so many deltas were received. */
+  /** The most blocks that the leg may hold, and those that it held after a number of deltas. */
   kvBlocks(deltas: number): { granted: number; held: number } {
     const { curve } = this.plan
-    const framesHeard = deltas + stepsToFirstDelta()
-    return { granted: curve.peakBlocks(this.frames), held: curve.blocksAfter(framesHeard) }
+    const framesReceived = deltas + stepsToFirstDelta()
+    return { granted: curve.peakBlocks(this.frames), held: curve.blocksAfter(framesReceived) }
   }
 
-  /** The first frame from one on with which the session's curve takes blocks. */
+  /** The first frame at or after one for which the session takes a new block by the KV law. */
   blockFrameAfter(frame: number): number {
     const { curve } = this.plan
     return curve.stepFrames[curve.stepFrom(frame)] ?? Number.POSITIVE_INFINITY
   }
 
-  /** The session has ended and holds nothing any more. */
+  /** The session has ended and holds no blocks: the lease leaves the ledger. */
   async close(options: { signal: AbortSignal }): Promise<void> {
     this.over.abort()
     this.arrive()
@@ -220,11 +223,13 @@ export class LegLease {
     this.findNextBlock()
   }
 
-  /** The next frame with which blocks are taken: a step of the curve, or the last with its tail. */
+  /**
+   * Finds the next frame that takes blocks: by the KV law, or the last one, because of its tail.
+   */
   private findNextBlock(): void {
     const step = this.plan.curve.steps[this.nextStep]?.frame ?? Number.POSITIVE_INFINITY
     const last = this.frames - 1
-    // Once past the last frame's border there is nothing left to ask for.
+    // After the last frame was permitted, the blocks of the tail are, too.
     this.nextBlockFrame = this.sentFrames >= last ? step : Math.min(step, last)
   }
 }

@@ -4,8 +4,8 @@ import type { PlannedSegment } from '../legs/planned-segment.js'
 import type { LaneChain } from './lane-chain.js'
 import type { LegLease } from './leg-lease.js'
 
-/** Why later legs stop when an earlier one has failed. */
-const LEG_LOST = new StopRequested('internal', 'An earlier leg of the lane is carried again.')
+/** The reason with which later legs are stopped when an earlier one has failed. */
+const LEG_LOST = new StopRequested('internal', 'An earlier leg of the lane is replayed again.')
 
 /** A leg that is complete. */
 export interface LaneLeg<T> {
@@ -14,35 +14,32 @@ export interface LaneLeg<T> {
   result: T
 }
 
-/** From where and when a lane goes on whose leg failed. */
+/** Where and when a lane goes on after a leg has failed. */
 export interface RetryAfter {
-  /** Up to here the text of the leg is kept; absent: nothing of it is. */
+  /** The leg's text is kept up to this frame, and replay goes on here; absent: none is kept. */
   fromFrame?: number
   delayMs: number
-  /** Earlier, once a session of the engine has ended. */
+  /** Whether it may go on before `delayMs`, once a session of the engine has ended. */
   orFewerLeases: boolean
 }
 
-/** How a lane is carried. */
+/** What `runLane` needs. */
 export interface LaneOptions<T> {
-  /** Carries one leg to its end. Throws when that can't be; the lease is closed either way. */
+  /** Runs one leg to its end. Throws when it fails; the lease is given back either way. */
   runLeg(lease: LegLease, options: { signal: AbortSignal }): Promise<T>
-  /**
-   * A leg failed.
-   * @returns where to go on and when @throws to give the lane up
-   */
+  /** Called when a leg has failed. @returns where and when to go on @throws to give the lane up */
   onFailure(error: unknown, failed: FailedLane): RetryAfter
-  /** A leg is complete; called in order. */
+  /** Called when a leg is complete, in the order of the recording. */
   onLeg(leg: LaneLeg<T>): void
   signal: AbortSignal
 }
 
-/** Where a lane has lost its session. */
+/** A lane whose leg has failed. */
 export interface FailedLane {
   lease: LegLease
-  /** Of the lease. */
+  /** The first frame of the failed leg. */
   fromFrame: number
-  /** Since the lane last got further. */
+  /** Failures since the lane last got further than before. */
   failures: number
 }
 
@@ -54,15 +51,15 @@ interface FailedLeg {
 interface RunningLeg<T> {
   lease: LegLease
   stop: AbortController
-  /** Never rejects. */
+  /** The leg's end, also when it failed: never rejects. */
   outcome: Promise<{ result: T } | { error: unknown }>
 }
 
 /**
- * Carries a lane through its chain of legs: the next one is opened before the old one has ended,
- * so two run at a change-over. Where a leg fails the lane goes on from as far as its text is kept;
- * what came after it is stopped, what came before it stays. The chain holds nothing when this
- * returns.
+ * Runs a lane leg by leg. The next leg is opened before the old one has ended, so two run during a
+ * change of legs. When a leg fails, the lane goes on from as far as that leg's text is kept: later
+ * legs are stopped, earlier ones stay complete. When this returns or throws, the chain holds no
+ * lease.
  */
 export async function runLane<T>(chain: LaneChain, options: LaneOptions<T>): Promise<void> {
   let failures = 0
@@ -80,13 +77,13 @@ export async function runLane<T>(chain: LaneChain, options: LaneOptions<T>): Pro
       await chain.restart({ fromFrame, ...retry, signal: options.signal })
     }
   } finally {
-    // Also when stopped, for others wait for what it holds; the store bounds the time. Where this
-    // fails the leases stay until this worker's sign of life expires.
+    // With a signal of its own, because leases must be given back also when the lane was stopped;
+    // the store has a time limit. Where this fails, the engine's controller removes the chain.
     await chain.end(unstopped()).catch(() => {})
   }
 }
 
-/** @returns the first leg that failed; null when all audio was carried */
+/** @returns the first leg that failed; null when all audio was replayed */
 async function runUntilFailure<T>(
   chain: LaneChain,
   options: LaneOptions<T>,
@@ -94,7 +91,7 @@ async function runUntilFailure<T>(
   const { signal } = options
   const broken = new AbortController()
   using ended = eitherSignal(signal, broken.signal)
-  // Each leg is told of after the one before it, and stopped when that one has failed.
+  // Outcomes are reported in the order of legs; a leg is stopped when an earlier one has failed.
   let told: Promise<FailedLeg | null> = Promise.resolve(null)
   try {
     for (;;) {
@@ -114,7 +111,7 @@ async function runUntilFailure<T>(
   }
 }
 
-/** Never rejects. @returns the leg that has failed, of all up to this one */
+/** Reports the outcome of a leg. Never rejects. @returns the first failed leg up to this one */
 async function tell<T>(
   before: Promise<FailedLeg | null>,
   leg: RunningLeg<T>,

@@ -4,12 +4,14 @@ import { lateMs } from '../load/lease-times.js'
 import { FIX_AHEAD_MS } from './change-over-wait.js'
 import type { LegLease } from './leg-lease.js'
 
-/** The frame that is on its way, and the one at which the sender can be stopped. */
+/**
+ * Frames after the sent ones that can't be cut: one is being sent, at the next the sender stops.
+ */
 const UNSENT_FRAMES = 2
 
 /**
- * A lane that asks for better cuts while a leg of it runs: what was sent, or will be before the
- * ledger has answered, stays where it is.
+ * The request of a lane for better cuts while a leg of it runs. Its earliest cut lies behind the
+ * audio that was sent, or that will be sent before the ledger has answered.
  * @param at.clockMs this process's monotonic clock; `nowMs` is the store's
  */
 export function runningRequest(
@@ -18,9 +20,9 @@ export function runningRequest(
   at: { plan: EnginePlan; nowMs: number; clockMs: number },
 ): LaneRequest {
   const { entry, fromFrame } = running
-  const heardMs = at.clockMs - running.dueMs(fromFrame)
-  const fixedMs = Math.max(0, heardMs) + at.plan.openAheadMs + FIX_AHEAD_MS
-  // Without a pace the sender may be further than its clock tells.
+  const sentMs = at.clockMs - running.dueMs(fromFrame)
+  const fixedMs = Math.max(0, sentMs) + at.plan.openAheadMs + FIX_AHEAD_MS
+  // A sender without a pace may have sent more than the clock tells.
   const firstFree = fromFrame + running.sentFrames + UNSENT_FRAMES
   const startMs = entry.startMs + lateMs(entry, lane.pace, at.nowMs)
   return {

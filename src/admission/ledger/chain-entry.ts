@@ -1,10 +1,10 @@
 import type { Chain, Ledger, PlannedLeg } from './ledger.js'
 import { withChain, withoutChain } from './ledger-changes.js'
 
-/** What may stand in the ledger of one lane. */
+/** The part of a lane's ledger entry that changes. */
 type ChainState = Pick<Chain, 'legs' | 'restFrames' | 'parkedSinceMs'>
 
-/** One lane's chain in ledgers, as the worker that carries it writes it. */
+/** Reads and writes one lane's chain in ledgers, for the worker that runs the lane. */
 export class ChainEntry {
   private readonly identity: Pick<Chain, 'id' | 'worker' | 'pace' | 'live'>
 
@@ -13,27 +13,27 @@ export class ChainEntry {
     this.identity = { id, worker, pace, live }
   }
 
-  /** The chain as it stands; undefined where it doesn't. */
+  /** The chain in a ledger; undefined where it isn't there. */
   find(ledger: Ledger): Chain | undefined {
     return ledger.chains.find(({ id }) => id === this.identity.id)
   }
 
-  /** False where another worker's chain of this lane stands, which may still hold sessions. */
+  /** False where the ledger has another worker's chain of this lane: it may still hold sessions. */
   isOurs(ledger: Ledger): boolean {
     const stands = this.find(ledger)
     return stands === undefined || stands.worker === this.identity.worker
   }
 
-  /** Whether a lease stands there as it is here. */
+  /** Whether the ledger has a lease with the same values as here. */
   has(ledger: Ledger, leg: PlannedLeg): boolean {
     const stands = this.isOurs(ledger) ? this.find(ledger) : undefined
     return stands?.legs.some((each) => isSameLeg(each, leg)) ?? false
   }
 
   /**
-   * The ledger with a lease as it is here, if it stands there at all; null where it went to others.
-   * Its start tells it from one that was granted later. What its sender has told of itself may be
-   * another there, where the answer to that was lost.
+   * The ledger with a lease's values as they are here; null where the lease isn't in it any more,
+   * because its room went to others. A lease is recognized by its start: one that was granted later
+   * has another. The lateness of its sender may differ, where the answer to that write was lost.
    */
   current(ledger: Ledger, leg: PlannedLeg): Ledger | null {
     const stands = this.isOurs(ledger) ? this.find(ledger) : undefined
@@ -43,7 +43,7 @@ export class ChainEntry {
     return isThere ? this.withLeg(ledger, leg) : null
   }
 
-  /** The chain with those legs of it that hold sessions, and those that are planned after them. */
+  /** The chain with its legs that hold sessions, and the legs that are planned after them. */
   chain(
     held: readonly PlannedLeg[],
     planned: { legs: readonly PlannedLeg[]; restFrames: number },
@@ -53,19 +53,19 @@ export class ChainEntry {
     return { ...this.identity, legs, restFrames: planned.restFrames, parkedSinceMs: null }
   }
 
-  /** The ledger without the chain; null where none of ours stands. */
+  /** The ledger without the chain; null where it has none of ours. */
   without(ledger: Ledger): Ledger | null {
     const isOurs = this.isOurs(ledger) && this.find(ledger) !== undefined
     return isOurs ? withoutChain(ledger, this.identity.id) : null
   }
 
-  /** The ledger with no more of the chain than what its own leases close; null: nothing of ours. */
+  /** The ledger with only these leases of the chain, which close one by one; null: none of ours. */
   withOnly(ledger: Ledger, held: readonly PlannedLeg[]): Ledger | null {
     if (held.length === 0 || !this.isOurs(ledger)) return this.without(ledger)
     return this.put(ledger, { legs: held, restFrames: 0, parkedSinceMs: null })
   }
 
-  /** The ledger with the chain like this; the same one where it stands so already. */
+  /** The ledger with this state of the chain; the same object where nothing changes. */
   put(ledger: Ledger, state: ChainState): Ledger {
     const stands = this.find(ledger)
     const isSame =
@@ -77,7 +77,7 @@ export class ChainEntry {
     return isSame ? ledger : withChain(ledger, { ...this.identity, ...state })
   }
 
-  /** The ledger with one leg like this, beside whatever else stands there of the chain. */
+  /** The ledger with these values of one leg; other legs of the chain stay as they are. */
   withLeg(ledger: Ledger, leg: PlannedLeg): Ledger {
     const stands = this.find(ledger)
     const { legs, restFrames, parkedSinceMs } = stands ?? NOTHING

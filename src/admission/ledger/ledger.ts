@@ -1,7 +1,7 @@
 /**
- * What all workers have agreed on for one engine: who holds sessions now, who will hold them, and
- * how many there may be. One value in Redis, changed by compare-and-set. Times are ms of the
- * store's own clock (Unix epoch); lengths of audio are frames of 80 ms.
+ * What all workers have agreed on for one engine: which lanes hold sessions now, which legs are
+ * planned, and how many lanes there may be. One value in Redis, changed by compare-and-set. Times
+ * are ms of the store's own clock (Unix epoch); lengths of audio are frames of 80 ms.
  */
 export interface Ledger {
   readonly chains: readonly Chain[]
@@ -9,58 +9,59 @@ export interface Ledger {
 }
 
 /**
- * One lane of a recording on its way through an engine, as a chain of legs. It is *carried* while
- * it has an open leg, and *parked* while it has none and waits for room for its next one.
+ * One lane of a recording on an engine, as a chain of legs. It is *running* while it has an open
+ * leg, and *parked* while it has none and waits for room for its next one.
  */
 export interface Chain {
-  /** `<jobId>/<lane>` */
+  /** Job and lane, as `<jobId>/<lane>`; the lane is a number from 0. */
   readonly id: string
-  /** The worker process that carries it. */
+  /** The worker process that runs the lane. */
   readonly worker: string
   /** Multiple of real time; 0 for as fast as the engine goes, which plans count at its peak. */
   readonly pace: number
-  /** Live sessions are counted out of the live share. */
+  /** Whether it is a live session: those are counted against the live share. */
   readonly live: boolean
-  /** Oldest first: those that hold a session, then those that are planned. */
+  /** Oldest first: legs that hold a session, then planned legs. */
   readonly legs: readonly PlannedLeg[]
-  /** Audio after the last of `legs`, which will be cut when its time comes. */
+  /** Audio after the last of `legs`, in frames, for which no legs are planned yet. */
   readonly restFrames: number
-  /** Since when it has waited for room for its next leg; null while it has none to wait for. */
+  /** Since when it has been parked; null while it isn't. */
   readonly parkedSinceMs: number | null
 }
 
 /** A leg with its times: a lease once it is open, a reservation before. */
 export interface PlannedLeg {
-  /** 0-based, in its chain. */
+  /** Number of the leg in its chain, from 0. */
   readonly index: number
-  /** It holds a session, from `openMs` on until it is taken out of the ledger. */
+  /** Whether it is a lease: it may hold a session from `openMs` until it leaves the ledger. */
   readonly open: boolean
   readonly openMs: number
   /** When its first frame is due. */
   readonly startMs: number
   readonly frames: number
   /**
-   * How far its sender was behind its planned curve when it last told; 0 when it is on time. It
-   * never catches that up. From then on nobody on the engine takes a new block without asking.
+   * How far its sender was behind its planned curve when it last told, in ms; 0 when it is on time.
+   * It never catches up. While a lease is late, no lease of the engine takes a new block without
+   * asking.
    */
   readonly behindMs: number
-  /** The frame that its sender waits to be allowed to send; null while it goes on. */
+  /** The frame that its sender waits for permission to send; null while it isn't stopped. */
   readonly stoppedFrame: number | null
 }
 
-/** How many lanes an engine may carry, beside what its resources allow. */
+/** What was learned about an engine's limits, beside its resources. */
 export interface SessionLimit {
-  /** The compute knee: lanes at a time; null while lag has never broken its bound. */
+  /** The compute knee: the most lanes at a time; null while lag keeps its bound. */
   readonly knee: number | null
-  /** When the knee was last moved. */
+  /** When the knee was last moved, or lag last broke its bound: see `nextKnee`. */
   readonly kneeMovedMs: number
-  /** Of deadlocks that were freed: no more lanes than this hold sessions until then. */
+  /** One for each eviction from a full engine: at most `lanes` lanes hold sessions until then. */
   readonly penalties: readonly { readonly lanes: number; readonly untilMs: number }[]
-  /** KV blocks that the law was found to be short of, over the whole engine. */
+  /** KV blocks that the engine holds beyond the KV law, as measured; all sessions together. */
   readonly correctionBlocks: number
 }
 
-/** Nobody on the engine, nothing known against it. */
+/** No lane on the engine, and nothing learned about its limits. */
 export const EMPTY_LEDGER: Ledger = {
   chains: [],
   limit: { knee: null, kneeMovedMs: 0, penalties: [], correctionBlocks: 0 },

@@ -4,14 +4,15 @@ import type { Random } from '../../kernel/random.js'
 import type { Ledger } from './ledger.js'
 import type { LedgerClient, LedgerStep } from './ledger-client.js'
 
-/** A store that is out is asked again so often, and for so long: sessions run on meanwhile. */
+/** A store that doesn't answer is asked again every 250 to 750 ms, for 60 s: sessions run on. */
 const ASK_AGAIN_MS = 500
 const PATIENCE_MS = 60_000
 
 /**
- * Changes a ledger as `EngineDesk.change` does, and waits while the store is out: whoever runs
- * sessions loses more by giving up than by waiting. A step is computed anew for every try.
- * @throws UpstreamError when it is out for a minute; the signal's reason
+ * Changes a ledger as `LedgerClient.change` does, and tries again for 60 s while the store doesn't
+ * answer: giving up would cost running sessions their audio since the last checkpoint. A step is
+ * computed anew for every try.
+ * @throws UpstreamError when the store doesn't answer for 60 s; the signal's reason
  */
 export async function changePatiently<T>(
   client: LedgerClient,

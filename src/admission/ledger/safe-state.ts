@@ -3,21 +3,22 @@ import { lateMs } from '../load/lease-times.js'
 import type { Ledger, PlannedLeg } from './ledger.js'
 import { leasesOf } from './ledger-changes.js'
 
-/** One lease that wants to send a frame which takes a new block. */
+/** A lease that asks to send a frame for which the engine takes a new KV block. */
 export interface BlockRequest {
   readonly chainId: string
   readonly index: number
-  /** 0-based, in the leg. */
+  /** The frame that takes the block, counted in the leg from 0. */
   readonly frame: number
 }
 
 /**
- * Whether one lease may go on although the plans of all together don't fit any more, because
- * somebody is late. Times say nothing then; only where everybody is, and what each may still want.
- * It may when the sessions could still be carried to their ends one after the other, in some order:
- * the banker's rule. So nobody ever takes what another one needs to end, and one can always go on.
+ * Whether a lease may take a new block although the plans of all leases don't fit together any
+ * more, because a lease is late. Planned times don't count then; only the blocks that each lease
+ * holds now and those that it may still need. The lease may go on if afterwards all sessions could
+ * still run to their ends one after the other, in some order (the banker's rule). So no lease ever
+ * takes the last blocks that another one needs to end, and one lease can always go on: no deadlock.
  *
- * A lease that waits is where it says; another one is at most where its plan says.
+ * A stopped lease counts as far as it has told; any other lease as far as its plan allows by now.
  */
 export function isSafeToTake(
   plan: EnginePlan,
@@ -31,7 +32,7 @@ export function isSafeToTake(
     const isAsking = chain.id === request.chainId && leg.index === request.index
     const sent = isAsking ? request.frame + 1 : framesSent(leg, chain.pace, nowMs)
     const most = plan.curve.peakBlocks(leg.frames)
-    // The tail follows the last frame by itself.
+    // After its last frame the engine computes the tail without asking, so its peak counts as held.
     const isEnding = chain.pace === 0 || sent >= leg.frames
     const held = isEnding ? most : Math.min(most, plan.curve.blocksAfter(sent))
     needs.push({ held, more: most - held })
@@ -45,7 +46,7 @@ export function isSafeToTake(
   })
 }
 
-/** The most that a lease has sent by now. */
+/** The most frames that a lease can have sent by now. */
 function framesSent(leg: PlannedLeg, pace: number, nowMs: number): number {
   if (leg.stoppedFrame !== null) return leg.stoppedFrame
   const heardMs = nowMs - leg.startMs - lateMs(leg, pace, nowMs)

@@ -11,40 +11,42 @@ import { type Coming, FORBIDDEN, SlotCosts, STEEPNESS } from '../load/slot-costs
 import type { CutOption } from './cut-option.js'
 import type { PlannedSegment } from './planned-segment.js'
 
-/** One lane whose next cuts are to be chosen. */
+/** A lane whose next cuts are to be chosen. */
 export interface LaneTask {
   readonly pace: number
-  /** The leg to plan from: when it opens, when its first frame is due, and which that is. */
+  /** The first leg to plan: when it opens, when its first frame is due, and which frame that is. */
   readonly first: { readonly openMs: number; readonly startMs: number; readonly fromFrame: number }
-  /** No cut of the first leg may lie before this frame: it is sent already, or will be. */
+  /**
+   * No cut of the first leg may lie before this frame: audio up to here is sent, or soon will be.
+   */
   readonly earliestEndFrame: number
-  /** Until then every lane has published its legs; later loads are averages, and bind nobody. */
+  /** Up to this time every lane has published its legs; later loads are averages without limits. */
   readonly firmUntilMs: number
-  /** What others that are still to come would ask for: makes blocks dearer, forbids nothing. */
+  /** The load of lanes that are still to come: it raises prices, but excludes no cut. */
   readonly coming: Coming
   /** Cuts after `first.fromFrame` in order; the last one is of the kind `end`. */
   readonly cuts: readonly CutOption[]
 }
 
-/** What legs are chosen by. */
+/** The prices by which legs are chosen. */
 export interface LegPrice {
-  /** The length at which all lanes together fill the engine; frames. */
+  /** The length of legs, in frames, at which all lanes together fill the engine. */
   readonly legFrames: number
-  /** What a leg costs beside what it holds: makes legs long. */
+  /** The cost of a leg in itself, beside that of its blocks: it makes legs long. */
   readonly perLeg: number
 }
 
-/** How full the engine is meant to be: the rest is for what can't be cut at the right moment. */
+/** Planned use of the engine: 2.5 % are left for lanes without a cut at the right moment. */
 export const FILL_SHARE = 0.975
-/** A cut into speech costs the context of several legs. */
+/** A cut in speech counts as four legs: it loses context, and so accuracy. */
 const QUIET_CUT_LEGS = 4
-/** Legs longer than this multiple of the common length are not looked at. */
+/** Legs longer than this multiple of the common length are not considered. */
 const LONGEST_LEG = 2.2
 
 /**
- * The price of a leg at which so many lanes on this engine fill `FILL_SHARE` of it with legs of one
- * length: equal legs hold the least for their number of cuts, because what a session holds grows
- * with its age.
+ * The price at which the lanes of an engine choose legs of `legFrames`, with which they fill
+ * `FILL_SHARE` of it. Legs of equal length are best: what a session holds grows with its age, so
+ * for the same number of cuts they hold the fewest blocks.
  */
 export function legPrice(
   plan: EnginePlan,
@@ -70,18 +72,20 @@ export function legPrice(
   return { legFrames, perLeg: isUncrowded ? perLeg * 10 : perLeg }
 }
 
-/** The outcome of a plan. */
+/** The cuts that were chosen. */
 export interface CutSearchResult {
-  /** In order, from the first leg to the horizon of the load, or to the end of the recording. */
+  /**
+   * Segments in order, from the first leg to the horizon of the load or the end of the recording.
+   */
   readonly segments: readonly PlannedSegment[]
-  /** Whether no cell goes beyond the engine's limits. */
+  /** Whether the load stays within the engine's limits in every time slot. */
   readonly fits: boolean
 }
 
 /**
- * Chooses the cuts of one lane against the load of all others: the cheapest way through its cuts,
- * where each leg costs `perLeg` and each block more the fuller the engine is at that moment. Every
- * leg is as long as the floor and no longer than the ceiling where the cuts allow it.
+ * Chooses the cuts of one lane against the load of all others: the cheapest sequence of cuts, where
+ * each leg costs `perLeg`, and each block costs the more, the fuller the engine is at that moment.
+ * Where the cuts allow it, every leg is at least as long as the floor and at most as the ceiling.
  */
 export function searchCuts(
   plan: EnginePlan,
@@ -100,7 +104,7 @@ class LaneSearch {
   private readonly frameMs: number
   private readonly costs: SlotCosts
   private readonly tailSlots: number
-  /** When the first frame after cut j is due; j = 0 is the first leg. */
+  /** When the first frame after each cut is due; entry 0 is the start of the first leg. */
   private readonly startsMs: Float64Array
   private readonly best: Float64Array
   private readonly from: Int32Array
@@ -130,7 +134,7 @@ class LaneSearch {
       const reached = this.best[node] as number
       if (!Number.isFinite(reached)) continue
       const horizonCost = this.extend(node, reached)
-      // The leg that is running at the horizon ends the plan, for its share of a leg's price.
+      // The leg that runs at the horizon ends the plan, and costs its share of a leg's price.
       if (horizonCost !== null && horizonCost.cost < last.cost) last = { ...horizonCost, node }
     }
     const end = this.best[cuts.length] as number
@@ -140,7 +144,7 @@ class LaneSearch {
     return { segments: this.path(last.node, last.cut), fits: last.cost < FORBIDDEN }
   }
 
-  /** Where the first leg ends in any case. */
+  /** The cut at which the first leg must end: the next silence to skip, or the recording's end. */
   private firstEnd(): number {
     const { cuts } = this.task
     const at = cuts.findIndex(({ kind }) => kind === 'end' || kind === 'skip')
@@ -161,8 +165,8 @@ class LaneSearch {
   }
 
   /**
-   * Looks at every leg that begins at a node. @returns the cost of the one that is cut last within
-   * the horizon or goes beyond it, null where the recording ends before
+   * Rates every leg that begins at a node (the first frame, or after a cut). @returns the cost of
+   * the leg that reaches the horizon; null where no leg does
    */
   private extend(node: number, reached: number): { cost: number; cut: number } | null {
     const { cuts, first, earliestEndFrame } = this.task
@@ -180,7 +184,7 @@ class LaneSearch {
       const mustEnd = kind === 'end' || kind === 'skip'
       const isSent = node === 0 && endFrame < earliestEndFrame
       if (frames <= 0 || (!mustEnd && (isSent || frames < plan.floorFrames))) continue
-      // Too long is allowed where there is nothing else: a leg that is older than it should be.
+      // A leg longer than the longest is allowed only where there is no earlier cut.
       if (frames > longest && isFound) return null
       isFound = true
       const endMs = startMs + frames * frameMs

@@ -1,26 +1,26 @@
 import type { CutOption } from './cut-option.js'
 
-/** How the cuts of a lane are laid out whose audio is still being spoken. */
+/** How the cuts of a live lane are laid out, whose audio is still coming in. */
 export interface GrowingCutsOptions {
-  /** Where no pause comes a leg may end this often, in frames: a live lane can be cut anywhere. */
+  /** Distance of the quiet cuts, in frames: a leg may end there where no pause comes. */
   quietEveryFrames: number
-  /** Frames that both legs are sent at such a cut. */
+  /** Frames before a quiet cut that are sent in both legs. */
   overlapFrames: number
   /** How far ahead of the newest audio cuts are laid out, in frames; more than the longest leg. */
   aheadFrames: number
 }
 
 /**
- * The cuts of a lane whose end isn't known yet, such as a live session. *Growing*: its pauses are
- * added as they are heard; ahead of them lie quiet cuts at fixed frames, and after those an end
- * that moves away as audio comes in, so that plans always have somewhere to go. *Complete*, once
- * the audio has ended: then the end is the real one. Cuts that lie behind are forgotten, so the
- * list stays as long as what is ahead.
+ * The cuts of a lane whose end isn't known yet, such as a live session. Two modes. *Growing*:
+ * pauses are added as they are detected; ahead of the newest audio are quiet cuts at fixed frames,
+ * and after those an assumed end that moves on as audio comes in, so that plans always reach ahead.
+ * *Complete*, once the audio has ended: the end is the real one. Cuts in the past are removed, so
+ * that the list doesn't grow with the length of the session.
  */
 export class GrowingCuts {
   private readonly options: GrowingCutsOptions
   private readonly over = new AbortController()
-  /** In order: heard pauses and quiet cuts, without the end. */
+  /** Detected pauses and quiet cuts in order, without the end. */
   private known: CutOption[] = []
   private laidOutFrames = 0
   private heardFrames = 0
@@ -37,19 +37,19 @@ export class GrowingCuts {
     return this.list
   }
 
-  /** Aborted once the real end is known. */
+  /** Aborted once the audio has ended and the real end is known. */
   get completed(): AbortSignal {
     return this.over.signal
   }
 
-  /** Audio has come in up to a frame, without it. */
+  /** `frames` frames of audio have come in since the start. */
   heard(frames: number): void {
     if (this.completed.aborted || frames <= this.heardFrames) return
     this.heardFrames = frames
     this.layOut()
   }
 
-  /** A cut that is better than the quiet ones: a pause, or one whose legs overlap back to it. */
+  /** Adds a cut that is better than the quiet ones: a pause, or an overlap back to a pause. */
   add(cut: CutOption): void {
     if (this.completed.aborted) return
     const at = this.known.findIndex(({ endFrame }) => endFrame >= cut.endFrame)
@@ -58,7 +58,7 @@ export class GrowingCuts {
     this.list = null
   }
 
-  /** No audio comes after this frame: cuts behind it are gone. */
+  /** The audio has ended before this frame: cuts from it on are removed. */
   complete(endFrame: number): void {
     if (this.completed.aborted) return
     this.heardFrames = endFrame
@@ -67,7 +67,7 @@ export class GrowingCuts {
     this.over.abort()
   }
 
-  /** No leg begins before this frame any more. */
+  /** Removes the cuts up to this frame: no leg will begin before it any more. */
   forgetBefore(frame: number): void {
     const first = this.known.findIndex(({ endFrame }) => endFrame > frame)
     if (first <= 0) return
@@ -80,7 +80,7 @@ export class GrowingCuts {
     return { endFrame: ahead, nextFrame: ahead, kind: 'end' }
   }
 
-  /** One more quiet cut each time the audio has come so far. */
+  /** Lays out quiet cuts until they reach `aheadFrames` beyond the newest audio. */
   private layOut(): void {
     const { quietEveryFrames, overlapFrames, aheadFrames } = this.options
     const until = this.heardFrames + aheadFrames

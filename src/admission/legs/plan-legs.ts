@@ -16,34 +16,36 @@ import type { CutOption } from './cut-option.js'
 import { FILL_SHARE, type LaneTask, legPrice, searchCuts } from './cut-search.js'
 import type { PlannedSegment } from './planned-segment.js'
 
-/** Lanes publish the cuts of so much time ahead; what comes later counts on average. */
+/** Lanes publish their legs for the next 10 min; later audio counts with an average load. */
 export const PUBLISH_MS = 600_000
-/** At least so many legs of the common length are looked ahead. */
+/** Legs of the common length that are published; never less than 120 s or more than 10 min. */
 const LEGS_AHEAD = 4
 const PUBLISH_MIN_MS = 120_000
-/** Cells of a plan: fine enough for short legs, few enough to be searched in a millisecond. */
+/** Most time slots of a plan: fine enough for short legs, and searched within 1 ms. */
 const SLOTS_MAX = 800
 const SLOT_MS_MIN = 250
-const CELL_MS_MAX = 60_000
-/** A leg's end is chosen that finely. */
+const SLOT_MS_MAX = 60_000
+/** Of cuts nearer to each other than 1/24 of a leg only one is considered. */
 const CUTS_PER_LEG = 24
-/** Policies that know every leg to its end look at all of it, in more cells. */
-const KNOWN_CELLS_MAX = 8_192
+/** Most time slots for policies that plan every leg to the end of the recording. */
+const KNOWN_SLOTS_MAX = 8_192
 
-/** A lane as it asks for its next legs. */
+/** The request of a lane for its next legs. */
 export interface LaneRequest {
   readonly chainId: string
   readonly pace: number
-  /** The leg that runs, its start as late as it is; or the one to be opened. */
+  /** The running leg, its start later by its sender's lateness; or the leg to be opened. */
   readonly first: LaneTask['first']
-  /** See `LaneTask`. */
+  /**
+   * No cut of the first leg may lie before this frame: audio up to here is sent, or soon will be.
+   */
   readonly earliestEndFrame: number
   readonly cuts: readonly CutOption[]
   /** Index of the first leg in its chain. */
   readonly firstIndex: number
-  /** The first leg as it stands in the ledger; null when it is to be opened. */
+  /** The first leg's entry in the ledger; null when the leg is to be opened. */
   readonly running: PlannedLeg | null
-  /** Older legs of the same lane that hold their sessions still; they count beside it. */
+  /** Older legs of the lane that still hold sessions; they count as load. */
   readonly held: readonly PlannedLeg[]
 }
 
@@ -52,11 +54,11 @@ export interface LegPlan {
   readonly segments: readonly PlannedSegment[]
   readonly legs: readonly PlannedLeg[]
   readonly restFrames: number
-  /** Whether all of it stays within the engine's limits together with what others planned. */
+  /** Whether it stays within the engine's limits together with the plans of the other lanes. */
   readonly fits: boolean
 }
 
-/** The legs of a plan, each with its stretch of the lane. */
+/** The legs of a plan, each with its segment of the lane. */
 export function legsOf({
   legs,
   segments,
@@ -65,8 +67,8 @@ export function legsOf({
 }
 
 /**
- * Plans the next legs of one lane against everything else in a ledger, as the policy says.
- * @param waitingLanes lanes that would be let in if the others made room
+ * Plans the next legs of one lane against all other chains of a ledger, by the engine's policy.
+ * @param context.waitingLanes lanes that would be admitted if running lanes made room
  */
 export function planLegs(
   plan: EnginePlan,
@@ -80,13 +82,13 @@ export function planLegs(
   const laneLoad = withMore(laneLoadWith(rest, [request.pace]), context.waitingLanes)
   const legFrames = legFramesFor(plan, laneLoad, FILL_SHARE) ?? plan.floorFrames
   if (request.pace === 0) {
-    // Its blocks are taken at once, so there is no curve to fit: equal legs, and see.
+    // Without a pace a leg may take all its blocks at once, so no cut is better than another.
     return planUnpaced(plan, rest, request, { nowMs: context.nowMs, legFrames })
   }
   return planElastic(plan, rest, request, { ...context, laneLoad, legFrames })
 }
 
-/** Legs as long as all lanes together may have, cut where they fit best. */
+/** Legs about as long as all lanes together can have, with the cheapest cuts. */
 function planElastic(
   plan: EnginePlan,
   rest: Ledger,
@@ -97,11 +99,11 @@ function planElastic(
   const legMs = legFrames * frameMsOf(laneLoad.pace)
   const publishMs = Math.min(PUBLISH_MS, Math.max(PUBLISH_MIN_MS, LEGS_AHEAD * legMs))
   const horizonMs = Math.min(publishMs + legMs, laneEndMs(plan, request) - nowMs)
-  const slotMs = clamp(horizonMs / SLOTS_MAX, SLOT_MS_MIN, CELL_MS_MAX)
+  const slotMs = clamp(horizonMs / SLOTS_MAX, SLOT_MS_MIN, SLOT_MS_MAX)
   const load = loadOf(plan, rest, { nowMs, horizonMs, slotMs, restLegFrames: legFrames })
   for (const leg of request.held) addLease(plan, load, { leg, pace: request.pace }, nowMs)
   const hasBegun = request.running !== null || request.held.length > 0
-  // Room for those who wait is made by planning as if they were here.
+  // Running lanes make room for waiting ones by planning as if those were admitted.
   const comingLanes = hasBegun ? waitingLanes : 0
   const coming = {
     blocks: comingLanes * meanBlocks(plan, legFrames, laneLoad.pace),
@@ -119,14 +121,14 @@ function planElastic(
   )
   const published = segments.filter((each, at) => at === 0 || each.startMs < firmUntilMs)
   const found = { ...asLegs(request, published), fits }
-  // Who waits to be let in waits on; a lane that is under way must find a way to its end.
+  // A lane that isn't admitted yet can wait; one that has begun must get on to its end.
   if (fits || hasBegun || request.firstIndex === 0) return found
   return holdsAlone(plan, rest, found, request, nowMs)
     ? found
     : (loneLeg(plan, rest, request, nowMs) ?? found)
 }
 
-/** Whether the first leg of a plan would fit beside what is held, whatever comes after it. */
+/** Whether the first leg of a plan would fit beside all leases, without the legs after it. */
 function holdsAlone(
   plan: EnginePlan,
   rest: Ledger,
@@ -138,9 +140,9 @@ function holdsAlone(
 }
 
 /**
- * One leg for a lane with none, where no whole way fits: the leg after it can't be opened beside
- * it, and waits until it has ended. As long as the floor, or shorter where only that fits; null
- * where nothing does.
+ * A single leg for a lane that holds no session, where no plan fits: the leg after it can't be
+ * opened beside it, and waits until it has ended. It is as long as the floor, or shorter where only
+ * that fits; null where no leg fits.
  */
 function loneLeg(
   plan: EnginePlan,
@@ -149,7 +151,8 @@ function loneLeg(
   nowMs: number,
 ): LegPlan | null {
   const { first } = request
-  // Of a cut with an overlap the leg after it hears the end, too: that one leads nowhere.
+  // A cut whose overlap reaches back to the first frame is left out: the next leg would begin where
+  // this one did, and the lane would never get on.
   const cuts = request.cuts.filter(({ nextFrame }) => nextFrame > first.fromFrame)
   const enough = cuts.findIndex((cut) => {
     return !mayGo(cut) || cut.endFrame - first.fromFrame >= plan.floorFrames
@@ -162,7 +165,7 @@ function loneLeg(
   return null
 }
 
-/** When the last leg of a lane is released, if it never waits. */
+/** When the last leg of a lane is released, if the lane never waits. */
 function laneEndMs(plan: EnginePlan, { first, cuts, pace }: LaneRequest): number {
   let frames = (cuts.at(-1)?.endFrame ?? first.fromFrame) - first.fromFrame
   for (const { kind, endFrame, nextFrame } of cuts) {
@@ -171,7 +174,7 @@ function laneEndMs(plan: EnginePlan, { first, cuts, pace }: LaneRequest): number
   return first.startMs + heldMs(plan, frames, pace)
 }
 
-/** Equal legs; shorter ones where two of them don't fit beside each other. */
+/** Equal legs for a lane without a pace; halved until two of them fit beside each other. */
 function planUnpaced(
   plan: EnginePlan,
   rest: Ledger,
@@ -184,7 +187,7 @@ function planUnpaced(
   return planUnpaced(plan, rest, request, { nowMs, legFrames: shorter })
 }
 
-/** The policies without a choice: legs as long as the ceiling allows, known to the end. */
+/** The policies other than `elastic`: the longest legs that the ceiling allows, to the end. */
 function planKnown(plan: EnginePlan, rest: Ledger, request: LaneRequest, nowMs: number): LegPlan {
   const segments = longestLegs(plan, request)
   const legPlan = asLegs(request, segments)
@@ -193,11 +196,11 @@ function planKnown(plan: EnginePlan, rest: Ledger, request: LaneRequest, nowMs: 
   const chain = chainOf(request, { ...legPlan, legs })
   const joint = { ...rest, chains: [...rest.chains, chain] }
   const horizonMs = Math.max(...joint.chains.map((each) => endMs(each, nowMs))) - nowMs + 10_000
-  const slotMs = clamp(horizonMs / KNOWN_CELLS_MAX, SLOT_MS_MIN, CELL_MS_MAX)
+  const slotMs = clamp(horizonMs / KNOWN_SLOTS_MAX, SLOT_MS_MIN, SLOT_MS_MAX)
   return { ...legPlan, fits: staysWithin(plan, loadOf(plan, joint, { nowMs, horizonMs, slotMs })) }
 }
 
-/** A chain as it would stand in the ledger with these legs. */
+/** The chain of a lane with these legs. */
 function chainOf(request: LaneRequest, legPlan: Pick<LegPlan, 'legs' | 'restFrames'>): Chain {
   return {
     id: request.chainId,
@@ -232,7 +235,7 @@ function longestLegs(plan: EnginePlan, request: LaneRequest): PlannedSegment[] {
   return segments
 }
 
-/** The last pause before the ceiling, or the last quiet point, or what comes first. */
+/** The last pause before the ceiling; else the last quiet cut; else the first cut of any kind. */
 function longestCut(
   plan: EnginePlan,
   request: LaneRequest,
@@ -257,8 +260,8 @@ function longestCut(
 }
 
 /**
- * The cuts of a lane up to the last one that a leg may have which runs at a moment. Of those that
- * lie closer together than matters for legs of so many frames only one is left, always the same.
+ * The cuts of a lane up to the last possible end of a leg that runs at `reach.untilMs`. Of cuts
+ * that are closer together than 1/24 of a leg only one is left, a pause if there is one.
  */
 function cutsWithin(
   request: LaneRequest,

@@ -1,9 +1,9 @@
 import type { CutOption } from './cut-option.js'
 
-/** A stretch of a lane for one session. */
+/** The segment of a lane that one leg covers. */
 export interface PlannedSegment {
   readonly fromFrame: number
-  /** Exclusive. */
+  /** The first frame after the segment. */
   readonly endFrame: number
   readonly cut: CutOption['kind']
   readonly openMs: number

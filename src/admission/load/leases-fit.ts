@@ -5,15 +5,16 @@ import { releaseMs } from './lease-times.js'
 import { loadOf } from './ledger-load.js'
 import type { LoadProfile } from './load-profile.js'
 
-/** Cells of the check of what is held: fine where leases are short, never many. */
+/** Time slots of the check: 250 ms each, or longer so that there are at most 1,200. */
 const SLOT_MS_MIN = 250
 const SLOTS_MAX = 1_200
-/** What sums of fractions may be off by. */
+/** Tolerance for the rounding of sums of fractions. */
 const ROUNDING = 1e-6
 
 /**
- * Whether everything that is held stays within the engine until all of it is released: the promise
- * that is never broken. Legs that are only planned don't count. Pure.
+ * Whether all leases together stay within the limits of the engine at every moment until the last
+ * one is released. No write of a ledger may make this false. Legs that are only planned don't
+ * count. Pure.
  */
 export function leasesFit(plan: EnginePlan, ledger: Ledger, nowMs: number): boolean {
   if (plan.policy === 'fixed') return true
@@ -26,7 +27,7 @@ export function leasesFit(plan: EnginePlan, ledger: Ledger, nowMs: number): bool
   return staysWithin(plan, loadOf(plan, ledger, { nowMs, horizonMs, slotMs, openOnly: true }))
 }
 
-/** Whether no cell of a load goes beyond what the engine can carry. */
+/** Whether a load stays within the engine's limits in every time slot. */
 export function staysWithin(plan: EnginePlan, load: LoadProfile): boolean {
   const { kvBlocks, sessions, stepMs } = plan.limits
   for (let slot = 0; slot < load.slots; slot += 1) {

@@ -9,13 +9,13 @@ export interface LoadScope {
   nowMs: number
   horizonMs: number
   slotMs: number
-  /** Leases only: what is held, and not what is merely planned. */
+  /** Sums leases only, without legs that are only planned. */
   openOnly?: boolean
-  /** Length of the legs that are not planned yet, for the average that they count with. */
+  /** Length in frames that audio without planned legs is counted with, as an average load. */
   restLegFrames?: number
 }
 
-/** What the chains of a ledger ask of their engine from now on. */
+/** The load that the chains of a ledger put on their engine from now on. */
 export function loadOf(plan: EnginePlan, ledger: Ledger, scope: LoadScope): LoadProfile {
   const { nowMs, horizonMs, slotMs } = scope
   const profile = new LoadProfile(plan, { originMs: nowMs, horizonMs, slotMs })
@@ -32,7 +32,7 @@ function addChain(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: L
     if (leg.open) {
       addLease(plan, profile, { leg, pace: chain.pace }, nowMs)
     } else if (scope.openOnly !== true) {
-      // What is late to open can't open earlier than now.
+      // A planned leg whose time of opening has passed is counted as if it opened now.
       const lateToOpenMs = Math.max(0, nowMs - leg.openMs)
       const startMs = leg.startMs + lateToOpenMs
       const times = { openMs: leg.openMs + lateToOpenMs, startMs, frames: leg.frames }
@@ -48,7 +48,7 @@ function addChain(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: L
   profile.addLevel({ blocks, stepMs, sessions: 0 }, { fromMs, toMs })
 }
 
-/** Adds a leg that holds a session: where its sender truly is, as far as it has told. */
+/** Adds a lease, later than its plan by as much as its sender is known to be late. */
 export function addLease(
   plan: EnginePlan,
   profile: LoadProfile,
@@ -61,7 +61,7 @@ export function addLease(
   profile.addLeg({ openMs: leg.openMs, startMs, frames: leg.frames }, pace, { overdue })
 }
 
-/** When the audio begins that no leg is planned for yet. */
+/** When the audio of a chain begins that has no planned leg yet. */
 export function restStartMs(chain: Chain, nowMs: number): number {
   const last = chain.legs.at(-1)
   if (last === undefined) return nowMs
@@ -69,10 +69,10 @@ export function restStartMs(chain: Chain, nowMs: number): number {
   return Math.max(nowMs, startMs + last.frames * frameMsOf(chain.pace))
 }
 
-/** The policy `reserve`: the most that a chain will ever hold, from its first moment to its end. */
+/** Adds a chain by the policy `reserve`: its peak, at every moment from now to its end. */
 function addReserved(plan: EnginePlan, profile: LoadProfile, chain: Chain, scope: LoadScope): void {
   const { nowMs, openOnly } = scope
-  // Who waits for a session holds nothing.
+  // A parked chain holds no session.
   if (openOnly && !chain.legs.some(({ open }) => open)) return
   const restMs = chain.restFrames * frameMsOf(chain.pace)
   const endMs = restStartMs(chain, nowMs) + restMs + heldMs(plan, 0, chain.pace)

@@ -6,11 +6,11 @@ import { type EnginePlan, frameMsOf, RELEASE_GRACE_MS } from './engine-plan.js'
 export type LegTimes = Pick<PlannedLeg, 'openMs' | 'startMs' | 'frames'>
 
 /**
- * What an engine is asked to carry at every moment from now on, as sums over a grid of cells. A
- * leg counts in every cell that it touches with the most that it holds there, so the sums are
- * never too small and at most one cell early or late.
+ * The load of an engine from now on: blocks, sessions and step time, summed over a grid of time
+ * slots. A leg counts in every slot that it touches with the most that it holds there. So the sums
+ * are never too small, and a rise or fall is at most one slot early or late.
  *
- * Two modes: *gathering*, while legs are added; and *summed*, from the first look at `blocks`,
+ * Two modes: *gathering*, while legs are added; and *summed*, from the first read of `blocks`,
  * `stepMs` or `sessions` on, after which nothing may be added.
  */
 export class LoadProfile {
@@ -35,15 +35,15 @@ export class LoadProfile {
     this.stepSlopes = new Float64Array(this.slots + 1)
   }
 
-  /** The cell of a moment; before the origin 0, after the horizon `cells`. */
+  /** The time slot of a moment; 0 before the origin, `slots` after the horizon. */
   slotAt(atMs: number): number {
     const slot = Math.floor((atMs - this.originMs) / this.slotMs)
     return slot < 0 ? 0 : Math.min(slot, this.slots)
   }
 
   /**
-   * Adds a leg; times are as late as it is. A lease that is past its planned end counts at its peak
-   * to the horizon.
+   * Adds a leg. Its times include the lateness of its sender. An overdue lease counts at its peak
+   * until the horizon.
    */
   addLeg(leg: LegTimes, pace: number, options: { overdue: boolean }): void {
     const { curve, tailMs } = this.plan
@@ -61,7 +61,7 @@ export class LoadProfile {
     this.addStepCost(leg, frameMs, { from, to })
   }
 
-  /** Adds a level between two moments: an average, or a reserve. */
+  /** Adds a constant load between two moments: an average, or a reserve. */
   addLevel(
     level: { blocks: number; stepMs: number; sessions: number },
     range: { fromMs: number; toMs: number },
@@ -77,25 +77,28 @@ export class LoadProfile {
     this.stepRises[to] = (this.stepRises[to] as number) - level.stepMs
   }
 
-  /** KV blocks by cell; the array has one entry more than there are cells. */
+  /** KV blocks by time slot; the array has one entry more than there are slots. */
   get blocks(): Float64Array {
     this.sum()
     return this.blockRises
   }
 
-  /** Time of a step by cell, without the engine's base. */
+  /** Time of a step by time slot, in ms, without the engine's base time. */
   get stepMs(): Float64Array {
     this.sum()
     return this.stepRises
   }
 
-  /** Open sessions by cell. */
+  /** Open sessions by time slot. */
   get sessions(): Float64Array {
     this.sum()
     return this.sessionRises
   }
 
-  /** The blocks of a leg up to its release. The hottest loop: most of it is ahead or past. */
+  /**
+   * Adds the rises of a leg's blocks up to its release. Planning spends most of its time in this
+   * loop, so rises before the first slot are added as one.
+   */
   private addStaircase(leg: LegTimes, frameMs: number, range: { from: number; to: number }): void {
     const { curve } = this.plan
     const { stepFrames, stepBlocks } = curve
@@ -127,7 +130,7 @@ export class LoadProfile {
   private addStepCost(leg: LegTimes, frameMs: number, range: { from: number; to: number }): void {
     const { stepModel } = this.plan
     if (stepModel === null) return
-    // At twice real time a session takes part in two steps where the others take part in one.
+    // At twice real time a session costs two steps in the time in which others cost one.
     const stepsAtOnce = Math.max(1, STEP_MS / frameMs)
     const perSessionMs = stepModel.perSessionMs * stepsAtOnce
     const perFrameMs = stepModel.perFrameMs * stepsAtOnce
@@ -138,7 +141,7 @@ export class LoadProfile {
     const perSlotMs = (perFrameMs * this.slotMs) / frameMs
     const ageFrames = Math.max(0, Math.min(leg.frames, (this.originMs - leg.startMs) / frameMs))
     const startMs = perSessionMs + perFrameMs * ageFrames
-    // Before its first audio it takes part in no step.
+    // Before its first audio a session takes part in no step.
     stepRises[first] = (stepRises[first] as number) + startMs
     const grownSlots = Math.max(0, last - first)
     if (grownSlots > 0) {

@@ -1,26 +1,28 @@
 import type { EnginePlan } from './engine-plan.js'
 import type { LoadProfile } from './load-profile.js'
 
-/** How steeply a block costs more the fuller the engine is: e-fold in 1/60 of its capacity. */
+/** How fast the price of a block rises with the load: e-fold for each 1/60 of the capacity. */
 export const STEEPNESS = 60
 /**
- * Cost of going beyond what there is: more than everything that is allowed together, also where one
- * session is a good part of a small engine; and not so much that cheaper ways are lost in it.
+ * Cost of each block, or ms of a step, beyond the engine's limit. It exceeds all allowed costs
+ * together, also on a small engine of which one session takes a large part. It is small enough that
+ * differences between allowed costs don't vanish in the rounding of a sum with it.
  */
 export const FORBIDDEN = 1e18
 
-/** However full an engine is, nothing gets dearer beyond this multiple of its capacity. */
+/** Prices stop rising at this multiple of the capacity. */
 const DEAREST_LOAD = 1.1
 
-/** A load that isn't there yet, the same in all cells. */
+/** An expected load of lanes that are not admitted yet, the same in all time slots. */
 export interface Coming {
   readonly blocks: number
   readonly stepMs: number
 }
 
 /**
- * What a leg costs in each cell of a load: the more, the fuller the engine is there without it. The
- * hot part of planning, so everything that doesn't depend on the leg is tabled at once.
+ * What a leg costs in each time slot: the fuller the engine is there without the leg, the more.
+ * Planning spends most of its time here, so all that doesn't depend on the leg is computed once,
+ * into tables.
  */
 export class SlotCosts {
   private readonly plan: EnginePlan
@@ -30,19 +32,20 @@ export class SlotCosts {
   private readonly tailSlots: number
   private readonly openCost: number
   private readonly blockPrice: Float64Array
-  /** Blocks that are left in a cell; without end where later plans bind nobody. */
+  /** Blocks left in a time slot; infinite beyond the firm slots, whose loads are averages. */
   private readonly room: Float64Array
-  /** Sums of the prices before a cell, and least room of a tail that begins there. */
+  /** Sum of the prices before a slot; `tailRoom`: least room of a tail that begins in a slot. */
   private readonly blockPriceSums: Float64Array
   private readonly tailRoom: Float64Array
-  /** What n blocks of its own cost, as a multiple of the price. */
+  /** Cost of n blocks of the leg itself, as a multiple of the price. */
   private readonly ownBlocks: Float64Array
-  /** The same for the time of a step; null where steps cost nothing. */
+  /** The costs for the time of a step; null where step times aren't known. */
   private readonly steps: StepCosts | null
 
   /**
-   * @param lane.firmSlots beyond them loads are averages, and forbid nothing
-   * @param lane.pace at twice real time a session takes part in two steps where others do in one
+   * @param lane.firmSlots slots from now on with exact loads; later loads are averages, and forbid
+   *   nothing
+   * @param lane.pace at twice real time a session costs two steps where others cost one
    */
   constructor(
     plan: EnginePlan,
@@ -73,7 +76,7 @@ export class SlotCosts {
     this.steps = plan.stepModel ? new StepCosts(plan, others, coming, lane) : null
   }
 
-  /** Before its first audio. */
+  /** Cost of a leg between its opening and its first audio, in slots `from` to `to` − 1. */
   opening(from: number, to: number): number {
     let cost = 0
     const { openBlocks } = this.plan.curve
@@ -85,7 +88,7 @@ export class SlotCosts {
     return cost
   }
 
-  /** While its audio is sent, in cells `from` to `to`, `to` not included. */
+  /** Cost of a leg while its audio is sent, in slots `from` to `to` − 1. */
   sending(from: number, to: number, leg: { startMs: number; frameMs: number }): number {
     const { blockPrice, room, ownBlocks, steps } = this
     const { curve } = this.plan
@@ -93,30 +96,31 @@ export class SlotCosts {
     const atOrigin = (this.originMs - leg.startMs) / leg.frameMs
     let cost = 0
     for (let slot = from; slot < to; slot += 1) {
-      const heard = Math.floor(atOrigin + (slot + 1) * framesPerSlot) + 1
-      const blocks = curve.blocksAfter(heard)
+      const received = Math.floor(atOrigin + (slot + 1) * framesPerSlot) + 1
+      const blocks = curve.blocksAfter(received)
       const over = blocks - (room[slot] as number)
       cost += (blockPrice[slot] as number) * (ownBlocks[blocks] as number)
       if (over > 0) cost += FORBIDDEN * over
-      if (steps !== null) cost += steps.at(slot, heard)
+      if (steps !== null) cost += steps.at(slot, received)
     }
     return cost
   }
 
-  /** From the end of its audio to its release, with all blocks that it ever has. */
+  /** Cost from the end of a leg's audio to its release, with the most blocks that it ever holds. */
   tail(from: number, frames: number): number {
     const peak = this.plan.curve.peakBlocks(frames)
     const to = Math.min(this.slots, from + this.tailSlots)
     const over = peak - (this.tailRoom[from] as number)
     const price = (this.blockPriceSums[to] as number) - (this.blockPriceSums[from] as number)
     let cost = price * (this.ownBlocks[peak] as number)
-    // In every cell, as while its audio is sent: else change-overs gather where it is full.
+    // Charged in every slot, as while audio is sent. A tail charged once would be cheap by
+    // comparison, and changes of legs would gather where the engine is full.
     if (over > 0) cost += FORBIDDEN * over * (to - from)
     return this.steps === null ? cost : cost + this.steps.tail(from, to, frames)
   }
 }
 
-/** What a session's part of every step costs. */
+/** What the time costs that a session adds to every step. */
 class StepCosts {
   private readonly perSessionMs: number
   private readonly perFrameMs: number
@@ -145,8 +149,8 @@ class StepCosts {
     this.tailRoom = leastAhead(this.room, slots, tailSlots)
   }
 
-  at(slot: number, heard: number): number {
-    const ownMs = this.perSessionMs + this.perFrameMs * heard
+  at(slot: number, received: number): number {
+    const ownMs = this.perSessionMs + this.perFrameMs * received
     const overMs = ownMs - (this.room[slot] as number)
     const cost = (this.price[slot] as number) * ownMs
     return overMs > 0 ? cost + FORBIDDEN * (1 + overMs) : cost
@@ -186,10 +190,10 @@ function sumsBefore(values: Float64Array, slots: number): Float64Array {
   return sums
 }
 
-/** The least of so many values from each one on. */
+/** For each index, the least of the `width` values from it on. */
 function leastAhead(values: Float64Array, slots: number, width: number): Float64Array {
   const least = new Float64Array(slots + 1).fill(Number.POSITIVE_INFINITY)
-  // A queue of cells whose values rise: its first is the least of the window.
+  // A queue of slots whose values rise: its first one is the least of the window.
   const queue = new Int32Array(slots)
   let first = 0
   let count = 0

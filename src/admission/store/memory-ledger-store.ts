@@ -3,8 +3,8 @@ import type { LedgerReading, LedgerStore } from '../index.js'
 import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
 
 /**
- * The ledgers of one process, on its clock: for the simulator and the planner. What is written is
- * what is read, not a copy.
+ * The ledgers of one process, on its clock, for simulations and forecasts. A read returns the
+ * object that was written, not a copy.
  */
 export class MemoryLedgerStore implements LedgerStore {
   private readonly clock: Clock

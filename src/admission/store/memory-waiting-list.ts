@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/clock.js'
 import { WAITER_KEPT_MS, type Waiter, type WaitingList } from '../index.js'
 
-/** The line of waiting jobs in one process, on its clock. */
+/** The waiting list in one process, on its clock. */
 export class MemoryWaitingList implements WaitingList {
   private readonly clock: Clock
   private readonly entries = new Map<string, { waiter: Waiter; renewedMs: number }>()
@@ -15,7 +15,7 @@ export class MemoryWaitingList implements WaitingList {
     this.dropStale()
     const { sinceMs } = this.entries.get(waiter.jobId)?.waiter ?? waiter
     const renewedMs = this.clock.wallMs()
-    // Renewed ones go to the end: the first entry is the one that stale ones are looked for from.
+    // A renewed entry goes to the end, so that the oldest is first and `dropStale` can stop early.
     this.entries.delete(waiter.jobId)
     this.entries.set(waiter.jobId, { waiter: { ...waiter, sinceMs }, renewedMs })
   }

@@ -23,8 +23,8 @@ const TAKE_ALL = redisScript(`
 
 /**
  * Activity of engines in Redis. Under `<prefix>:`: hash `pulses:<engine>` (one JSON value a
- * worker), key `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains. All of them
- * expire by themselves.
+ * worker), key `lock:<purpose>:<engine>`, set `free:<worker>:<engine>` of chains to evict. Each key
+ * expires when it isn't written again.
  */
 export class RedisEngineActivity implements EngineActivityStore {
   private readonly commands: RedisCommands

@@ -5,9 +5,9 @@ import { redisScript } from '../../redis/redis-script.js'
 import type { LedgerReading, LedgerStore } from '../index.js'
 import { EMPTY_LEDGER, type Ledger } from '../ledger/ledger.js'
 
-/** Raised with every change of `Ledger` that an older worker would misunderstand. */
+/** The shape of `Ledger`; raised with every change that an older worker would misunderstand. */
 const LEDGER_SCHEMA = 'nightscribe.ledger/1'
-/** Keys that Redis looks at for one answer. */
+/** Keys that Redis scans for one answer. */
 const SCAN_COUNT = 500
 
 const WRITE_IF_UNCHANGED = redisScript(`
@@ -15,7 +15,7 @@ const WRITE_IF_UNCHANGED = redisScript(`
   redis.call('HSET', KEYS[1], 'revision', args[2], 'value', args[3])
   return 1`)
 
-/** What this worker has last seen of one ledger. */
+/** One ledger as this worker last read or wrote it. */
 interface Seen {
   revision: number
   ledger: Ledger
@@ -28,8 +28,8 @@ interface Seen {
  * schema).
  *
  * A revision is Redis' time of the read before the write, in µs, and at least one more than the
- * revision before. A mere count would come back after a crash in which Redis forgot its last
- * second, and a worker would take another's ledger for the one that it has in mind.
+ * revision before. A count would repeat after a crash in which Redis lost its last second of
+ * writes, and a worker would take another worker's ledger for its own copy.
  */
 export class RedisLedgerStore implements LedgerStore {
   private readonly commands: RedisCommands
@@ -49,7 +49,7 @@ export class RedisLedgerStore implements LedgerStore {
     const [revisionText, json] = fields as [string | null, string | null]
     const revision = Number(revisionText ?? 0)
     const seen = this.seen.get(engine)
-    // Most reads meet what this worker has written itself: parsing costs more than all the rest.
+    // Most reads find what this worker wrote itself; parsing it again would cost most of the read.
     const ledger = seen?.revision === revision ? seen.ledger : parseLedger(key, json)
     this.seen.set(engine, { revision, ledger, timeUs: timeUs(time) })
     return { ledger, revision, nowMs: timeMs(time) }
@@ -69,7 +69,7 @@ export class RedisLedgerStore implements LedgerStore {
     return next
   }
 
-  /** Engines that have a ledger, also those that no worker names any more; in no order. */
+  /** Engines with a ledger, also those that are in no worker's settings any more; in no order. */
   async engines(options: CallOptions): Promise<string[]> {
     const found = new Set<string>()
     const start = this.key('')
@@ -104,6 +104,6 @@ function parseJson(json: string): object {
   try {
     return JSON.parse(json) ?? {}
   } catch {
-    return {} // no JSON at all: it has no schema either, and is refused by that
+    return {} // no JSON: it has no schema either, and the caller refuses it for that
   }
 }

@@ -10,13 +10,13 @@ const PUT = redisScript(`
 const REMOVE = redisScript("redis.call('HDEL', KEYS[1], args[1])")
 
 interface StoredWaiter extends Waiter {
-  /** By Redis' clock. */
+  /** When the entry was last renewed, by Redis' clock; ms of the Unix epoch. */
   readonly renewedMs: number
 }
 
 /**
- * The line of waiting jobs in Redis: hash `<prefix>:waiters`, one JSON value a job. Entries that
- * weren't renewed for `WAITER_KEPT_MS` count as gone and are removed by whoever lists them.
+ * The waiting list in Redis: hash `<prefix>:waiters`, one JSON value a job. Entries that weren't
+ * renewed for `WAITER_KEPT_MS` count as gone; every `list` removes them.
  */
 export class RedisWaitingList implements WaitingList {
   private readonly commands: RedisCommands
@@ -32,8 +32,8 @@ export class RedisWaitingList implements WaitingList {
     const { jobId } = waiter
     const [json, time] = await commands.readAll((read) => read.hget(key, jobId).time(), options)
     const renewedMs = timeMs(time)
-    const standing = json === null ? null : (JSON.parse(json as string) as StoredWaiter)
-    const kept = standing && isFresh(standing, renewedMs) ? standing : waiter
+    const existing = json === null ? null : (JSON.parse(json as string) as StoredWaiter)
+    const kept = existing && isFresh(existing, renewedMs) ? existing : waiter
     const entry: StoredWaiter = { ...waiter, sinceMs: kept.sinceMs, renewedMs }
     const args = [jobId, JSON.stringify(entry), WAITER_KEPT_MS]
     await commands.write(PUT, { keys: [key], args }, options)

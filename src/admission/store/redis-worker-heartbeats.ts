@@ -6,7 +6,7 @@ import { HEARTBEAT_TTL_MS, type WorkerHeartbeats } from '../index.js'
 const BEAT = redisScript("redis.call('SET', KEYS[1], '', 'PX', args[1])")
 const DEREGISTER = redisScript("redis.call('DEL', KEYS[1])")
 
-/** Heartbeats in Redis: keys `<prefix>:alive:<worker>` that expire by themselves. */
+/** Heartbeats in Redis: keys `<prefix>:alive:<worker>`, which expire after `HEARTBEAT_TTL_MS`. */
 export class RedisWorkerHeartbeats implements WorkerHeartbeats {
   private readonly commands: RedisCommands
 

@@ -1,14 +1,13 @@
 import type { StepReport, SweepReport } from './report.js'
 
-/** A figure that two sweeps are compared by. */
+/** A figure by which two sweeps are compared. */
 interface ComparedFigure {
   name: string
-  /** Whether less is better. */
   lessIsBetter: boolean
   of(step: ComparedStep): number | null
 }
 
-/** What of a step a comparison needs, as `report.json` holds it. */
+/** The part of a step in `report.json` that a comparison needs. */
 export type ComparedStep = Pick<
   StepReport,
   | 'sessions'
@@ -22,7 +21,7 @@ export type ComparedStep = Pick<
   | 'kv'
 >
 
-/** What of a report a comparison needs. */
+/** The part of `report.json` that a comparison needs. */
 export interface ComparedReport {
   sweep_id: string
   started_at: string
@@ -56,7 +55,7 @@ const FIGURES: readonly ComparedFigure[] = [
   { name: 'kv_blocks_peak', lessIsBetter: true, of: ({ kv }) => kv.measured_peak_blocks },
 ]
 
-/** Changes below this are noise. */
+/** Changes below 5 % are taken for noise. */
 const NOISE_SHARE = 0.05
 
 /** One figure of one step in both sweeps. */
@@ -64,16 +63,16 @@ export interface FigureChange {
   figure: string
   a: number | null
   b: number | null
-  /** B over A less 1, to 0.001; null where it can't be said. */
+  /** B over A, less 1, to 0.001; null where A is 0 or one of them is missing. */
   change: number | null
-  /** Of B against A; `same` within 5 %. */
+  /** How B compares with A; `same` below a change of 5 %. */
   judgement: 'better' | 'worse' | 'same' | 'unknown'
 }
 
 /** Two sweeps side by side, ready for JSON. */
 export type SweepComparison = ReturnType<typeof compareSweeps>
 
-/** Lays the steps that both sweeps have side by side. Pure. */
+/** Compares the steps that both sweeps have, figure by figure. Pure. */
 export function compareSweeps(a: ComparedReport, b: ComparedReport) {
   const steps = a.steps.flatMap((stepA) => {
     const stepB = b.steps.find(({ sessions }) => sessions === stepA.sessions)
@@ -91,7 +90,7 @@ export function compareSweeps(a: ComparedReport, b: ComparedReport) {
     a: headOf(a),
     b: headOf(b),
     highest_held: { a: a.result.highest_held, b: b.result.highest_held },
-    /** Why the two may not be comparable. */
+    /** Differences of engine or load for which the two sweeps may not be comparable. */
     differences: differencesOf(a, b),
     steps,
     only_in_a: onlyIn(a, b),

@@ -2,51 +2,51 @@ import assert from 'node:assert/strict'
 import { tenths } from '../../latency/latency-histogram.js'
 import type { KvModel } from '../../model/kv-model.js'
 
-/** Named in the first line of `events.ndjson`. */
+/** The schema that the first line of `events.ndjson` names. */
 export const EVENTS_SCHEMA = 'nightscribe.sweep-events/1'
 
 /** How a session of a sweep ended. */
 export type SessionOutcome = 'ok' | 'rejected' | 'error' | 'timeout' | 'closed'
 
-/** How a step ended: by itself, by the engine's standstill, by a signal, or before its sessions. */
+/** How a step ended: by itself, by a deadlock, by a signal, or because its warm-up failed. */
 export type StepEnding = 'complete' | 'deadlock' | 'stopped' | 'warm_up_failed'
 
-/** First line: whose events these are. */
+/** The first line of the file: which sweep its events are of. */
 export interface SweepStarted {
   kind: 'sweep_started'
   schema: typeof EVENTS_SCHEMA
   sweepId: string
-  /** ISO 8601; 0 on the scale of all `atMs`. */
+  /** ISO 8601; every `atMs` counts from this moment. */
   startedAt: string
 }
 
-/** What a step is going to do, with everything that its figures need besides the events. */
+/** The begin of a step, with everything that its figures need besides the later events. */
 export interface StepStarted {
   kind: 'step_started'
   atMs: number
   sessions: number
   pace: number
-  /** Audio that each session carries. */
+  /** Length of the audio that each session gets. */
   audioMs: number
   /** Time by which the engine holds deltas back beyond the model's own delay. */
   deltaDelayMs: number
-  /** KV blocks that sessions can have; null where nobody knows. */
+  /** KV blocks that sessions can have; null where that isn't known. */
   kvBlocksMax: number | null
-  /** The law by which blocks are predicted; null where there is none for the model. */
+  /** The KV law by which blocks are predicted; null where the model has none. */
   kvModel: KvModel | null
-  /** WebSocket connections of others just before; null where the engine doesn't tell. */
+  /** WebSocket connections right before the step, none of them ours; null where not told. */
   othersConnected: number | null
 }
 
-/** What the engine said of itself, asked once a second; null where it didn't. */
+/** The engine's own gauges, read once a second; null for a gauge that it doesn't tell. */
 export interface GaugesRead {
   kind: 'gauges'
-  /** When the answer was there. */
+  /** When the answer had come. */
   atMs: number
   requestedMs: number
-  /** 0 to 1; of the fullest engine core. */
+  /** Share of the KV blocks that are held, 0 to 1; of the fullest engine core. */
   kvUsage: number | null
-  /** KV blocks that sessions hold, whoever's they are. */
+  /** KV blocks that all sessions of the engine hold, not only ours. */
   kvBlocks: number | null
   waitingCapacity: number | null
   deferred: number | null
@@ -63,15 +63,15 @@ export type SweepEvent =
   | StepStarted
   | { kind: 'warmed_up'; atMs: number; durationMs: number }
   | { kind: 'warm_up_failed'; atMs: number; code: string; detail: string }
-  /** The plan's time for this session has come. */
+  /** The planned time of this session has come. */
   | { kind: 'arrived'; session: number; atMs: number }
-  /** It was let in, and begins to connect. */
+  /** The session was admitted, and begins to connect. */
   | { kind: 'opened'; session: number; atMs: number }
   /** `session.created` came. */
   | { kind: 'created'; session: number; atMs: number }
-  /** 80 ms of audio left, `slipMs` after they were due. */
+  /** 80 ms of audio were sent, `slipMs` after they were due. */
   | { kind: 'frame'; session: number; atMs: number; slipMs: number }
-  /** The last frame has left; the final commit follows at once. */
+  /** The last frame was sent; the final commit follows at once. */
   | { kind: 'audio_ended'; session: number; atMs: number }
   | { kind: 'delta'; session: number; atMs: number; hasText: boolean }
   /** `transcription.done` came. */
@@ -80,20 +80,23 @@ export type SweepEvent =
   | GaugesRead
   | { kind: 'step_ended'; atMs: number; ending: StepEnding }
 
-/** Nothing more comes of a session; its socket is closed. */
+/** A session has ended; its socket is closed. */
 export interface SessionEnded {
   kind: 'ended'
   session: number
   atMs: number
   outcome: SessionOutcome
-  /** Why, for programs: an error code, `http_503`, `close_1012`; null when all is well. */
+  /** Why it ended, for programs: an error code, `http_503`, `close_1012`; null when all is well. */
   code: string | null
-  /** Deltas, usage and the law of steps agree; null for a session that didn't get that far. */
+  /** Whether deltas, usage and step law agree; null for a session that ended before its `done`. */
   verified: boolean | null
   textChars: number | null
 }
 
-/** One line, without its end. The two kinds that make nearly all of the file are short arrays. */
+/**
+ * The line of an event, without its end. Frames and deltas, nearly all lines of a file, are short
+ * arrays.
+ */
 export function encodeEvent(event: SweepEvent): string {
   if (event.kind === 'frame') {
     return `["f",${event.session},${tenths(event.atMs)},${tenths(event.slipMs)}]`
@@ -107,7 +110,7 @@ export function encodeEvent(event: SweepEvent): string {
   })
 }
 
-/** The event of a line that `encodeEvent` has written; our own file, so its shape is trusted. */
+/** The event of a line that `encodeEvent` wrote. Its shape isn't checked. */
 export function decodeEvent(line: string): SweepEvent {
   const json: unknown = JSON.parse(line)
   if (Array.isArray(json)) {

@@ -1,27 +1,27 @@
 import type { GaugesRead } from './events.js'
 
-/** What the engine's gauges said over a step; null where it never told. */
+/** The engine's gauges, summed up over a step; null for a gauge that it never told. */
 export interface GaugeSums {
   samples: number
-  /** Of ours, at the moment, and when one of them was last opened or closed. */
+  /** Sessions of the sweep that are open; `lastTurnMs`: when one was last opened or closed. */
   sessionsOpen: number
   lastTurnMs: number
   kvUsageLast: number | null
   kvUsageMax: number | null
-  /** Sessions that the engine had not let in: most at a time, and in how many samples any. */
+  /** Most sessions at a time that waited for `max_num_seqs`; then: in how many samples any did. */
   waitingCapacityMax: number | null
   waitingCapacitySamples: number
   deferredMax: number | null
   preemptionsFirst: number | null
   preemptionsLast: number | null
-  /** Connections that were not ours, most at a time. */
+  /** Most connections at a time that were not the sweep's. */
   othersConnectedMax: number | null
 }
 
-/** So near to an open or close of ours the engine may count it, or not yet. */
+/** Within 1 s of an open or close of ours, the engine's count may include it or not. */
 const SETTLE_MS = 1_000
 
-/** Before the first sample. @param othersConnected what was seen just before the step */
+/** The sums before the first sample. @param othersConnected connections right before the step */
 export function newGaugeSums(othersConnected: number | null): GaugeSums {
   return {
     samples: 0,

@@ -2,16 +2,16 @@ import { type KvModel, kvBlocksPlanned } from '../../model/kv-model.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { delaySteps } from '../../model/step-law.js'
 
-/** What the KV law says of so many sessions that are never rotated. */
+/** What the KV law predicts for a number of sessions that are never rotated. */
 export interface KvOutlook {
-  /** What all of them hold in the end, and after how much audio. */
+  /** Blocks that all sessions hold in the end; `plateau_after_ms`: after how much audio. */
   plateau_blocks: number
   plateau_after_ms: number
-  /** After how much audio the cache is full; null: never, or nobody knows how much there is. */
+  /** After how much audio the cache is full; null: never, or its size isn't known. */
   full_after_ms: number | null
 }
 
-/** @param kvBlocksMax blocks that sessions can have; null where nobody knows */
+/** The outlook. @param kvBlocksMax blocks that sessions can have; null where that isn't known */
 export function kvOutlook(model: KvModel, sessions: number, kvBlocksMax: number | null): KvOutlook {
   const plateauDeltas = model.decoderWindowTokens + model.blockTokens * model.decoderBlockRatio
   const plateauBlocks = kvBlocksPlanned(model, plateauDeltas)
@@ -28,7 +28,7 @@ export function kvOutlook(model: KvModel, sessions: number, kvBlocksMax: number 
   }
 }
 
-/** The least number up to `max` for which a condition that stays true once it is holds. */
+/** The least number up to `max` that meets a condition which all greater numbers meet, too. */
 function firstDeltas(max: number, holds: (deltas: number) => boolean): number | null {
   if (!holds(max)) return null
   let low = 0

@@ -1,17 +1,17 @@
 import { type KvModel, kvBlocksHeld } from '../../model/kv-model.js'
 
-/** A sample is compared with the law at every moment from so long before the request … */
+/** A sample is compared with the law from 100 ms before its request to 100 ms after its answer. */
 const SLACK_MS = 100
-/** … and not at all so near to an open or a close, when the engine is in between. */
+/** No comparison within 1 s of an open or a close: the engine may count the session or not. */
 const SETTLE_MS = 1_000
 
 /** KV blocks at one sample of the engine's gauges. */
 export interface KvTracePoint {
   atMs: number
   measured: number | null
-  /** By the law, out of the deltas received. */
+  /** Blocks by the KV law, from the deltas received. */
   predicted: number
-  /** Beyond anything that the law gave around the request; null where that can't be said. */
+  /** Distance to the nearest value that the law gave in that time; null without a comparison. */
   error: number | null
 }
 
@@ -22,13 +22,13 @@ interface Pending {
   untilMs: number
 }
 
-/** Follows the law over the sessions of a step, and compares it with what the engine says. */
+/** Predicts the KV blocks of a step's sessions by the law, and compares them with the gauge. */
 export class KvTrace {
   readonly samples: KvTracePoint[] = []
   private readonly model: KvModel
   private readonly heldBySession = new Map<number, number>()
   private predicted = 0
-  /** Of the last 100 ms and what a pending sample reaches back to: when the sum became what. */
+  /** When the predicted sum became what: as far back as a pending or coming sample needs. */
   private changes: { atMs: number; predicted: number }[] = [{ atMs: 0, predicted: 0 }]
   private pending: Pending[] = []
   private lastTurnMs = Number.NEGATIVE_INFINITY
@@ -37,19 +37,19 @@ export class KvTrace {
     this.model = model
   }
 
-  /** A session has received so many deltas. */
+  /** A session has received `deltas` deltas in all. */
   delta(session: number, deltas: number, atMs: number): void {
     this.hold(session, kvBlocksHeld(this.model, deltas), atMs)
   }
 
-  /** A session was opened, or closed, which frees what it held. */
+  /** A session was opened or closed: it holds no blocks now. */
   turned(session: number, atMs: number): void {
     this.hold(session, 0, atMs)
     this.lastTurnMs = atMs
-    this.pending = [] // the engine was in between when they were taken
+    this.pending = [] // too near to this change to be compared
   }
 
-  /** The engine's gauge; null where it has none. */
+  /** Takes a sample of the engine's gauge; null where it has none. */
   measured(blocks: number | null, { requestedMs, atMs }: { requestedMs: number; atMs: number }) {
     const sample: KvTracePoint = { atMs, measured: blocks, predicted: this.predicted, error: null }
     this.samples.push(sample)
@@ -58,7 +58,7 @@ export class KvTrace {
     this.pending.push({ sample, measured: blocks, fromMs, untilMs: atMs + SLACK_MS })
   }
 
-  /** Time has passed: samples whose window is over are compared. */
+  /** Compares the samples whose time for comparison has ended before a moment. */
   passed(atMs: number): void {
     const over = this.pending.filter(({ untilMs }) => untilMs < atMs)
     if (over.length === 0) return
@@ -76,7 +76,7 @@ export class KvTrace {
     this.forget(Math.min(atMs - SETTLE_MS, ...this.pending.map(({ fromMs }) => fromMs)))
   }
 
-  /** Keeps the change that holds at `beforeMs`, and all later ones. */
+  /** Drops changes before the one that was in force at `beforeMs`. */
   private forget(beforeMs: number): void {
     const later = this.changes.findIndex(({ atMs }) => atMs > beforeMs)
     if (later > 64) this.changes = this.changes.slice(later - 1)

@@ -5,53 +5,53 @@ import type { StepFigures } from './step-figures.js'
 import { type StepVerdict, spanText, stepVerdict } from './verdict.js'
 import type { YapLine } from './yap-view.js'
 
-/** The engine that was swept, as far as it tells. */
+/** The engine that was swept; null for what it doesn't tell. */
 export interface SweptEngine {
-  /** Without credentials. */
+  /** Address of the engine, without credentials. */
   url: string
   model: string
   version: string | null
-  /** True for our stand-in: no GPU was measured. */
+  /** Whether it is the stand-in engine: then no GPU was measured. */
   isStandin: boolean
   maxModelLen: number | null
   deltaDelayMs: number
   /** Name of the GPU profile, the setting `engine.gpu`. */
   gpu: string | null
-  /** Setting `engine.pricePerHour`. */
+  /** The setting `engine.pricePerHour`; null where it isn't set. */
   pricePerHour: number | null
   kvBlocksMax: number | null
   kvModel: KvModel | null
 }
 
-/** What was offered to it. */
+/** The load that the sweep offered to the engine. */
 export interface OfferedLoad {
-  /** Every step that was wanted, ascending. */
+  /** Numbers of sessions of all steps that were asked for, ascending. */
   sessions: readonly number[]
   seconds: number
   pace: number
   slaMs: number
   staggerMs: number
   seed: number
-  /** How sessions were let in: `none` for straight at the engine. */
+  /** How sessions were admitted; `none`: they connected without asking. */
   limiter: string
   audio: { name: string; durationMs: number; speechShare: number }
 }
 
-/** A sweep, beside what its steps measured. */
+/** The facts of a sweep, without what its steps measured. */
 export interface SweepFacts {
   sweepId: string
-  /** ISO 8601. */
+  /** Times of begin and end, ISO 8601. */
   startedAt: string
   endedAt: string
-  /** A signal ended it early. */
+  /** Whether a signal ended it early. */
   stopped: boolean
   /** Version of Nightscribe. */
   nightscribe: string
-  /** Where the load came from, for people. */
+  /** The machine that the load came from, for people. */
   machine: string
   engine: SweptEngine
   load: OfferedLoad
-  /** What was not as it should be, but did not end it. */
+  /** Sentences about trouble that did not end the sweep. */
   notes: readonly string[]
 }
 
@@ -144,7 +144,7 @@ function resultOf(steps: readonly StepReport[], { sessions }: OfferedLoad) {
   }
 }
 
-/** See `DEFINITIONS.knee`. */
+/** Sessions of the step at the knee, as `DEFINITIONS.knee` says; null where there is none. */
 export function kneeOf(steps: readonly StepReport[]): number | null {
   const base = steps[0]?.delta_lag_ms?.p99
   if (base === undefined) return null
@@ -167,7 +167,7 @@ function sentenceOf(
   return `${most}${held.sessions === wanted.at(-1) ? ', the most that was tried' : ''}.`
 }
 
-/** What becomes of the highest step that holds when it goes on; null where nothing changes. */
+/** When the KV cache would be full if the highest step that holds went on; null if it never is. */
 function outlookOf(held: StepReport | null): string | null {
   const fullAfterMs = held?.kv_outlook?.full_after_ms ?? null
   if (held === null || fullAfterMs === null || fullAfterMs <= held.held_ms) return null

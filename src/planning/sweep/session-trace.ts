@@ -3,7 +3,7 @@ import { STEP_MS } from '../../model/pcm.js'
 import { stepsToFirstDelta } from '../../model/step-law.js'
 import type { SessionEnded } from './events.js'
 
-/** What the events of one session say, in order. Times are ms since the start of the sweep. */
+/** The events of one session, taken in order. Times are ms since the start of the sweep. */
 export class SessionTrace {
   arrivedMs: number | null = null
   openedMs: number | null = null
@@ -17,11 +17,11 @@ export class SessionTrace {
   deltas = 0
   /** Deltas that are not empty. */
   texts = 0
-  /** Lag of this session's deltas; see `delta`. */
+  /** Lag of this session's deltas, in ms: what `delta` and `missingMs` give. */
   readonly lag = new LatencyHistogram()
   private readonly frameSentMs: number[] = []
 
-  /** Length of the audio that was sent. */
+  /** Length of the audio that was sent, in ms. */
   get audioMs(): number {
     return this.frameSentMs.length * STEP_MS
   }
@@ -55,8 +55,8 @@ export class SessionTrace {
   }
 
   /**
-   * How long the deltas that were possible and never came had been waited for. Without them an
-   * engine that stands still would look fast, because only its quick answers were counted.
+   * For each delta that was possible and never came: how long it had been waited for. Without them
+   * an engine that stops would look fast, because only its quick answers would be counted.
    */
   *missingMs(atMs: number): Iterable<number> {
     for (const sentMs of this.frameSentMs.slice(stepsToFirstDelta() + this.deltas))

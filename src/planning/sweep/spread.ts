@@ -1,13 +1,13 @@
 import { LatencyHistogram, tenths } from '../../latency/latency-histogram.js'
 
-/** How values of many sessions are spread, in the unit of the field that holds it, to 0.1. */
+/** Average, percentiles and maximum of the values of many sessions, to 0.1 of their unit. */
 export interface Spread {
   avg: number
   p50: number
   p95: number
   p99: number
   max: number
-  /** The session that the greatest value belongs to, 0-based. */
+  /** The session with the greatest value, 0-based. */
   worst_session: number
 }
 
@@ -27,7 +27,7 @@ export class SpreadMeter {
     this.worstSession = session
   }
 
-  /** Null before the first value. */
+  /** The spread of all values so far; null before the first. */
   spread(): Spread | null {
     const { count, maxMs } = this.histogram
     if (count === 0 || maxMs === null) return null

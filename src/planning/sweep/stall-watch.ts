@@ -4,14 +4,14 @@ import { deltasDue, deltasTotal } from '../../model/step-law.js'
 interface WatchedSession {
   samples: number
   deltas: number
-  /** The last audio has been sent: the tail is due too. */
+  /** Whether the last audio was sent: then the deltas of the tail are due, too. */
   finishing: boolean
   due: boolean
 }
 
 /**
- * Tells how long an engine has stood still: no delta came for any session, although one was due.
- * The only sign of a full KV cache. Pure; times are of one monotonic clock.
+ * Tells how long an engine has been stalled: no delta came for any session, although one was due.
+ * Nothing else shows a deadlock by a full KV cache. Pure; times are of one monotonic clock.
  */
 export class StallWatch {
   private readonly sessions = new Map<number, WatchedSession>()
@@ -40,7 +40,7 @@ export class StallWatch {
     this.judge(watched, nowMs)
   }
 
-  /** Nothing is due to a session that is over. */
+  /** A session has ended: no delta is due for it any more. */
   ended(session: number): void {
     const watched = this.sessions.get(session)
     if (watched?.due) this.sessionsDue -= 1
@@ -52,7 +52,7 @@ export class StallWatch {
     return this.newestDeltaMs > Number.NEGATIVE_INFINITY
   }
 
-  /** 0 while nothing is due. */
+  /** How long no delta has come, in ms; 0 while none is due. */
   stalledMs(nowMs: number): number {
     if (this.sessionsDue === 0) return 0
     return Math.max(0, nowMs - Math.max(this.dueSinceMs, this.newestDeltaMs))

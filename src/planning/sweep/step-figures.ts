@@ -5,13 +5,13 @@ import type { SessionTrace } from './session-trace.js'
 import { type Spread, SpreadMeter } from './spread.js'
 import type { StepSums } from './step-fold.js'
 
-/** So long after the last session's first frame deltas come at their full rate. */
+/** Deltas come at their full rate 1 s after the last session's first frame. */
 const SETTLE_MS = 1_000
 
-/** How often sessions ended in a way. */
+/** Number of sessions that ended in one way. */
 export interface OutcomeCount {
   outcome: SessionOutcome
-  /** Null for `ok`. */
+  /** Why they ended, for programs; null for `ok`. */
   code: string | null
   sessions: number
 }
@@ -19,9 +19,9 @@ export interface OutcomeCount {
 /** The figures of one step, ready for JSON; ms and blocks to 0.1. See `DEFINITIONS`. */
 export type StepFigures = ReturnType<typeof stepFigures>
 
-/** One point a second of what the engine's gauges and the law said. */
+/** KV blocks by the engine's gauge and by the law, at one moment; about one point a second. */
 export interface KvSeriesPoint {
-  /** Since the start of the sweep. */
+  /** Ms since the start of the sweep. */
   at_ms: number
   measured_blocks: number | null
   predicted_blocks: number
@@ -60,7 +60,7 @@ export function stepFigures(sums: StepSums) {
     deferred_max: gauges.deferredMax,
     preemptions: minus(gauges.preemptionsLast, gauges.preemptionsFirst),
     others_connected_max: gauges.othersConnectedMax,
-    /** Audio of the sessions that went well, over the time that it took. */
+    /** Audio of the sessions that ended well, over the time that it took. */
     x_realtime: xRealtime(traces),
     worst_lag_ms_by_session: traces.map(([, { lag }]) => lag.maxMs),
     p95_lag_ms_of_worst_session: worstP95(traces),
@@ -106,11 +106,11 @@ function overrunMs(trace: SessionTrace, { started }: StepSums): number | null {
 }
 
 interface Window {
-  /** All sessions are being fed. */
+  /** From here on all sessions are being fed. */
   fedMs: number
-  /** Deltas of all of them come. */
+  /** From here on the deltas of all sessions come. */
   fromMs: number
-  /** The first of them has got all its audio, or is over. */
+  /** Until here: the first session has got all its audio, or has ended. */
   untilMs: number
 }
 

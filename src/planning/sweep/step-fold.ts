@@ -7,24 +7,24 @@ import { SpreadMeter } from './spread.js'
 
 type Of<K extends SweepEvent['kind']> = Extract<SweepEvent, { kind: K }>
 
-/** Everything that the events of one step add up to. */
+/** The sums of the events of one step. */
 export interface StepSums {
   started: Of<'step_started'>
-  /** Null while it runs, and where the file ends before it does. */
+  /** Null while the step runs, and where the file ends before the step does. */
   ended: Of<'step_ended'> | null
   warmUp: Of<'warmed_up'> | Of<'warm_up_failed'> | null
   sessions: ReadonlyMap<number, SessionTrace>
   lagMs: SpreadMeter
   slipMs: SpreadMeter
-  /** Deltas of all sessions by whole second since the start of the step. */
+  /** Deltas of all sessions, by whole second since the start of the step. */
   deltasBySecond: readonly number[]
   gauges: GaugeSums
   kv: KvTrace | null
 }
 
 /**
- * Adds up the events of one step, from its `step_started` on, in the order of the file. Memory
- * grows with the frames of its sessions, 8 bytes each, not with its deltas.
+ * Adds up the events of one step, from its `step_started` on, in the order of the file. It needs
+ * 8 bytes of memory for each frame of its sessions, and none for each delta.
  */
 export class StepFold {
   private readonly sessions = new Map<number, SessionTrace>()

@@ -1,19 +1,19 @@
 import type { OutcomeCount, StepFigures } from './step-figures.js'
 
-/** Share of the audio by which a step may overrun. */
+/** A session may take 1 % longer than its audio, or the bound of its step if that is more. */
 const OVERRUN_SHARE_MAX = 0.01
-/** Slip (p99) from which the load generator was itself late: a quarter of a frame. */
+/** Above this sender slip (p99), a quarter of a frame, a note says that this program was late. */
 const SLIP_NOTED_MS = 20
-/** Slip (p99) from which it offered another load than was planned: a whole frame. */
+/** Above this sender slip (p99), a whole frame, the load was another one than planned. */
 const SLIP_MAX_MS = 80
-/** KV usage from which a standstill is the cache's: a session may need two blocks at once. */
+/** KV usage from which a stall is a deadlock by a full cache: a session may need several blocks. */
 const KV_FULL_USAGE = 0.95
-/** Ten minutes, but for a moment: a step that long has seen the KV cache nearly at its plateau. */
+/** Just under 10 min: a step that long has seen the KV cache nearly at its plateau. */
 const PLATEAU_HELD_MS = 599_000
 
-/** What a step must keep. */
+/** The bounds that a step must keep. */
 export interface VerdictBounds {
-  /** p99 of delta lag, and of other waits; the engine's own delay is added. */
+  /** Bound for delta lag (p99) and finalization (p95), to which `deltaDelayMs` is added. */
   slaMs: number
   deltaDelayMs: number
   pace: number
@@ -21,18 +21,18 @@ export interface VerdictBounds {
 }
 
 /**
- * Whether an engine carried so many sessions. `unclear`: what went wrong was not the engine's, so
- * nothing can be said of it.
+ * Whether an engine holds the load of a step. `unclear`: something went wrong that was not the
+ * engine's fault, so the step proves nothing.
  */
 export interface StepVerdict {
   verdict: 'holds' | 'fails' | 'unclear'
-  /** Why it doesn't hold: whole sentences; empty where it does. */
+  /** Why the step doesn't hold: whole sentences; empty where it does. */
   reasons: string[]
-  /** What a reader must know besides. */
+  /** What a reader must know besides: whole sentences. */
   notes: string[]
 }
 
-/** The verdict over one step. Pure; the rules stand in `DEFINITIONS`. */
+/** The verdict on one step. Pure; the rules are in `DEFINITIONS`. */
 export function stepVerdict(figures: StepFigures, bounds: VerdictBounds): StepVerdict {
   const notes = notesOf(figures, bounds)
   if (figures.ending === 'stopped') {
@@ -51,7 +51,7 @@ export function stepVerdict(figures: StepFigures, bounds: VerdictBounds): StepVe
     ...lost(figures),
   ]
   const slipMs = figures.sender_slip_ms?.p99 ?? 0
-  // Sessions that broke are no matter of time.
+  // A late load generator excuses late text, but not sessions that broke or a stalled engine.
   if (slipMs > SLIP_MAX_MS && broken.length === 0) {
     const reason = `The load generator was itself late (slip p99 ${milliseconds(slipMs)}): use a faster or idler machine.`
     return { verdict: 'unclear', reasons: [reason, ...reasons], notes }
@@ -77,7 +77,7 @@ function standstill({ ending, kv }: StepFigures): string[] {
 
 function badOutcomes({ outcomes, sessions, ending }: StepFigures): string[] {
   const bad = outcomes.filter(({ outcome }) => outcome !== 'ok')
-  // Those of a deadlock are ours: we closed them.
+  // Sessions with the code `deadlock` were closed by this program: they did not break.
   const told = ending === 'deadlock' ? bad.filter(({ code }) => code !== 'deadlock') : bad
   const count = told.reduce((sum, entry) => sum + entry.sessions, 0)
   if (count === 0) return []
@@ -85,7 +85,7 @@ function badOutcomes({ outcomes, sessions, ending }: StepFigures): string[] {
   return [`${count} of ${sessions} sessions did not end well: ${what}.`]
 }
 
-/** `closed (close_1012)`. */
+/** An outcome with its code, such as `closed (close_1012)`. */
 export function outcomeText({ outcome, code }: OutcomeCount): string {
   return code === null ? outcome : `${outcome} (${code})`
 }
@@ -157,7 +157,7 @@ function notesOf(figures: StepFigures, { deltaDelayMs }: VerdictBounds): string[
   return [...notes, ...outlookNotes(figures)]
 }
 
-/** What becomes of a step that was too short to see it. */
+/** What the KV law predicts for a step that was too short to show it. */
 function outlookNotes({ kv_outlook: outlook, held_ms: heldMs, kv, ending }: StepFigures): string[] {
   if (outlook === null || ending !== 'complete' || heldMs >= PLATEAU_HELD_MS) return []
   const { full_after_ms: fullAfterMs, plateau_blocks: plateau } = outlook
@@ -173,13 +173,13 @@ function outlookNotes({ kv_outlook: outlook, held_ms: heldMs, kv, ending }: Step
   ]
 }
 
-/** `640 ms`, `2.1 s`: as one reads a latency. */
+/** A latency as text, such as `640 ms` or `2.1 s`. */
 export function milliseconds(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`
   return `${(durationMs / 1000).toFixed(durationMs < 10_000 ? 1 : 0)} s`
 }
 
-/** `45 s`, `4:35 min`: as one reads a length of time. */
+/** A length of time as text, such as `45 s` or `4:35 min`. */
 export function spanText(durationMs: number): string {
   const seconds = Math.round(durationMs / 1000)
   if (seconds < 60) return `${seconds} s`

@@ -6,7 +6,7 @@ export interface YapLine {
   text: string
 }
 
-/** What stands in the head of the view. */
+/** The head of the view. */
 export interface YapHead {
   server: string
   file: string
@@ -26,9 +26,8 @@ interface YapSession {
 }
 
 /**
- * The figures of a step as yap's bench prints them, in its order and by its rules, so that numbers
- * can be laid side by side. Only sessions that went well are in them. Where yap's formulas differ
- * from ours, these are yap's. Pure.
+ * The figures of a step as yap's bench prints them, in its order and by its formulas, so that the
+ * numbers can be compared with yap's. Only sessions that ended well are in them. Pure.
  */
 export function yapView(sums: StepSums, head: YapHead): YapLine[] {
   const { sessions, started } = sums
@@ -128,7 +127,7 @@ function line(
   return { label, text: `avg ${avg}  p50 ${p50}  p95 ${p95}` }
 }
 
-/** Ascending, without those that weren't measured. */
+/** The values that were measured, ascending. */
 function valuesOf(done: readonly YapSession[], pick: Pick): number[] {
   return done.flatMap((session) => pick(session) ?? []).sort((left, right) => left - right)
 }

@@ -91,7 +91,7 @@ describe('what doctor says of an engine', () => {
 
   it('whose context is too small for the shortest leg', () => {
     expect(onlyBad(findingsOf({ maxModelLen: 256 }))).toEqual([
-      'wrong: The engine at ws://gpu:8000/v1/realtime has a max_model_len of 256 tokens, which carries at most 11840 ms of audio in a session; start it with --max-model-len 383 or more, or lower legs.floorMs (20000). [config_invalid]',
+      'wrong: The engine at ws://gpu:8000/v1/realtime has a max_model_len of 256 tokens, enough for at most 11840 ms of audio in a session; start it with --max-model-len 383 or more, or lower legs.floorMs (20000). [config_invalid]',
     ])
     expect(onlyBad(findingsOf({ maxModelLen: 256 }, { legs: { floorMs: 10_000 } }))).toEqual([])
   })

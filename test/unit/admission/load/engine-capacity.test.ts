@@ -65,14 +65,14 @@ describe('the context of an engine', () => {
   })
 
   it.each([
-    [382, 'at most 19920 ms'],
-    [100, 'at most 1920 ms'],
-    [60, 'not any'],
+    [382, 'at most 19920 ms of audio'],
+    [100, 'at most 1920 ms of audio'],
+    [60, 'no audio'],
   ])('of %s tokens does not, and says what would', (maxModelLen, most) => {
     const act = () => requireContext('ws://gpu', { maxModelLen, floorMs: 20_000 })
     expect(act).toThrow(ConfigError)
     expect(act).toThrow(
-      `The engine at ws://gpu has a max_model_len of ${maxModelLen} tokens, which carries ${most} of audio in a session; start it with --max-model-len 383 or more, or lower legs.floorMs (20000).`,
+      `The engine at ws://gpu has a max_model_len of ${maxModelLen} tokens, enough for ${most} in a session; start it with --max-model-len 383 or more, or lower legs.floorMs (20000).`,
     )
   })
 })
