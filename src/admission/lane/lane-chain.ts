@@ -15,14 +15,14 @@ import { type LeaseOwner, LegLease } from './leg-lease.js'
 import type { LocalChain } from './local-chains.js'
 import { runningRequest } from './running-request.js'
 
-/** How often a lane that waits for room asks again. */
+/** How often, in ms, a lane without a session asks again for room. */
 const ASK_AGAIN_MS = 1_000
-/** A parked lane takes what is free now, whatever others have planned, after so long. */
+/** After this wait a parked lane takes blocks that are free now, even where others planned them. */
 const PARKED_MAX_MS = 5_000
-/** After so long without room on one engine it tries the next one. */
+/** A lane that has found no room on one engine for this long tries the next engine. */
 const STUCK_AFTER_MS = 30_000
 
-/** What a lane needs to go through engines leg by leg. */
+/** A lane, and what it asks about the rest of the worker. */
 export interface LaneChainOptions {
   /** `<jobId>/<lane>` */
   chainId: string
@@ -33,22 +33,22 @@ export interface LaneChainOptions {
   cuts: CutSource
   clock: Clock
   random: Random
-  /** Lanes of jobs that wait and would be let in on an engine if the others made room. */
+  /** Number of waiting lanes that an engine would admit if its running lanes made room. */
   waitingLanes(client: LedgerClient): number
   /**
    * The engine for the next leg; may be another one than that of the leg before.
-   * @param isStuck there has been no room on the current one for long
+   * @param isStuck the current one has had no room for 30 s
    */
   chooseEngine(current: LedgerClient, isStuck: boolean): LedgerClient
 }
 
 /**
- * One lane on its way through an engine. Four states: *waiting* for room for a leg, with nothing
- * held; *carried*, with one lease, whose end it moves as it sees better cuts; *changing* over, with
- * two; *over*, when no audio is left or `end` was called. Only one caller may be in `next`.
+ * The leases of one lane, leg after leg. Four states: *waiting* for room, with no lease; *running*,
+ * with one lease, whose end moves to better cuts; *changing* over, with two leases; *over*, when no
+ * audio is left or `end` was called. Only one caller may be in `next`.
  *
- * What it holds changes together with the ledger, in the same turn of its desk, so that nobody in
- * this process ever decides on one that doesn't match the other.
+ * The leases here and the ledger change in one turn of the ledger client. A decision between the
+ * two changes would be made on leases that the ledger doesn't have.
  */
 export class LaneChain implements LeaseOwner, LocalChain {
   /** `end` was called. */
@@ -64,14 +64,14 @@ export class LaneChain implements LeaseOwner, LocalChain {
   private fromFrame: number
   private nextIndex = 0
   private parkedSinceMs: number | null = null
-  /** Monotonic; before it no leg is opened. */
+  /** No leg is opened before this moment of the monotonic clock. */
   private notBeforeMs = 0
-  /** With fewer leases on the engine it may be opened earlier. */
+  /** A leg may be opened before that moment where the engine has fewer leases than this. */
   private openBelowLeases = 0
-  /** Where its session was closed for the others: elsewhere it needn't wait. */
+  /** The engine that evicted its session: on any other the next leg needn't wait. */
   private evictedFrom: LedgerClient | null = null
 
-  /** @param start.admitted the legs that the ledger grants already; null: it stands in none yet */
+  /** @param start.admitted legs that the ledger grants already; null: the chain is in no ledger */
   constructor(
     options: LaneChainOptions,
     start: { client: LedgerClient; fromFrame: number; admitted: LegPlan | null },
@@ -89,12 +89,12 @@ export class LaneChain implements LeaseOwner, LocalChain {
     return this.options.chainId
   }
 
-  /** See `CarriedChain`. */
+  /** See `LocalChain`. */
   isAt(engine: string): boolean {
     return this.engine === engine || this.leases.some(({ client }) => client.engine === engine)
   }
 
-  /** Of its newest leg. */
+  /** Id of the engine of the newest leg. */
   get engine(): string {
     return this.client.engine
   }
@@ -116,9 +116,10 @@ export class LaneChain implements LeaseOwner, LocalChain {
       if (changed) return changed
       const { endFrame } = running.planned
       const isStaying = this.options.chooseEngine(this.client, false) === this.client
-      // One lane too many makes room by ending its leg, not by a longer one.
+      // On an engine with one lane too many the leg ends here, and the lane waits: a later cut would
+      // keep the others out for longer.
       if (isStaying && !this.client.isFullFor(this.options)) await this.replan(running, options)
-      // No later cut is to be had either: this leg ends, and the lane waits for room.
+      // No later cut fits, so the leg ends here and the lane waits for room without a session.
       if (running.planned.endFrame <= endFrame) break
     }
     this.fromFrame = this.laneCuts.nextFrame(running.planned)
@@ -126,11 +127,11 @@ export class LaneChain implements LeaseOwner, LocalChain {
     return await this.openAnew(options)
   }
 
-  /** Goes back to a frame, with nothing held: a leg failed, and is to be carried again. */
+  /** Gives back all leases and goes back to a frame, because a leg failed and is replayed. */
   async restart(options: {
     fromFrame: number
     delayMs: number
-    /** Not so long, if fewer sessions run on the engine by then than now. */
+    /** Ends the delay early once fewer sessions run on the engine than now. */
     orFewerLeases: boolean
     signal: AbortSignal
   }): Promise<void> {
@@ -143,7 +144,10 @@ export class LaneChain implements LeaseOwner, LocalChain {
     this.notBeforeMs = this.options.clock.monotonicMs() + options.delayMs
   }
 
-  /** Gives back everything; what can't be written is found by the keeper of the engine. */
+  /**
+   * Gives back all leases for good. Where the ledger can't be written, the engine's controller
+   * removes the chain later, because no lane of this process owns it any more.
+   */
   async end(options: { signal: AbortSignal }): Promise<void> {
     this.isOver = true
     await this.giveBack((client, step) => client.change(options, step))
@@ -157,7 +161,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     this.ahead = []
     this.parkedSinceMs = null
     const gone = (ledger: Ledger) => ({ ledger: this.entry.without(ledger), value: null })
-    // Each of them, whatever became of the others.
+    // One ledger that can't be written must not keep the leases in the others.
     const changes = await Promise.allSettled([...clients].map((client) => change(client, gone)))
     for (const each of changes) if (each.status === 'rejected') throw each.reason
   }
@@ -187,7 +191,10 @@ export class LaneChain implements LeaseOwner, LocalChain {
     })
   }
 
-  /** The ledger with this chain as this process knows it: it may have been lost, or reclaimed. */
+  /**
+   * The ledger with this chain as this process knows it, because Redis may have lost the chain, or
+   * a controller may have reclaimed it. Null where another worker has its room.
+   */
   private restored(lease: LegLease, ledger: Ledger): Ledger | null {
     if (!lease.isUsed) return this.entry.current(ledger, lease.entry)
     if (!this.entry.isOurs(ledger)) return null
@@ -211,7 +218,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     return await changePatiently(client, { clock, random, signal }, step, settle)
   }
 
-  /** The first leg that an admission has granted. */
+  /** The lease of the first leg where the admission has granted it; null once it was taken. */
   private takeGranted(): LegLease | null {
     return this.leases.length === 0 && this.ahead[0]?.leg.open ? this.lease() : null
   }
@@ -223,7 +230,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     this.parkedSinceMs = null
   }
 
-  /** Takes the first of the legs ahead, which is open. */
+  /** Makes a lease of the first planned leg, which the ledger has as open. */
   private lease(): LegLease {
     const { client, chainId, options } = this
     const plan = client.planOf(client.ledger, client.nowMs(), options)
@@ -243,7 +250,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     return lease
   }
 
-  /** Waits for the change-over, moving the cut meanwhile as better ones are found. */
+  /** Waits until the next leg is to be opened, and moves the end of the running one meanwhile. */
   private async untilChangeOver(
     running: LegLease,
     options: { signal: AbortSignal },
@@ -258,13 +265,13 @@ export class LaneChain implements LeaseOwner, LocalChain {
       replan: () => this.replan(running, options),
     }
     if (pace > 0) return await untilChangeOver(running, wait, options)
-    // As fast as the engine goes, nobody knows when: shortly before the end, by what was sent.
+    // Without a pace no clock tells when the leg ends: the number of frames sent does.
     const overFrames = this.laneCuts.overFrame(running.planned) - running.fromFrame
     const aheadFrames = Math.ceil(this.client.openAheadMs / STEP_MS)
     await running.arrival(Math.max(0, overFrames - aheadFrames), options)
   }
 
-  /** When the audio after a leg is due; without a pace at once, for then no frame has a time. */
+  /** When the first frame after a leg is due; without a pace no frame has a time: now. */
   private overMs(running: LegLease): number {
     const { pace, clock } = this.options
     if (pace === 0) return clock.monotonicMs()
@@ -282,7 +289,8 @@ export class LaneChain implements LeaseOwner, LocalChain {
       const lane = { ...this.request(), held: this.olderLegs(running) }
       const clockMs = options.clock.monotonicMs()
       const request = runningRequest(lane, running, { plan, nowMs, clockMs })
-      // A frame that may come to lie behind the end waits until the ledger has decided.
+      // Frames that may lie behind the new end are held back until the ledger has it: a leg whose
+      // sender is past its end would hold blocks that the ledger doesn't count.
       running.holdAt(request.earliestEndFrame - running.fromFrame - 1)
       const legPlan = planLegs(plan, client.partOf(ledger, options), request, context)
       const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
@@ -309,7 +317,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     running: LegLease,
     options: { signal: AbortSignal },
   ): Promise<LegLease | null> {
-    // On another engine it begins anew.
+    // A leg on another engine is opened by `openAnew`, once this one has ended.
     if (this.options.chooseEngine(this.client, false) !== this.client) return null
     const fromFrame = this.laneCuts.nextFrame(running.planned)
     return await this.leaseNext(options, (ledger, nowMs) => {
@@ -368,7 +376,8 @@ export class LaneChain implements LeaseOwner, LocalChain {
         return opened.value ? opened : this.parkStep(ledger, nowMs)
       })
       if (lease) return lease
-      // At its own time where that is soon: lanes that failed in one instant don't return in one.
+      // A lane whose delay ends soon asks at that moment: lanes that failed together have delays by
+      // chance, and would ask together again at the next full second.
       const earlyMs = this.earlyMs()
       const waitMs = earlyMs > 0 ? Math.min(Math.max(1, earlyMs), ASK_AGAIN_MS) : ASK_AGAIN_MS
       await sleepFor(clock, waitMs, options)
@@ -394,12 +403,12 @@ export class LaneChain implements LeaseOwner, LocalChain {
     )
   }
 
-  /** Until a leg may be opened whose lane was told to wait; by our clock, which told it so. */
+  /** Time in ms until the lane's delay is over, less the time that a session takes to open. */
   private earlyMs(): number {
     return this.notBeforeMs - this.client.openAheadMs - this.options.clock.monotonicMs()
   }
 
-  /** Stands in the ledger as one that waits, so that nobody new is let in before it. */
+  /** Notes the chain in the ledger as parked, so that no new job is admitted before it. */
   private parkStep(ledger: Ledger, nowMs: number): LedgerStep<null> {
     if (!this.entry.isOurs(ledger)) return NO_CHANGE
     this.restFrames = this.laneCuts.framesLeft(this.fromFrame)
@@ -420,7 +429,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     this.parkedSinceMs = null
   }
 
-  /** @param inLedger without those that have no session yet and went to others there */
+  /** @param inLedger leaves out leases without audio yet that this ledger has given to others */
   private openLegs(inLedger?: Ledger): PlannedLeg[] {
     const isLost = ({ isUsed, entry }: LegLease) =>
       inLedger && !isUsed && !this.entry.current(inLedger, entry)

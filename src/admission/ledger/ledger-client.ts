@@ -13,19 +13,19 @@ import { EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { lanesHolding } from './ledger-changes.js'
 import { type BlockRequest, isSafeToTake } from './safe-state.js'
 
-/** How often a change is tried again that somebody else's came before. */
+/** How often a change is tried again after another worker's write came first. */
 const TRIES_MAX = 50
-/** Longest wait between two tries; each waits a part of it by chance. */
+/** Longest wait between two of those tries, in ms; each wait is a random part of it. */
 const RETRY_MS_MAX = 40
 /**
- * A copy of the ledger that is older can't vouch for anybody: a lease that was granted since could
- * already be late. Shorter than the shortest life of a lease.
+ * From a copy that is older nothing is granted without asking Redis: a lease that was granted since
+ * could already be late. Shorter than the shortest life of a lease.
  */
 const COPY_MAX_AGE_MS = RELEASE_GRACE_MS * 2
 
-/** What a desk works with. */
+/** An engine's id and plan, and where its ledger is. */
 export interface LedgerClientOptions {
-  /** Id of the engine, by which its ledger is found. */
+  /** Id of the engine; the name of its ledger. */
   engine: string
   store: LedgerStore
   clock: Clock
@@ -35,18 +35,18 @@ export interface LedgerClientOptions {
   liveShare: number
 }
 
-/** A change of a ledger: what shall stand there (null: as it is), and what it was good for. */
+/** A change of a ledger: the ledger to write (null: none), and the result for the caller. */
 export interface LedgerStep<T> {
   ledger: Ledger | null
   value: T
 }
 
-/** A step that changes nothing and finds nothing. */
+/** A step that writes nothing and has no result. */
 export const NO_CHANGE = { ledger: null, value: null } as const
 
 /**
- * Where this process deals with one engine's ledger: a copy of it as last read, and changes by
- * compare-and-set, tried again while others come first.
+ * One engine's ledger for this process: a copy as last read, and changes by compare-and-set, tried
+ * again while other workers write first.
  */
 export class LedgerClient {
   readonly engine: string
@@ -69,14 +69,14 @@ export class LedgerClient {
     this.liveShare = options.liveShare
   }
 
-  /** What the engine can carry, as its own figures say. */
+  /** Replaces the plan, once the engine's own figures are known or have changed. */
   setPlan(plan: EnginePlan): void {
     this.basePlan = plan
   }
 
   /**
-   * It took no more audio than this in one session: no leg is longer until `setPlan`. Less than the
-   * shortest leg is taken for an accident, or one would make every leg too short for good.
+   * The engine refused more audio than this in one session, so no leg is longer until `setPlan`. A
+   * session that ended before the shortest leg is ignored: every leg would be too short for good.
    */
   limitLegs(frames: number): void {
     const { floorFrames, ceilingFrames } = this.basePlan
@@ -84,18 +84,18 @@ export class LedgerClient {
     this.basePlan = { ...this.basePlan, ceilingFrames: frames }
   }
 
-  /** Lanes that may ever run at a time in a part of it, whatever was learned about it. */
+  /** Most lanes at a time in a part of the engine, by the settings alone. */
   lanesMax({ live }: { live: boolean }): number {
     const { basePlan, liveShare } = this
     return partOf(basePlan, basePlan, { liveShare, live }).limits.lanes
   }
 
-  /** Whether a part of it is for live sessions alone. */
+  /** Whether a part of the engine is for live sessions alone. */
   get keepsLiveShare(): boolean {
     return this.liveShare > 0
   }
 
-  /** So long before its audio a session is opened. */
+  /** How long before its first audio a session is opened, in ms. */
   get openAheadMs(): number {
     return this.basePlan.openAheadMs
   }
@@ -144,22 +144,25 @@ export class LedgerClient {
     return (await this.readAnew(options)).ledger
   }
 
-  /** What this very reading says: the copy may be of another one, which was answered with it. */
+  /**
+   * The answer to this very question. The copy can't be used for it: another question, asked at the
+   * same time, may have been answered later.
+   */
   private async readAnew({ signal }: { signal: AbortSignal }): Promise<LedgerReading> {
     const beforeMs = this.clock.monotonicMs()
     const reading = await this.store.read(this.engine, { signal })
     this.reading = reading
-    // The age of a copy counts from the question: the answer may have been long on its way.
+    // The age of the copy counts from the question, because the answer may have taken seconds.
     this.readAtMs = beforeMs
     this.time.note(reading.nowMs, beforeMs, this.clock.monotonicMs())
     return reading
   }
 
   /**
-   * Reads, lets `step` decide on what stands there, and writes if nobody has since. Changes of this
-   * process come one after the other, so that each sees what the one before has done.
-   * @param settle takes over what was decided, before anybody else reads or decides
-   * @throws UpstreamError when others come first all the time; what the store throws
+   * Reads the ledger, lets `step` decide, and writes if no other worker has written since. Changes of
+   * this process come one after the other, so that each sees the one before.
+   * @param settle takes over the result before the next change of this process reads
+   * @throws UpstreamError `queue_unavailable` after 50 tries; what the store throws
    */
   async change<T>(
     options: { signal: AbortSignal },
@@ -196,14 +199,17 @@ export class LedgerClient {
     )
   }
 
-  /** Whether nobody is late, as far as a fresh enough copy tells: then plans hold as they are. */
+  /** Whether no lease is late by a copy of 2 s at most: then all plans hold as they are. */
   get allOnTime(): boolean {
     if (this.clock.monotonicMs() - this.readAtMs > COPY_MAX_AGE_MS) return false
     const { ledger } = this.reading
     return !hasLateLeases(this.basePlan, ledger, this.nowMs())
   }
 
-  /** Whether a lease may take its next block: by what all have planned, or by what all hold. */
+  /**
+   * Whether a lease may take its next block: all plans fit, or, where a lease is late, all sessions
+   * can still end one after the other (`safe-state.ts`).
+   */
   mayTake(ledger: Ledger, nowMs: number, request: BlockRequest): boolean {
     const live = ledger.chains.some((chain) => chain.id === request.chainId && chain.live)
     if (this.leasesFit(ledger, nowMs, { live })) return true
@@ -211,13 +217,13 @@ export class LedgerClient {
     return isSafeToTake(plan, this.partOf(ledger, { live }), request, nowMs)
   }
 
-  /** Whether other lanes have all that one may have; where the limit has sunk, one lane pauses. */
+  /** Whether other lanes use the whole limit, as after it has sunk: then this lane pauses. */
   isFullFor(chain: { chainId: string; live: boolean }, ledger = this.ledger): boolean {
     const { limits } = this.planOf(ledger, this.nowMs(), chain)
     return lanesHolding(this.partOf(ledger, chain), chain.chainId) >= limits.lanes
   }
 
-  /** Whether everything that is held in a part fits there until it is released. */
+  /** Whether all leases of a part fit there until each of them is released. */
   leasesFit(ledger: Ledger, nowMs: number, part: { live: boolean }): boolean {
     return leasesFit(this.planOf(ledger, nowMs, part), this.partOf(ledger, part), nowMs)
   }

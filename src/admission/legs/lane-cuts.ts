@@ -10,7 +10,7 @@ export function cutsOf(source: CutSource): readonly CutOption[] {
   return source instanceof GrowingCuts ? source.cuts : source
 }
 
-/** Where a lane may be cut, from its first frame to its end; frames are those of the recording. */
+/** Looks up cuts of one lane; frames are those of the recording. */
 export class LaneCuts {
   private readonly source: CutSource
 
@@ -32,14 +32,14 @@ export class LaneCuts {
     return this.completed !== null && !this.completed.aborted
   }
 
-  /** Whether no audio is left after a leg. */
+  /** Whether no audio is left after a leg; never while the lane grows. */
   isLast(segment: PlannedSegment): boolean {
     if (this.isGrowing) return false
     const end = this.cuts.at(-1)?.endFrame ?? 0
     return segment.cut === 'end' || segment.endFrame >= end
   }
 
-  /** No leg begins before this frame any more. */
+  /** Lets a growing lane drop the cuts before this frame: no leg begins there any more. */
   forgetBefore(frame: number): void {
     if (this.source instanceof GrowingCuts) this.source.forgetBefore(frame)
   }

@@ -9,19 +9,19 @@ import { type EnginePlan, frameMsOf, type LaneLoad, legFramesFor } from '../load
 import { leasesFit } from '../load/leases-fit.js'
 import { restStartMs } from '../load/ledger-load.js'
 
-/** What becomes of a job that asks for sessions, as a value. */
+/** The answer to a job that asks for sessions. */
 export type Decision =
   | { readonly kind: 'admit'; readonly ledger: Ledger; readonly plans: readonly LegPlan[] }
   | {
       readonly kind: 'wait'
       readonly reason: WaitReason
-      /** When it would fit if all goes as planned; null where nobody can tell. */
+      /** When enough running lanes end, by their plans, in the store's time; null: not known. */
       readonly earliestMs: number | null
     }
-  /** It can never fit on this engine. */
+  /** The job can never fit on this engine. */
   | { readonly kind: 'refuse'; readonly sentence: string }
 
-/** A lane of a job that asks to be let in. */
+/** A lane of a job that asks for admission. */
 export interface CandidateLane {
   readonly chainId: string
   readonly pace: number
@@ -29,12 +29,12 @@ export interface CandidateLane {
   readonly cuts: readonly CutOption[]
 }
 
-/** Who asks, and when. */
+/** The worker that asks, for which kind of lanes, and the time. */
 export interface AdmissionContext {
   readonly nowMs: number
   readonly worker: string
   readonly live: boolean
-  /** Lanes of other jobs that would be let in too if there were room. */
+  /** Number of lanes of other waiting jobs that there would be room for. */
   readonly waitingLanes: number
 }
 
@@ -59,12 +59,13 @@ export function decide(
     ledger,
     lanes.map(({ pace }) => pace),
   )
-  // On an empty engine a job begins even so: else one with many lanes would wait for ever.
+  // On an empty engine the limit is no reason to wait: a job with more lanes than the knee or a
+  // penalty leaves would wait for ever.
   const carried = lanesRunning(ledger)
   if (carried > 0 && carried + lanes.length > plan.limits.lanes) return waits('lanes')
   if (plan.policy !== 'fixed') {
     if (ledger.chains.some((chain) => isParked(chain))) return waits('parked')
-    // On an empty engine the plan itself tells.
+    // Averages are for many lanes; on an empty engine `begin` tells exactly.
     const isCrowded = plan.policy === 'elastic' && carried > 0
     if (isCrowded && legFramesFor(plan, laneLoad, FILL_SHARE) === null) {
       return waits(bindingResource(plan, laneLoad))
@@ -72,14 +73,17 @@ export function decide(
   }
   const begun = begin(plan, ledger, lanes, context)
   if (begun !== null) return { kind: 'admit', ...begun }
-  // What doesn't fit on an empty engine never does.
+  // A job that wouldn't fit on an empty engine is refused: it would wait for ever.
   if (!mayFitAlone(own, ledger, lanes, context)) {
     return { kind: 'refuse', sentence: 'its legs would not fit even on an empty engine' }
   }
   return waits(bindingResource(plan, laneLoad))
 }
 
-/** Lanes that may choose their cuts always fit; where they can't, only the whole plan tells. */
+/**
+ * Whether a job would fit on the empty engine. Under the policy `elastic` lanes with a pace always
+ * do, with short enough legs; for all others the whole plan is laid out.
+ */
 function mayFitAlone(
   plan: EnginePlan,
   ledger: Ledger,
@@ -92,7 +96,7 @@ function mayFitAlone(
   return canChoose || begin(plan, EMPTY_LEDGER, lanes, context) !== null
 }
 
-/** The ledger with all lanes of a job in it; null where they don't fit. */
+/** The ledger with a lease for every lane of a job; null where they don't fit together. */
 function begin(
   plan: EnginePlan,
   ledger: Ledger,
@@ -110,7 +114,7 @@ function begin(
   return leasesFit(plan, after, context.nowMs) ? { ledger: after, plans } : null
 }
 
-/** Whether a chain has begun and waits for its next leg. */
+/** Whether a chain has begun, and waits for its next leg without a session. */
 export function isParked(chain: Chain): boolean {
   return chain.parkedSinceMs !== null
 }
@@ -136,13 +140,16 @@ function firstChain(lane: CandidateLane, legPlan: LegPlan, context: AdmissionCon
   return { id, worker, pace, live, legs, restFrames, parkedSinceMs: null }
 }
 
-/** The engine by its own figures: what the law is short of now is no reason for ever. */
+/**
+ * The plan without the correction of the KV law, which changes within minutes: a job must not be
+ * refused for good because of it.
+ */
 function uncorrected(plan: EnginePlan, ledger: Ledger): EnginePlan {
   const kvBlocks = plan.limits.kvBlocks + ledger.limit.correctionBlocks
   return { ...plan, limits: { ...plan.limits, kvBlocks } }
 }
 
-/** A sentence where no future could help. */
+/** Why a job never fits, however empty the engine is, as a sentence; null where it may. */
 function neverFits(plan: EnginePlan, lanes: readonly CandidateLane[]): string | null {
   const { limits, curve, policy, stepModel } = plan
   if (policy === 'fixed') return null
@@ -177,7 +184,7 @@ function bindingResource(plan: EnginePlan, laneLoad: LaneLoad): WaitReason {
   return plan.stepModel !== null && byBoth !== byBlocksAlone ? 'step-time' : 'kv'
 }
 
-/** When so many lanes will have ended, by what they published. */
+/** When this number of running lanes will have ended, by their plans; null where fewer run. */
 function earliestMs(ledger: Ledger, lanes: number, nowMs: number): number | null {
   const ends = ledger.chains
     .map((chain) => restStartMs(chain, nowMs) + chain.restFrames * frameMsOf(chain.pace))

@@ -4,7 +4,7 @@ import type { LedgerClient } from '../ledger/ledger-client.js'
 import { FILL_SHARE } from '../legs/cut-search.js'
 import { type EnginePlan, legFramesFor, withMore } from '../load/engine-plan.js'
 
-/** Most lanes that are counted as room: more are never let in in one round. */
+/** Most lanes that are counted as room: no round admits more. */
 const ROOM_MAX = 1_024
 
 /** Lanes that an engine could take beside those that it runs, on average. */
@@ -13,7 +13,7 @@ export function roomOf(client: LedgerClient, part: { live: boolean }): number {
   const laneLoad = laneLoadWith(ledger, [])
   const byLimit = Math.max(0, plan.limits.lanes - laneLoad.lanes)
   if (plan.policy === 'fixed') return Math.min(ROOM_MAX, byLimit)
-  // Known curves can't be averaged: the next one asks, and is answered exactly.
+  // Under these policies there are no averages: one more lane asks, and gets an exact answer.
   if (plan.policy !== 'elastic') return Math.min(1, byLimit)
   let low = 0
   let high = Math.min(ROOM_MAX, byLimit)
@@ -31,13 +31,13 @@ export function hasLane(client: LedgerClient, part: { live: boolean }): boolean 
   return lanesRunning(ledger) < plan.limits.lanes
 }
 
-/** How long legs would be with so many lanes more, in frames; 0: they don't fit. */
+/** Length of legs, in frames, with `more` lanes on the engine; 0 where they don't fit. */
 export function legFramesWith(client: LedgerClient, more: number, part: { live: boolean }): number {
   const { plan, ledger } = partNow(client, part)
   return legFramesFor(plan, withMore(laneLoadWith(ledger, []), more), FILL_SHARE) ?? 0
 }
 
-/** Lanes for each block of the cache: the smaller, the emptier the engine is. */
+/** Lanes for each KV block: lower on an emptier engine, also where engines differ in size. */
 export function shareUsed(client: LedgerClient, part: { live: boolean }): number {
   const { plan, ledger } = partNow(client, part)
   return lanesRunning(ledger) / Math.max(1, plan.limits.kvBlocks)

@@ -13,19 +13,20 @@ import { type CandidateLane, type Decision, decide, isParked } from './decide.js
 import { hasLane, legFramesWith, roomOf, shareUsed } from './engine-room.js'
 import { waitingOrder } from './waiting-order.js'
 
-/** Jobs that are told in one round that there may be room for them. */
+/** Most jobs that are told in one round that there may be room for them. */
 const CALLED_MAX = 4
-/** A job that was called and found no room isn't called again for so long. */
+/** A job that was told and found no room is not told again for this long. */
 const CALL_AGAIN_MS = 3_000
-/** A job that waits asks again by itself after so long at the latest, and at the earliest. */
+/** A waiting job asks again by itself after these times, at the latest and at the earliest. */
 const ASK_AGAIN_MAX_MS = 45_000
 const ASK_AGAIN_MIN_MS = 1_000
 /**
- * So long after a job found no room nobody passes it: what is free is for the first one, or the
- * longest recordings would come last. When it has gone away meanwhile, the others go on.
+ * For this long after the first job found no room, no later one is admitted. Smaller jobs would
+ * otherwise take each block that becomes free, and the longest recordings would come last. After
+ * that the others go on, because the first one may be gone.
  */
 const HELD_BACK_MS = 8_000
-/** A running lane moves to another engine when its legs could be so many times as long there. */
+/** A running lane moves to another engine where its legs could be 1.5 times as long. */
 const MOVE_GAIN = 1.5
 /** The part of an engine that isn't kept for live sessions. */
 const RECORDINGS = { live: false }
@@ -51,7 +52,7 @@ export interface SessionDemand {
   }[]
 }
 
-/** What a job hears: its lanes may begin, or where it stands. */
+/** The answer to a job: its lanes may begin, or its position in the queue. */
 export type Admission =
   | { kind: 'admitted'; lanes: LaneChain[] }
   | {
@@ -59,42 +60,40 @@ export type Admission =
       /** 1 for the next one. */
       place: number
       reason: WaitReason
-      /** Unix epoch; null where nobody can tell. */
+      /** Unix epoch in ms; null where it isn't known. */
       expectedStartMs: number | null
       retryAfterMs: number
     }
 
-/** What a pool is made of. */
+/** The engines, the queue, and this worker. */
 export interface SessionPoolOptions {
   clients: readonly LedgerClient[]
   waiting: WaitingList
   clock: Clock
   random: Random
-  /** This process, as it signs its leases. */
+  /** Id of this process in its leases. */
   worker: string
   agingMs: number
-  /** Told of every chain; for the keepers of the engines. */
+  /** Gets every chain: an engine's controller removes chains from the ledger that are not in it. */
   chains?: LocalChains
-  /** False while engines that may be larger are still to come. */
+  /** False while a configured engine hasn't answered yet, which may be larger than these. */
   isWhole?(): boolean
   /** Whether an engine takes new legs. */
   isUp(client: LedgerClient): boolean
 }
 
-/**
- * All engines together, for the jobs of this process: one line of waiters before several ledgers.
- */
+/** All engines together, for the jobs of this process: one queue in front of several ledgers. */
 export class SessionPool {
   private readonly options: SessionPoolOptions
   private waiters: Waiter[] = []
-  /** When the jobs of this round were last called, by our clock. */
+  /** When each job of the last round was told that there may be room, on the monotonic clock. */
   private calledMs = new Map<string, number>()
 
   constructor(options: SessionPoolOptions) {
     this.options = options
   }
 
-  /** Lanes of all engines, as last read. */
+  /** Number of lanes on all engines, as last read. */
   get running(): number {
     return this.options.clients.reduce((sum, { ledger }) => sum + lanesRunning(ledger), 0)
   }
@@ -126,11 +125,11 @@ export class SessionPool {
       earliestMs: null,
     }
     let noRoomMs: number | null = null
-    // The first one is always tried: it may be that it can never fit.
+    // The first job is tried even without room, for one that can never fit must be refused.
     if (up.length > 0 && (place === 0 || isItsTurn)) {
       const tried = await this.tryEngines(up, demand, options)
       if (tried.kind === 'admitted') {
-        // It has its sessions; what is left of it in the line expires.
+        // Its entry in the queue expires by itself where it can't be removed.
         await this.options.waiting.remove(demand.jobId, options).catch(() => {})
         this.waiters = this.waiters.filter(({ jobId }) => jobId !== demand.jobId)
         return tried
@@ -153,7 +152,7 @@ export class SessionPool {
   }
 
   /**
-   * Looks at line and ledgers anew. @returns the jobs that should ask now, for there may be room
+   * Reads queue and ledgers. @returns ids of the jobs that there may be room for, so that they ask
    */
   async dueWaiters(options: { signal: AbortSignal }): Promise<string[]> {
     const up = this.clientsUp()
@@ -165,7 +164,7 @@ export class SessionPool {
     let room = this.room(calm, RECORDINGS)
     const first: string[] = []
     for (const waiter of line) {
-      // Who is first goes first: nobody passes a job that needs more lanes than there are.
+      // A job that needs more lanes than there are holds up all after it, or it would never begin.
       if (waiter.lanes > room || first.length === CALLED_MAX) break
       room -= waiter.lanes
       first.push(waiter.jobId)
@@ -178,7 +177,7 @@ export class SessionPool {
     return called
   }
 
-  /** A job doesn't wait any more, whatever became of it. */
+  /** Takes a job out of the queue. */
   async leave(jobId: string, options: { signal: AbortSignal }): Promise<void> {
     await this.options.waiting.remove(jobId, options)
   }
@@ -189,7 +188,7 @@ export class SessionPool {
   ): Extract<Admission, { kind: 'waiting' }> {
     const nowMs = this.nowMs()
     const { reason, earliestMs } = outcome
-    // What an outage has sent away in one instant doesn't come back in one.
+    // Jobs that an outage sent away in one moment come back at different ones.
     const chance = reason === 'engines' ? this.options.random.uniform() / 2 : 0
     const inMs = earliestMs === null ? ASK_AGAIN_MAX_MS * (1 - chance) : earliestMs - nowMs
     const retryAfterMs = Math.min(ASK_AGAIN_MAX_MS, Math.max(ASK_AGAIN_MIN_MS, inMs))
@@ -225,14 +224,14 @@ export class SessionPool {
         (one.earliestMs ?? Number.POSITIVE_INFINITY) - (other.earliestMs ?? Number.MAX_VALUE),
     )[0]
     if (soonest) return soonest
-    // One that is out may be larger.
+    // An engine that is out may be larger, and the job fit there.
     const isWhole = this.options.isWhole?.() ?? true
     if (clients.length < this.options.clients.length || !isWhole) {
       return { kind: 'wait', reason: 'engines', earliestMs: null }
     }
     throw new InputError(
       'media_too_long',
-      `${demand.name} can't be carried by any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy${demand.live ? ', admission.liveShare' : ''}).`,
+      `${demand.name} doesn't fit on any engine: ${refusals[0]} (settings legs.floorMs, engine.sessionsMax, admission.policy${demand.live ? ', admission.liveShare' : ''}).`,
       { facts: { lanes: demand.lanes.length } },
     )
   }
@@ -251,8 +250,8 @@ export class SessionPool {
     const lanes = demand.lanes.map(({ pace, fromFrame, cuts }, lane): CandidateLane => {
       return { chainId: chainId(demand.jobId, lane), pace, fromFrame, cuts: cutsOf(cuts) }
     })
-    // A job that was here before may stand there still. What another worker left may hold sessions
-    // until it is reclaimed; what this one left doesn't.
+    // Chains of an earlier attempt of the job may still be in the ledger. Those of another worker
+    // may hold sessions until the controller has reclaimed them; those of this worker hold none.
     const { worker } = this.options
     const ids = new Set(lanes.map((lane) => lane.chainId))
     const left = ledger.chains.filter(({ id }) => ids.has(id))
@@ -313,12 +312,12 @@ export class SessionPool {
     return lanes >= everywhere ? here : Math.ceil((lanes * here) / everywhere)
   }
 
-  /** Whether it was this job's turn a moment ago, and it must be the first when there is room. */
+  /** Whether a job was the first within the last 8 s, and found no room. */
   private foundNoRoom({ noRoomMs }: Waiter): boolean {
     return noRoomMs !== null && this.nowMs() - noRoomMs < HELD_BACK_MS
   }
 
-  /** Ledgers of engines that are out as well: the store's time is known by reading. */
+  /** Reads the ledgers of all engines, also of those that are out: that tells the store's time. */
   private async readAll(options: { signal: AbortSignal }): Promise<void> {
     await Promise.all(this.options.clients.map((client) => client.read(options)))
   }
@@ -333,8 +332,8 @@ export class SessionPool {
   }
 
   /**
-   * Stays where it is, unless that engine is out or another is much emptier; who is stuck goes
-   * round.
+   * The engine for a lane's next leg: the current one, unless it is out or another is much emptier.
+   * A lane that is stuck gets the next engine in order.
    */
   private chooseEngine(
     current: LedgerClient,
@@ -343,12 +342,12 @@ export class SessionPool {
   ): LedgerClient {
     const up = this.clientsUp()
     if (isStuck) return up[(up.indexOf(current) + 1) % up.length] ?? current
-    // However empty its cache is, one with all its lanes has nothing for another.
+    // An engine with all its lanes takes no other, however empty its cache is.
     const open = up.filter((client) => client === current || hasLane(client, part))
     const best = this.byFit(open, part)[0] ?? this.byFit(up, part)[0]
     if (best === undefined || best === current) return current
     if (!this.options.isUp(current)) return best
-    // The others know their legs, and planned them for this engine.
+    // Under the other policies all legs are planned for this engine.
     if (current.wholePlan(current.ledger, current.nowMs()).policy !== 'elastic') return current
     return legFramesWith(best, 1, part) > legFramesWith(current, 0, part) * MOVE_GAIN
       ? best
@@ -364,7 +363,7 @@ export class SessionPool {
       .map(({ client }) => client)
   }
 
-  /** Lanes that the engines could take beside those that they carry, on average. */
+  /** Lanes that the engines could take beside those that they run, on average. */
   private room(clients: readonly LedgerClient[], part: { live: boolean }): number {
     return clients.reduce((sum, client) => sum + roomOf(client, part), 0)
   }
@@ -390,7 +389,7 @@ export class SessionPool {
   }
 }
 
-/** Whether a job that waits for this would be passed by others that take what it waits for. */
+/** Whether later jobs could take what a job with this reason waits for. */
 function holdsPlace(reason: WaitReason): boolean {
   return reason !== 'turn' && reason !== 'engines'
 }

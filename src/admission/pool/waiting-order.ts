@@ -1,9 +1,9 @@
 import type { Waiter } from '../index.js'
 
 /**
- * Who goes first: higher priority, then the earlier deadline, then the longest recording, because
- * a long one that begins last is what a night waits for. Every `agingMs` of waiting counts as one
- * step of priority above the others of the same one, so that nobody starves.
+ * The order of the queue: higher priority, then the earlier deadline, then the longest recording, because
+ * a long one that begins last keeps the whole night waiting. Every `agingMs` of waiting counts as one
+ * step of priority above the others of the same one, so that no job waits for ever.
  */
 export function waitingOrder(
   waiters: readonly Waiter[],
@@ -16,7 +16,7 @@ export function waitingOrder(
   return [...waiters].sort(
     (one, other) =>
       rank(other) - rank(one) ||
-      // Two that have none would give NaN.
+      // Infinity less infinity would be NaN, which sorts nothing.
       (deadline(one) === deadline(other) ? 0 : deadline(one) - deadline(other)) ||
       other.remainingMs - one.remainingMs ||
       one.sinceMs - other.sinceMs ||

@@ -176,7 +176,7 @@ describe('a job that no engine can ever carry', () => {
     const refused = await worker.admit({ ...wide('job', 2), name: 'a.mp3' }).catch((error) => error)
     expect(refused).toBeInstanceOf(InputError)
     expect(refused).toMatchObject({ code: 'media_too_long', facts: { lanes: 2 } })
-    expect(refused.message).toContain(`a.mp3 can't be carried by any engine: ${why}`)
+    expect(refused.message).toContain(`a.mp3 doesn't fit on any engine: ${why}`)
     expect(await bench.waiting.list({ signal })).toEqual([])
   })
 
