@@ -99,7 +99,11 @@ function attempts(
 function engines(events: WorkerEvents, metrics: WorkerMetrics): Some {
   return {
     engine(url, event) {
-      if (event.kind === 'deadlock_freed') metrics.freed.at({ engine: engineLabel(url) }).add()
+      if (event.kind === 'session_evicted') {
+        for (const each of [metrics.evicted, metrics.formerEvicted]) {
+          each.at({ engine: engineLabel(url) }).add()
+        }
+      }
       if (event.kind === 'workers_reclaimed') metrics.reclaimed.at({}).add(event.workers.length)
       events.engine(url, event)
     },

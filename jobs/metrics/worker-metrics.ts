@@ -125,7 +125,13 @@ function engineMetrics(registry: MetricRegistry) {
       'KV blocks kept back for the error of the prediction.',
     ),
     hung: perEngine('engine_silent_seconds', 'Silence of an engine that owes deltas.'),
-    freed: counter('deadlocks_freed_total', 'Sessions evicted to end a deadlock.', 'engine'),
+    evicted: counter('sessions_evicted_total', 'Sessions evicted to end a deadlock.', 'engine'),
+    /** Goes with the release after this one. */
+    formerEvicted: counter(
+      'deadlocks_freed_total',
+      'The former name of sessions_evicted_total.',
+      'engine',
+    ),
     reclaimed: counter('workers_reclaimed_total', 'Dead workers whose leases were reclaimed.'),
   }
 }

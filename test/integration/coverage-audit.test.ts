@@ -39,7 +39,7 @@ const LATER = Array.from({ length: 50 }, (_, index) => JOB + 1 + index)
 /** Blanks over 90 s of audio, from a time of a session on. */
 const rut = (fromMs: number, session: number): Fault => {
   const fromDelta = fromMs / 80
-  return { kind: 'blank_rut', fromDelta, toDelta: fromDelta + 90_000 / 80, sessions: [session] }
+  return { kind: 'blank_run', fromDelta, toDelta: fromDelta + 90_000 / 80, sessions: [session] }
 }
 
 /** Faults go by number: no session shall end because this machine has stood still. */
@@ -88,7 +88,7 @@ describe('a rut of blanks of 90 s in a recording of five minutes', () => {
   })
 
   it('is named with its reason where it comes again', async () => {
-    const again: Fault = { kind: 'blank_rut', fromDelta: 0, toDelta: 1_000_000, sessions: LATER }
+    const again: Fault = { kind: 'blank_run', fromDelta: 0, toDelta: 1_000_000, sessions: LATER }
     await using stack = await startDevStack(UNWATCHED, { faults: [rut(80_000, JOB), again] })
     const stored = await transcribed(stack)
     expect(stored.coverage.holes).toMatchObject([{ action: 'unresolved', reason: 'blank' }])

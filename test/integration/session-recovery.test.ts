@@ -105,7 +105,7 @@ const EARLY: readonly Fault[] = [
 const LATER: readonly Fault[] = [
   { kind: 'idle_timeout', afterMs: 0 },
   { kind: 'buffer_full', afterAppends: 20, times: 3 },
-  { kind: 'blank_rut', fromDelta: 20 },
+  { kind: 'blank_run', fromDelta: 20 },
   { kind: 'no_done' },
 ]
 
@@ -203,7 +203,7 @@ describe.concurrent('every word comes once when sessions', () => {
   it('get into the same rut again: what is left comes once, and the hole is told', async () => {
     await using stack = await startWarm()
     const recording = await speech()
-    const rut: Fault = { kind: 'blank_rut', fromDelta: 20, toDelta: 100 }
+    const rut: Fault = { kind: 'blank_run', fromDelta: 20, toDelta: 100 }
     const { stored, warnings, reconnects } = await carry(stack, [rut], recording)
     const said = recording.words[0]?.map(({ text }) => text) ?? []
     const heard = stored.words.map(({ word }) => word)

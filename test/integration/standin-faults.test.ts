@@ -304,7 +304,7 @@ describe('faults of the stand-in', () => {
   })
 
   it('blank_rut: the words of some deltas are gone', async () => {
-    const client = await befall({ kind: 'blank_rut', fromDelta: 10, toDelta: 20 }, 48_000)
+    const client = await befall({ kind: 'blank_run', fromDelta: 10, toDelta: 20 }, 48_000)
     final(client)
     await untilSight(client, 'transcription.done')
     const done = client.lines.find(

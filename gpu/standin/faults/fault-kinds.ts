@@ -54,7 +54,7 @@ export const FAULT_DEFAULTS = {
   /** At most one delta every `everyMs` ms. */
   slow_deltas: { everyMs: 200 },
   /** The deltas of this range are empty, whatever was said. */
-  blank_rut: { fromDelta: 100, toDelta: 300 },
+  blank_run: { fromDelta: 100, toDelta: 300 },
   /** `times` appends after the first `afterAppends` are dropped and answered with `buffer_full`. */
   buffer_full: { afterAppends: 100, times: 10 },
   /** Appends beyond `afterBytes` PCM bytes are dropped and answered with `invalid_audio`. */

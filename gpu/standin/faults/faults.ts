@@ -3,6 +3,9 @@ import { WIRE_ERROR_CODES } from '../wire/server-event.js'
 import { CLOSE_MOMENTS, FAULT_DEFAULTS, type Fault, type FaultKind } from './fault-kinds.js'
 import { SessionFaults } from './session-faults.js'
 
+/** The former name of `blank_run`; it goes with the release after this one. */
+const FORMER_BLANK_RUN = 'blank_rut'
+
 /** Assigns faults to connections as they arrive. */
 export class FaultPlan {
   private entries: Array<{ fault: Fault; befell: number }> = []
@@ -34,7 +37,8 @@ export class FaultPlan {
  */
 export function parseFault(text: string): Fault {
   const colon = text.indexOf(':')
-  const kind = colon < 0 ? text : text.slice(0, colon)
+  const given = colon < 0 ? text : text.slice(0, colon)
+  const kind = given === FORMER_BLANK_RUN ? 'blank_run' : given
   if (!isFaultKind(kind)) {
     throw notUnderstood(text, `the kinds are ${Object.keys(FAULT_DEFAULTS).join(', ')}`)
   }

@@ -43,8 +43,8 @@ export class SessionFaults {
 
   /** True when the text of this delta is lost. */
   isBlank(deltaIndex: number): boolean {
-    const rut = this.of('blank_rut')
-    return rut !== null && deltaIndex >= rut.fromDelta && deltaIndex <= rut.toDelta
+    const run = this.of('blank_run')
+    return run !== null && deltaIndex >= run.fromDelta && deltaIndex <= run.toDelta
   }
 
   /** Number of unexplained deltas that follow after `deltas`. */

@@ -70,9 +70,9 @@ export interface EngineControllerOptions {
 export type ControllerEvent =
   | { kind: 'kv_error'; errorBlocks: number; correctionBlocks: number }
   | { kind: 'knee_moved'; knee: number | null }
-  | { kind: 'deadlock_freed'; chainId: string }
+  | { kind: 'session_evicted'; chainId: string }
   | { kind: 'workers_reclaimed'; workers: readonly string[] }
-  | { kind: 'strays_taken_out'; chains: number }
+  | { kind: 'orphaned_chains_removed'; chains: number }
 
 /**
  * Controls one engine for this worker, once a second. It reports the activity of this worker's
@@ -246,7 +246,7 @@ export class EngineController {
     if (isFull) await this.penalize(chain, options)
     const { worker, id: chainId } = chain
     await activities.requestEviction(client.engine, { worker, chainId }, options)
-    onEvent({ kind: 'deadlock_freed', chainId })
+    onEvent({ kind: 'session_evicted', chainId })
   }
 
   /** Limits the engine for 10 min to the lanes that hold sessions now, less the evicted one. */
@@ -284,7 +284,7 @@ export class EngineController {
       const kept = ledger.chains.filter((chain) => !isLeft(chain))
       return { ledger: { ...ledger, chains: kept }, value: undefined }
     })
-    this.options.onEvent({ kind: 'strays_taken_out', chains: left.length })
+    this.options.onEvent({ kind: 'orphaned_chains_removed', chains: left.length })
   }
 
   /**

@@ -159,8 +159,8 @@ export class LedgerClient {
   }
 
   /**
-   * Reads the ledger, lets `step` decide, and writes if no other worker has written since. Changes of
-   * this process come one after the other, so that each sees the one before.
+   * Reads the ledger, lets `step` decide, and writes if no other worker has written since. Changes
+   * of this process come one after the other, so that each sees the one before.
    * @param settle takes over the result before the next change of this process reads
    * @throws UpstreamError `queue_unavailable` after 50 tries; what the store throws
    */

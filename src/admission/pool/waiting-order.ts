@@ -1,9 +1,9 @@
 import type { Waiter } from '../index.js'
 
 /**
- * The order of the queue: higher priority, then the earlier deadline, then the longest recording, because
- * a long one that begins last keeps the whole night waiting. Every `agingMs` of waiting counts as one
- * step of priority above the others of the same one, so that no job waits for ever.
+ * The order of the queue: higher priority, then the earlier deadline, then the longest recording,
+ * because a long one that begins last keeps the whole night waiting. Every `agingMs` of waiting
+ * counts as one step of priority above the others of the same one, so that no job waits for ever.
  */
 export function waitingOrder(
   waiters: readonly Waiter[],

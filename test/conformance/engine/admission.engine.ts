@@ -78,7 +78,7 @@ function verdictsOf({ kvModel, sessions, looks }: Night): LawVerdict[] {
 }
 
 function freedOf({ controllerEvents }: Night): number {
-  return controllerEvents.filter(({ kind }) => kind === 'deadlock_freed').length
+  return controllerEvents.filter(({ kind }) => kind === 'session_evicted').length
 }
 
 /** Longest time in which sessions that had begun were there, and none of them got a delta. */

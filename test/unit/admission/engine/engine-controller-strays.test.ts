@@ -52,7 +52,7 @@ it('takes out what our own process has lost, seen twice, and leaves what it carr
   await round()
   await round()
   expect(await ids()).toEqual(['carried/0'])
-  expect(events).toEqual([{ kind: 'strays_taken_out', chains: 1 }])
+  expect(events).toEqual([{ kind: 'orphaned_chains_removed', chains: 1 }])
 })
 
 it('judges no engine while the store is away: each session minds itself', async () => {

@@ -65,7 +65,7 @@ describe('an engine that gives nothing any more', () => {
       true,
     ])
     const freed = [...one.events, ...other.events]
-    expect(freed).toEqual([{ kind: 'deadlock_freed', chainId: 'young/0' }])
+    expect(freed).toEqual([{ kind: 'session_evicted', chainId: 'young/0' }])
     expect((await bench.ledger()).limit.penalties).toMatchObject([{ lanes: 1 }])
   })
 })
@@ -209,7 +209,7 @@ describe('a deadlocked engine', () => {
   ])('that is silent with %s, and has a session closed', async (_, kvUsage, penalties) => {
     bench.gauges = { ...QUIET, kvUsage, kvBlocksHeld: null }
     const { one } = await silent((before) => before)
-    expect(one.events).toMatchObject([{ kind: 'deadlock_freed' }])
+    expect(one.events).toMatchObject([{ kind: 'session_evicted' }])
     expect((await bench.ledger()).limit.penalties).toMatchObject(penalties)
   })
 
@@ -221,7 +221,7 @@ describe('a deadlocked engine', () => {
     await bench.rounds(2, one)
     expect([one.events, one.controller.isSilent]).toEqual([[], true])
     await bench.rounds(1, one)
-    expect(one.events).toMatchObject([{ kind: 'deadlock_freed' }])
+    expect(one.events).toMatchObject([{ kind: 'session_evicted' }])
   })
 
   it('spares a session that has just begun: it holds nothing that would help', async () => {
@@ -233,7 +233,7 @@ describe('a deadlocked engine', () => {
       })
       return { ...before, chains }
     })
-    expect(one.events).toEqual([{ kind: 'deadlock_freed', chainId: 'old/0' }])
+    expect(one.events).toEqual([{ kind: 'session_evicted', chainId: 'old/0' }])
     expect(session.activity.evicted.aborted).toBe(true)
   })
 
@@ -246,7 +246,7 @@ describe('a deadlocked engine', () => {
       ...before,
       chains: before.chains.map((chain) => ({ ...chain, pace: chain.id === 'young/0' ? pace : 1 })),
     }))
-    expect(one.events).toEqual([{ kind: 'deadlock_freed', chainId }])
+    expect(one.events).toEqual([{ kind: 'session_evicted', chainId }])
   })
 
   it('carries one lane less for ten minutes, and what is over counts no more', async () => {

@@ -72,7 +72,7 @@ describe('what happens in a worker', () => {
 
   it('is counted at engines, audits and leftovers, without a password in any label', async () => {
     const { events, figures } = counted()
-    events.engine('ws://u:secret@gpu:8000/v1/realtime', { kind: 'deadlock_freed', chainId: 'a/0' })
+    events.engine('ws://u:secret@gpu:8000/v1/realtime', { kind: 'session_evicted', chainId: 'a/0' })
     events.engine('ws://gpu:8000/v1/realtime', { kind: 'workers_reclaimed', workers: ['x', 'y'] })
     events.audited('a', { found: 3, repaired: 2, foundMs: 4_500 })
     events.redone(1_200)
@@ -82,6 +82,8 @@ describe('what happens in a worker', () => {
     const sums = { found: none, removed: none, failed: { ...none, items: 1 }, left: none }
     events.cleaned({ sums, removed, unseen: ['queue_unavailable'] })
     const of = await figures()
+    expect(of('sessions_evicted_total', { engine: 'gpu:8000' })).toBe(1)
+    // Its former name, for dashboards that still have it.
     expect(of('deadlocks_freed_total', { engine: 'gpu:8000' })).toBe(1)
     expect(of('workers_reclaimed_total')).toBe(2)
     expect([of('holes_found_total'), of('holes_repaired_total')]).toEqual([3, 2])

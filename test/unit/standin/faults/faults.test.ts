@@ -52,8 +52,8 @@ describe('a fault plan', () => {
   })
 
   it('fills in the defaults', () => {
-    const faults = new FaultPlan([{ kind: 'blank_rut', toDelta: 120 }]).deal(0)
-    expect(faults.of('blank_rut')).toMatchObject({ fromDelta: 100, toDelta: 120 })
+    const faults = new FaultPlan([{ kind: 'blank_run', toDelta: 120 }]).deal(0)
+    expect(faults.of('blank_run')).toMatchObject({ fromDelta: 100, toDelta: 120 })
     expect([99, 100, 120, 121].map((index) => faults.isBlank(index))).toEqual([
       false,
       true,
