@@ -1,4 +1,4 @@
-import { type Clock, sleepFor } from '../src/kernel/clock.js'
+import { type Clock, pauseFor } from '../src/kernel/clock.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
 import type { JobStore } from '../src/queue/index.js'
 
@@ -26,8 +26,7 @@ async function lookAgain(
 ): Promise<void> {
   const { jobStore, clock, stop, signal } = options
   for (;;) {
-    // Waking by the stop is the other way to end.
-    await sleepFor(clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
+    await pauseFor(clock, LOOK_INTERVAL_MS, { signal })
     if (signal.aborted) return
     try {
       for (const jobId of stages.flatMap((stage) => stage.running)) {

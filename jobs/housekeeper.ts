@@ -4,7 +4,7 @@ import {
   spoolLeftovers,
 } from '../src/app/leftover-sources.js'
 import type { Settings } from '../src/config/schema.js'
-import { sleepFor } from '../src/kernel/clock.js'
+import { pauseFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import { cleanUp } from '../src/pipeline/housekeeping/clean-up.js'
 import { tryLock } from '../src/redis/redis-lock.js'
@@ -30,8 +30,7 @@ export async function runHousekeeping(
   const { clock } = ports
   let waitMs = Math.min(FIRST_LOOK_MS, intervalMs)
   for (;;) {
-    // Waking by the stop is the other way to end.
-    await sleepFor(clock, waitMs, { signal }).catch(() => {})
+    await pauseFor(clock, waitMs, { signal })
     if (signal.aborted) return
     waitMs = intervalMs
     try {

@@ -1,5 +1,5 @@
 import { eitherSignal } from '../src/kernel/abort.js'
-import { sleepFor } from '../src/kernel/clock.js'
+import { pauseFor } from '../src/kernel/clock.js'
 import { isStop } from '../src/kernel/errors.js'
 import type { IntakePorts, WorkPorts } from '../src/pipeline/index.js'
 import { reconcileJobs } from '../src/pipeline/lifecycle/reconcile-jobs.js'
@@ -52,8 +52,7 @@ export async function runReconciler(
   /** False where the rest was cut short, and not by the stop. */
   async function hasRested(restMs: number, isSoon: AbortSignal): Promise<boolean> {
     using either = eitherSignal(signal, isSoon)
-    // Waking by the stop, or by Redis, is the other way to end.
-    await sleepFor(work.clock, restMs, either).catch(() => {})
+    await pauseFor(work.clock, restMs, either)
     return signal.aborted || !isSoon.aborted
   }
 }

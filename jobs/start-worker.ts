@@ -11,7 +11,7 @@ import type { Settings } from '../src/config/schema.js'
 import { EngineRegistry } from '../src/engines/engine-registry.js'
 import { abortedWithin } from '../src/kernel/abort.js'
 import { CleanupStack } from '../src/kernel/cleanup-stack.js'
-import { type Clock, sleepFor } from '../src/kernel/clock.js'
+import { type Clock, pauseFor } from '../src/kernel/clock.js'
 import { isStop, StopRequested } from '../src/kernel/errors.js'
 import type { Random } from '../src/kernel/random.js'
 import type { WorkPorts } from '../src/pipeline/index.js'
@@ -248,8 +248,7 @@ async function lookAfter(
       if (isStop(error)) break
       events.looksFailed(error)
     }
-    // Waking by the stop is the other way to end.
-    await sleepFor(ports.clock, LOOK_INTERVAL_MS, { signal }).catch(() => {})
+    await pauseFor(ports.clock, LOOK_INTERVAL_MS, { signal })
   }
   const inTime = abortedWithin(DEREGISTER_MS_MAX, new AbortController().signal)
   // Its leases were given back; where that failed they are found at once, and not after its sign.

@@ -36,6 +36,22 @@ export function sleepFor(
   return clock.sleepUntil(clock.monotonicMs() + durationMs, options)
 }
 
+/**
+ * Sleeps for a length of time, or until the signal aborts: for loops that look at the signal after
+ * every pause, where a stop is how they end and no error.
+ */
+export async function pauseFor(
+  clock: Clock,
+  durationMs: number,
+  { signal }: { signal: AbortSignal },
+): Promise<void> {
+  try {
+    await sleepFor(clock, durationMs, { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
 /** ISO 8601 in UTC of a wall time. */
 export function isoTime(wallMs: number): string {
   return new Date(wallMs).toISOString()

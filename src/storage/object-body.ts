@@ -1,4 +1,6 @@
 import { orAbort } from '../kernel/abort.js'
+import { InputError } from '../kernel/errors.js'
+import type { ObjectRead } from './index.js'
 
 /**
  * The body of an object being read. Three modes: fresh (something is held open, nothing was read),
@@ -55,4 +57,23 @@ export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
     this.released ??= this.release()
     return this.released
   }
+}
+
+/**
+ * Reads an object whole into memory.
+ * @throws InputError `media_too_large` above `bytesMax`; what reading throws
+ */
+export async function readWholeBody(
+  { body, contentBytes }: Pick<ObjectRead, 'body' | 'contentBytes'>,
+  { key, bytesMax }: { key: string; bytesMax: number },
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body) {
+    // Inside the loop, because leaving it is what closes the connection.
+    if (contentBytes > bytesMax) {
+      throw new InputError('media_too_large', `${key} is larger than ${bytesMax} bytes.`)
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }

@@ -1,5 +1,5 @@
 import { EXIT } from '../../app/exit-code.js'
-import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { type Clock, pauseFor } from '../../kernel/clock.js'
 import { UpstreamError } from '../../kernel/errors.js'
 import type { RunningChild } from './child-process.js'
 
@@ -91,7 +91,7 @@ export class SupervisedWorker implements AsyncDisposable {
   private async startNext(): Promise<void> {
     const { signal } = this.stopping
     // An aborted pause is no error: the next turn of the loop sees that it has to stop.
-    await sleepFor(this.clock, PAUSE_MS, { signal }).catch(() => {})
+    await pauseFor(this.clock, PAUSE_MS, { signal })
     if (signal.aborted) return
     const next = await this.start()
     this.worker = next

@@ -3,12 +3,16 @@ import { LaneCuts } from '../../admission/legs/lane-cuts.js'
 import { InputError } from '../../kernel/errors.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { AnalysisDocument } from '../../storage/documents/analysis-document.js'
+import { readWholeBody } from '../../storage/object-body.js'
 import { isComplete, lanesOfCheckpoint, nextFrameOf } from '../checkpoint/checkpoint.js'
 import { readCheckpoint } from '../checkpoint/read-checkpoint.js'
 import type { WorkPorts } from '../index.js'
 import type { CompletedLane } from '../legs/completed-leg.js'
 import { LaneProgress } from '../legs/lane-progress.js'
 import { findCuts } from './find-cuts.js'
+
+/** A byte for every 80 ms of 12 hours is far below. */
+const PEAKS_BYTES_MAX = 64 * 2 ** 20
 
 /** A lane of a job as an attempt finds it. */
 export interface LaneStart {
@@ -82,10 +86,10 @@ async function readPeaks(
   options: { signal: AbortSignal },
 ): Promise<Uint8Array> {
   try {
-    const { body } = await ports.store.get(key, options)
-    const chunks: Uint8Array[] = []
-    for await (const chunk of body) chunks.push(chunk)
-    return Buffer.concat(chunks)
+    return await readWholeBody(await ports.store.get(key, options), {
+      key,
+      bytesMax: PEAKS_BYTES_MAX,
+    })
   } catch (error) {
     if (error instanceof InputError) return new Uint8Array(0)
     throw error

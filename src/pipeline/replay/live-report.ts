@@ -1,5 +1,5 @@
 import type { CallOptions } from '../../kernel/abort.js'
-import { type Clock, sleepFor } from '../../kernel/clock.js'
+import { type Clock, pauseFor } from '../../kernel/clock.js'
 import type { JobEvent } from '../../queue/index.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 import type { JobView } from '../index.js'
@@ -47,7 +47,7 @@ export class LiveReport {
     while (!signal.aborted) {
       // A view must not fail the work; the next round tries again.
       await this.flush({ signal }).catch(() => {})
-      await sleepFor(this.clock, FLUSH_INTERVAL_MS, { signal }).catch(() => {}) // stopping is fine
+      await pauseFor(this.clock, FLUSH_INTERVAL_MS, { signal })
     }
   }
 

@@ -1,7 +1,8 @@
 import type { ZodType } from 'zod'
-import { InputError, NightscribeError, ProtocolError } from '../../kernel/errors.js'
+import { NightscribeError, ProtocolError } from '../../kernel/errors.js'
 import type { ObjectStore, PutOutcome } from '../index.js'
 import { asStorageError } from '../job-object-error.js'
+import { readWholeBody } from '../object-body.js'
 
 /** Largest JSON document that is read: a transcript of a day is far below. */
 const JSON_BYTES_MAX = 64 * 2 ** 20
@@ -48,15 +49,8 @@ async function readWhole(
   signal: AbortSignal,
 ): Promise<Buffer | null> {
   try {
-    const { body, contentBytes } = await store.get(key, { signal })
-    const chunks: Uint8Array[] = []
-    for await (const chunk of body) {
-      if (contentBytes > JSON_BYTES_MAX) {
-        throw new InputError('media_too_large', `${key} is larger than ${JSON_BYTES_MAX} bytes.`)
-      }
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
+    const object = await store.get(key, { signal })
+    return await readWholeBody(object, { key, bytesMax: JSON_BYTES_MAX })
   } catch (error) {
     if (error instanceof NightscribeError && error.code === 'input_not_found') return null
     throw asStorageError(error)
