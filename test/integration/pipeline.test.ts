@@ -286,7 +286,7 @@ describe('what goes wrong on the way', () => {
     const { jobId } = await submit(stack, 'long.wav', recording.bytes)
     const [record] = await stack.ended([jobId])
     expect(record?.error).toMatchObject({ code: 'media_too_long', retryable: false })
-    expect(record?.error?.detail).toMatch(/long\.wav can't be carried.*KV blocks/)
+    expect(record?.error?.detail).toMatch(/long\.wav doesn't fit.*KV blocks/)
   })
 })
 

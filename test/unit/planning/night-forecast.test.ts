@@ -82,7 +82,7 @@ describe('forecastNight', () => {
       [recording('long', 3_600), recording('short', 60)],
     )
     expect(refused.map(({ jobId }) => jobId)).toEqual(['long'])
-    expect(refused[0]?.sentence).toContain("long can't be carried")
+    expect(refused[0]?.sentence).toContain("long doesn't fit on any engine")
     expect(jobs.map(({ jobId }) => jobId)).toEqual(['short'])
   })
 
@@ -111,9 +111,9 @@ describe('forecastNight', () => {
   it('ends within 6 % of a night that is carried leg by leg', async () => {
     const plan = enginePlan('elastic', { kvBlocks: 144 })
     const { ratio, waitedMs, overflows } = await runPlanner({
-      recordings: 72,
-      engines: [0, 1, 2].map((at) => ({ id: `e${at}`, plan, capacity: 150, baseMs: 12 })),
-      shape: { medianS: 700, sigma: 0.3, leastS: 120, mostS: 1_400 },
+      recordings: 48,
+      engines: [0, 1].map((at) => ({ id: `e${at}`, plan, capacity: 150, baseMs: 12 })),
+      shape: { medianS: 600, sigma: 0.3, leastS: 120, mostS: 1_200 },
       seed: 1,
     })
     expect(waitedMs).toBeGreaterThan(0)
