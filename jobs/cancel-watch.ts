@@ -7,7 +7,7 @@ const LOOK_INTERVAL_MS = 30_000
 
 /**
  * Stops jobs that people have canceled, until the signal aborts: at once where it hears of it, and
- * else at the next look at their cards, for nobody hears what is said while a connection is cut.
+ * else at the next look at their records, because messages are lost while a connection is cut.
  * @throws UpstreamError `queue_unavailable` when it can't listen
  */
 export async function watchCancels(

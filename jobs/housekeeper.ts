@@ -12,12 +12,12 @@ import type { WorkerEvents } from './events.js'
 
 /** After the start, when a worker has better things to do. */
 const FIRST_LOOK_MS = 60_000
-/** The turn ends a little early, or the next look would find it taken and wait once more. */
+/** The lock ends a little before the next round, which would find it taken otherwise. */
 const TURN_SHARE = 0.9
 
 /**
  * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
- * worker at a time those that all see. What fails is told, and found again the next time.
+ * worker at a time those that all see. What fails is reported, and found again in the next round.
  */
 export async function runHousekeeping(
   settings: Settings,

@@ -12,7 +12,7 @@ import type { MediaPort } from '../src/pipeline/index.js'
 
 /**
  * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool
- * folder carries host and process, so that workers of one checkout don't empty each other's.
+ * folder is named by host and process, so that workers of one checkout don't empty each other's.
  */
 export async function openMedia(
   settings: Settings,

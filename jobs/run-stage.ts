@@ -8,7 +8,7 @@ import { JOB_CANCELED } from '../src/queue/job-disposition.js'
 import type { JobWorkerOptions } from '../src/queue/job-worker-options.js'
 import type { WorkerEvents } from './events.js'
 
-/** Time in which the end of a try must be written down. */
+/** Time limit for writing how an attempt ended, in ms. */
 const WRITE_END_TIMEOUT_MS = 60_000
 
 /** What `runStage` answers itself, and what is the same for every stage. */
@@ -17,11 +17,11 @@ type OwnOptions = 'stage' | 'jobStore' | 'run' | 'writeEnd' | 'observer'
 /** How a stage is worked off. */
 export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
   events: WorkerEvents
-  /** A try ended with an error that is nobody's but ours; the job has failed. */
+  /** An attempt ended with a bug of ours; the job has failed. */
   onBug(thrown: unknown): void
 }
 
-/** Takes jobs of one stage and runs `body` for each; how a try ended is written down. */
+/** Takes jobs of one stage and runs `body` for each; how an attempt ended is written down. */
 export function runStage(
   stage: Stage,
   work: WorkPorts,

@@ -18,7 +18,7 @@ const WATCH_STDIN = '--exit-with-stdin'
 
 /** Time in which everything that runs must be handed back, and the connections be closed. */
 const DRAIN_MS_MAX = 9_000
-/** And, when that isn't enough or nobody wants to wait for it, what can be said in a hurry. */
+/** And, when that isn't enough or a second signal came, time for the shortest goodbye, in ms. */
 const LEAVE_MS_MAX = 1_000
 
 /**
@@ -55,7 +55,7 @@ async function drainAndClose(worker: RunningWorker): Promise<void> {
   await worker[Symbol.asyncDispose]()
 }
 
-/** Aborts when the program that started us is gone; never, unless we were told to watch. */
+/** Aborts when the program that started us is gone; only with `--exit-with-stdin`. */
 function parentGone(): AbortSignal {
   const controller = new AbortController()
   if (process.argv.includes(WATCH_STDIN)) {

@@ -4,9 +4,9 @@ import { orAbort } from '../../src/kernel/abort.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import type { MetricRegistry } from '../../src/latency/metric-registry.js'
 
-/** A page is asked for every few seconds; whoever opens more connections than this waits. */
+/** Most connections at a time: Prometheus asks every few seconds, and needs one. */
 const CONNECTIONS_MAX = 32
-/** A client that says nothing for so long is dropped. */
+/** A client that sends nothing for this long is dropped, in ms. */
 const REQUEST_TIMEOUT_MS = 10_000
 
 /** What is served where. */

@@ -37,12 +37,12 @@ export interface MediaPort extends LegReader {
 export interface WorkObserver extends WorkTally {
   /** Text was made safe; `audioMs` of all lanes together. */
   checkpointed(jobId: string, checkpoint: { number: number; audioMs: number }): void
-  /** Text could not be made safe; the replay goes on, and so does the next try to write. */
+  /** A checkpoint could not be written; the replay goes on, and the next checkpoint is tried. */
   checkpointFailed(jobId: string, error: unknown): void
   /** An attempt goes on from a checkpoint. */
   resumed(jobId: string, fromMs: number): void
   /**
-   * A transcript was audited: stretches of speech without text, and how many got
+   * A transcript was audited: holes, which are speech without text, and how many got
    * theirs.
    */
   audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
@@ -67,14 +67,14 @@ export interface WorkPorts extends IntakePorts {
     /** `deltaDelayMs` of the engine is added where it applies. */
     session: SessionLimits
     lagMaxMs: number
-    /** Before a leg is carried again: doubled with every try. */
+    /** Wait before a failed leg is replayed, in ms: doubled with every failure. */
     backoffMs: number
     backoffMaxMs: number
     cuts: CutSettings
     coverage: {
       /** Speech between two texts that is a hole. */
       holeMinMs: number
-      /** Of a recording's audio, so much at the most is carried once more; 0: nothing is. */
+      /** Most of a recording's audio that is replayed once more for holes, 0 to 1. */
       rerunShareMax: number
     }
     /** Policy and leg lengths, as they stand in the result. */

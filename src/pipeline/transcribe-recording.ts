@@ -29,7 +29,7 @@ const TIDY_TIMEOUT_MS = 30_000
 
 /**
  * Second stage of a job, and what the product is for: waits for its sessions, replays every lane
- * into one, puts the text together and commits it. A job that has a manifest is done, whoever asks.
+ * into one, puts the text together and commits it. A job that has a manifest is done.
  */
 export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   try {
@@ -59,9 +59,9 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const lanes = await requestAdmission(ports, { job, starts }, { signal })
   try {
     const admissionWaitMs = clock.monotonicMs() - askedMs
-    // Drawn now, because a try that only waited is none.
+    // Drawn only now: an attempt that ended by waiting for room doesn't count.
     const fence = await nextFence(ports, jobId, { signal })
-    // What Redis has forgotten stands in the checkpoint.
+    // The checkpoint knows it where Redis has forgotten it.
     const before = (await jobStore.get(jobId, { signal }))?.attempt ?? 0
     const attemptNumber = Math.max(before, start.attempt) + 1
     const meter = new JobMeter(ports.observer)
@@ -76,14 +76,14 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   }
 }
 
-/** Puts on the board what the attempt begins with. */
+/** Writes into the job record what the attempt begins with. */
 async function tellAdmitted(
   ports: WorkPorts,
   { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   { starts, lanes }: { starts: readonly LaneStart[]; lanes: readonly LaneToReplay[] },
 ): Promise<void> {
   const { jobId } = attempt
-  // By what lies in storage: a card that Redis lost and got again knows nothing of it.
+  // By what lies in storage: a job record that Redis lost and got again doesn't know it.
   const checkpointedAudioMs = starts.reduce((sum, { doneMs }) => sum + doneMs, 0)
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
@@ -126,7 +126,7 @@ async function rerun(
     await ports.jobView.update(attempt.jobId, { status: 'finalizing' }, attempt).catch(() => {})
     await commit(ports, work, audited, measured)
   } catch (error) {
-    // So that whoever takes the job over has nothing to do again; without it that is a minute.
+    // The worker that takes the job over then replays nothing again; without it, a minute.
     try {
       if (await attempt.isOwned()) await writer.write(AbortSignal.timeout(LAST_WRITE_MS))
     } catch (failure) {
@@ -176,7 +176,7 @@ function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocume
   return { bucket, key, version_id, etag }
 }
 
-/** What nobody needs once the manifest stands. */
+/** Removes what is needed only until the manifest is stored. */
 async function removeWork(
   store: ObjectStore,
   jobId: string,

@@ -3,7 +3,7 @@ import type { Attempt } from '../queue/index.js'
 import type { AnalysisDocument } from '../storage/documents/analysis-document.js'
 import type { JobDocument } from '../storage/documents/job-document.js'
 
-/** One try at a recording that has been analysed. */
+/** One attempt at a recording that has been analysed. */
 export interface Transcription {
   attempt: Attempt
   /** Of people's count; see `JobRecord.attempt`. */

@@ -4,7 +4,7 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { LaneHole } from '../../transcript/coverage.js'
 
-/** A lane as far as it can be carried once more. */
+/** What of a lane can be replayed once more. */
 export interface AuditableLane {
   /** Where its replay began. */
   readonly fromFrame: number
@@ -12,10 +12,10 @@ export interface AuditableLane {
   readonly cuts: readonly CutOption[]
 }
 
-/** A stretch of a lane for a session of its own: holes and what is said around them. */
+/** A part of a lane for sessions of its own: holes and what is said around them. */
 export interface AuditWindow {
   readonly fromFrame: number
-  /** In order, ending the stretch with one of the kind `end`. */
+  /** In order; the last one, at the end of the window, is of the kind `end`. */
   readonly cuts: readonly CutOption[]
   /** Frames that are sent. */
   readonly frames: number
@@ -25,15 +25,15 @@ export interface AuditWindow {
   readonly speechMs: number
 }
 
-/** So much before and after a hole is heard at least: the model needs context. */
+/** At least this much around a hole is sent, in ms: the model needs context. */
 const SURROUNDINGS_MS = 2_000
-/** A pause so much further away is better than a quiet point in talk. */
+/** A pause up to this much further away is better than a quiet point in talk, in ms. */
 const PAUSE_REACH_MS = 15_000
 /** Windows that overlap are one, up to this length: then it is one session instead of several. */
 const JOINED_MAX_FRAMES = 7_500
 
 /**
- * Stretches that are carried once more for the holes of a lane: each from the last pause at least
+ * Windows that are replayed once more for the holes of a lane: each from the last pause at least
  * 2 s before a hole to the first one at least 2 s after it, holes close together in one. Pure.
  * @param holes in order
  * @returns in order; they may overlap where joining them would make them long

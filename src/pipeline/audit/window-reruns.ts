@@ -9,7 +9,7 @@ import type { CompletedLeg } from '../legs/completed-leg.js'
 import type { Transcription } from '../transcription.js'
 import type { AuditWindow } from './audit-windows.js'
 
-/** A stretch of a lane that was let in. */
+/** A window of a lane that was admitted. */
 export interface AdmittedWindow {
   /** 0-based; also the channel in `audio.flac`. */
   lane: number
@@ -19,7 +19,7 @@ export interface AdmittedWindow {
 }
 
 /**
- * Carries a stretch through sessions of its own. @returns its legs, in order
+ * Replays a window into sessions of its own. @returns its legs, in order
  * @throws what a session fails with for the last time; the signal's reason
  */
 export type RerunWindow = (
@@ -27,7 +27,7 @@ export type RerunWindow = (
   options: { signal: AbortSignal },
 ) => Promise<CompletedLeg[]>
 
-/** What windows are let in with. */
+/** What the admission of windows needs. */
 export interface RerunPorts {
   sessions: Pick<SessionPool, 'admit' | 'leave'>
   clock: Clock
@@ -36,15 +36,15 @@ export interface RerunPorts {
 /** What a window came to: legs, or the code of what stood in its way. */
 export type WindowOutcome = { legs: CompletedLeg[] } | { reason: string }
 
-/** All windows of a job together wait so long for room; its transcript is there meanwhile. */
+/** All windows of a job together wait this long for room: its transcript is held up meanwhile. */
 const WAIT_MAX_MS = 900_000
 /** Nobody calls an audit, as a job in the queue is called when there is room. */
 const ASK_AGAIN_MAX_MS = 5_000
 /** Goes before what hasn't begun: seconds of a session, and its recording is done. */
 const PRIORITY = 1_000
-/** After so many failures in a row the engines are not well, and the rest is left as it is. */
+/** After this many failures in a row the engines aren't well: the other holes stay as they are. */
 const FAILURES_MAX = 3
-/** Time in which a place in line is given up. */
+/** Time limit for leaving the queue, in ms. */
 const LEAVE_TIMEOUT_MS = 5_000
 
 /**

@@ -18,7 +18,7 @@ export type LeftoverOutcome =
   /** Enough was removed in this run; the next one goes on. */
   | 'left'
 
-/** One leftover as it stands in a report. */
+/** One leftover in a report. */
 export interface CleanedLeftover extends Leftover {
   readonly outcome: LeftoverOutcome
   readonly code: ErrorCode | null

@@ -3,7 +3,7 @@ import type { ObjectHead, UnfinishedPut } from '../../storage/index.js'
 import { isJobFile, isJobId, isOwnUpload } from '../../storage/keys.js'
 
 /**
- * What nobody needs any more, and how that is known. Pure: nothing is looked up or removed here.
+ * What no job needs any more, and how that is known. Pure: nothing is looked up or removed here.
  * One rule is above all others: of a job that has no manifest nothing is a leftover, for it may go
  * on from any of it. And nothing is one that we can't have written ourselves.
  */
@@ -23,7 +23,7 @@ export type LeftoverKind =
   | 'spool'
   /** Leases of a worker that is gone, at an engine that no living worker looks after. */
   | 'lease'
-  /** An entry of the list of jobs whose card has expired. */
+  /** An entry of the list of jobs whose job record has expired. */
   | 'entry'
 
 /** Something to remove, with what people need to judge it. */
@@ -35,9 +35,9 @@ export interface Leftover {
   readonly why: string
   /** Objects, files or entries in it. */
   readonly items: number
-  /** Null where nobody can tell. */
+  /** Null where it isn't known. */
   readonly bytes: number | null
-  /** Since the newest of it was last written; null where nobody can tell. */
+  /** Since the newest of it was last written, in ms; null where it isn't known. */
   readonly ageMs: number | null
 }
 
@@ -47,9 +47,9 @@ export interface JobLeftover extends Leftover {
   readonly keys: readonly string[]
 }
 
-/** After a commit so long nothing is removed: whoever is late sees what was there. */
+/** Nothing is removed for this long after a commit: a late worker must still find it, in ms. */
 export const SETTLED_AGE_MS = 3600 * 1000
-/** What has no owner and wasn't touched for so long has none any more. */
+/** What names no owner and wasn't touched for this long counts as left behind, in ms. */
 export const ABANDONED_AGE_MS = 24 * 3600 * 1000
 
 /** One job's prefix as it was listed, and what is known of the job. */
@@ -83,7 +83,10 @@ export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
   return names.has('job.json') ? [] : orphans(prefix, own)
 }
 
-/** A zombie of a lower fence may still write; nobody reads that, and the next run removes it. */
+/**
+ * What lies below the fences of earlier attempts. A worker that was replaced may still write there:
+ * no reader looks at it, and the next run removes it.
+ */
 function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
   const { manifest } = prefix
   if (!manifest || !isWhole(prefix, manifest)) return []
@@ -104,7 +107,7 @@ function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[
   })
 }
 
-/** What a result is made of must be there: otherwise somebody has been here, and people decide. */
+/** All files of a result must be there: where one is missing a person was here, and decides. */
 function isWhole(prefix: JobPrefix, manifest: ManifestDocument): boolean {
   if (manifest.job_id !== prefix.jobId) return false
   const bytesByKey = new Map(prefix.objects.map(({ key, bytes }) => [key, bytes]))
@@ -120,7 +123,7 @@ function groupOf(name: string, fence: number): { kind: LeftoverKind; name: strin
 }
 
 function orphans(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
-  // Something that isn't ours makes it somebody's folder, whatever it is called.
+  // With one file that isn't ours in it the folder is a person's, whatever its name is.
   if (own.length === 0 || own.length < prefix.objects.length) return []
   const newestMs = Math.max(...own.map(({ modifiedMs }) => modifiedMs))
   if (prefix.nowMs - newestMs < ABANDONED_AGE_MS) return []
@@ -148,7 +151,7 @@ function nameIn({ jobId }: JobPrefix, key: string): string {
   return key.slice(`jobs/${jobId}/`.length)
 }
 
-/** The put as a leftover, or null while it may still run, or may be somebody else's. */
+/** The put as a leftover; null while it may still run, or may be another program's. */
 export function abandonedPut(put: UnfinishedPut, nowMs: number): Leftover | null {
   const ageMs = nowMs - put.touchedMs
   if (ageMs < ABANDONED_AGE_MS) return null

@@ -2,7 +2,7 @@ import { locationOf } from '../../kernel/location.js'
 import type { ObjectStore } from '../../storage/index.js'
 import type { IntakePorts } from '../index.js'
 
-/** Bucket name that stands for the folder adapter. */
+/** Name of the bucket of the folder adapter. */
 const FOLDER = 'folder'
 
 /** Where a recording is, independent of the prefix that storage is configured with. */

@@ -36,8 +36,8 @@ export async function storeRecording(
 }
 
 /**
- * The bytes once more. Fails after the last one where they aren't those that the key stands for, so
- * that nothing is stored: whoever has the first bytes would be given the text of these.
+ * The bytes once more. Fails after the last one where they aren't those that the key is of, so
+ * that nothing is stored: the owner of the first bytes would be given the text of these.
  */
 async function* sameBytes(recording: LocalRecording, sha256: string): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')

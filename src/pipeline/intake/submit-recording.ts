@@ -75,8 +75,8 @@ export interface StartOptions extends CallOptions {
 }
 
 /**
- * Puts a job that has its document before the workers, with a fresh record. What is in storage of
- * it stands.
+ * Puts a job that has its document before the workers, with a fresh record. What storage has of it
+ * stays.
  *
  */
 export async function startJob(
@@ -159,7 +159,7 @@ function jobDocument(
   }
 }
 
-/** A job that was done long ago may have lost its card; people shall see it all the same. */
+/** A job that was done long ago may have lost its record: a new one lets people see the job. */
 async function completedRecord(
   ports: IntakePorts,
   done: { submission: Submission; jobId: string; manifest: ManifestDocument },

@@ -6,7 +6,7 @@ import { lastStepOf, type WordGroup } from '../../transcript/words/align.js'
 
 /** Steps after a cut that must have been answered: what was said before it is written by then. */
 const PASSED_STEPS = 13
-/** Where text is being written across the last cut, an earlier one within so long is taken. */
+/** A checkpoint may end this long before the last cut where text runs across that one, in ms. */
 const LOOK_BACK_FRAMES = 375
 
 /** A part of a leg, from its beginning to a cut. */

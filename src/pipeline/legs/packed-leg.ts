@@ -76,7 +76,7 @@ function numbersOf(
   { text, endMs, leg, step, pieces, isTail }: WordGroup,
   before: typeof FIRST,
 ): number[] {
-  // Pieces that are absent and a list without any are told apart.
+  // A missing list of pieces means an old document; an empty one means a leg without pieces.
   const kind = 2 * (pieces === undefined ? 0 : pieces.length + 1) + (isTail ? 1 : 0)
   const since = [endMs - before.endMs, leg - before.leg, step - before.step]
   return [...since, text.length, kind, ...(pieces ?? []).flat()]

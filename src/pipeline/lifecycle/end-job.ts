@@ -19,7 +19,7 @@ const RECORD_TIMEOUT_MS = 30_000
 export type CancelOutcome =
   /** It was waiting and will not start. */
   | 'canceled'
-  /** A worker is at it and has been told. */
+  /** A worker runs it and has got the message. */
   | 'requested'
   /** It had ended before. */
   | 'ended'
@@ -33,7 +33,7 @@ export async function cancelJob(
   const record = await recordOf(ports, jobId, options)
   if (isFinal(record.status)) return 'ended'
   await ports.jobStore.requestCancel(jobId, options)
-  // One that the queue has lost has nobody to tell.
+  // A job that the queue has lost runs on no worker.
   const isTaken =
     !(await ports.queue.remove(jobId, options)) && (await ports.queue.has(jobId, options))
   if (isTaken) return 'requested'
@@ -43,7 +43,7 @@ export async function cancelJob(
 }
 
 /**
- * Starts a job again that ended without a transcript. What it has stands: its analysis, its decoded
+ * Starts a job again that ended without a transcript. It keeps its analysis, its decoded
  * audio and its checkpoints, so that it goes on where it was.
  *
  * @throws InputError `job_not_found`, or when the job is not one that ended so
@@ -95,14 +95,14 @@ export async function retryFailedJobs(
       await retryJob(ports, jobId, options)
       outcome.started.push(jobId)
     } catch (error) {
-      // Done, started or deleted by somebody else meanwhile: nothing to retry, and no failure.
+      // Done, started or deleted meanwhile: there is nothing to retry, and that is no failure.
       if (!(error instanceof InputError)) throw error
     }
   }
   return outcome
 }
 
-/** Writes down how a try ended, on the board and, where it was the end, in storage. */
+/** Writes how an attempt ended into the job store and, where the job ended too, into storage. */
 export async function writeEnd(
   ports: IntakePorts,
   jobId: string,
@@ -175,7 +175,7 @@ function recordEndOf(end: FinalEnd): RecordChanges {
 
 /**
  * Writes an end down in storage, unless the job is done. A storage that takes nothing must not keep
- * the job from ending: its card says how, and `reconcileJobs` writes the record out of that once
+ * the job from ending: its job record says how, and `reconcileJobs` writes storage out of that once
  * storage is back.
  * @returns the manifest where the job is done
  */

@@ -8,11 +8,11 @@ import { readJson, writeJson } from '../../storage/documents/stored-json.js'
 import type { ObjectStore } from '../../storage/index.js'
 import { failureKey, fenceOfKey, jobPrefix } from '../../storage/keys.js'
 
-/** The ends of a try that are ends of the job. */
+/** Outcomes of an attempt that end the job. */
 export type FinalEnd = Extract<AttemptEnd, { kind: 'failed' | 'canceled' }>
 
 /**
- * Writes down in storage that a job has ended without a transcript, so that nobody starts it again
+ * Writes into storage that a job has ended without a transcript, so that no worker starts it again
  * unasked when Redis has forgotten it. Its checkpoints and its decoded audio stay.
  */
 export async function recordFailure(

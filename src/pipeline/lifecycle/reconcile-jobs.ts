@@ -11,11 +11,11 @@ import { completedBy, errorOf } from './record-of-job.js'
 
 /**
  * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
- * their failure. Redis with AOF every second can forget the newest ones, or what their cards came
- * to last: an end that storage knows is written on the card again. Of those that ended while
- * storage was away the record is written now.
+ * their failure. Redis with AOF every second can forget the newest jobs, or the last changes of
+ * their records: an end that storage knows is written into the job record again. For jobs that
+ * ended while storage was away `failure.json` is written now.
  *
- * @param options.onUnreadable told of a job whose document is not ours to read; the others go on
+ * @param options.onUnreadable called for a job whose document can't be read; the others go on
  * @returns the ids of the jobs that were queued again
  */
 export async function reconcileJobs(
@@ -28,11 +28,11 @@ export async function reconcileJobs(
       await work()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      // A folder of somebody else's in the same bucket is none of ours.
+      // Another program's folder in the same bucket is left alone.
       if (isJobId(jobId)) options.onUnreadable?.(error)
     }
   }
-  // First what somebody may wait for: an archive takes minutes to list.
+  // First the jobs that a person may wait for: an archive takes minutes to list.
   for await (const jobId of ports.jobStore.openIds(options)) {
     await readable(jobId, () => endCard(ports, jobId, options))
   }
@@ -44,7 +44,7 @@ export async function reconcileJobs(
   return queued
 }
 
-/** Writes on the card of a job that isn't in the queue how it ended, if storage knows that. */
+/** Writes into the record of a job that isn't in the queue how it ended, if storage knows that. */
 async function endCard(
   { jobStore, queue, store }: IntakePorts,
   jobId: string,
@@ -56,7 +56,7 @@ async function endCard(
   if (manifest) return await jobStore.update(jobId, completedBy(manifest, record), options)
   const failed = await readFailure(store, jobId, options)
   if (!failed) return
-  // Started again meanwhile, it has a new card.
+  // Started again meanwhile, it has a new record.
   const { updatedAtMs: ifUpdatedAtMs } = record
   const { status } = failed
   await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs, ...options })

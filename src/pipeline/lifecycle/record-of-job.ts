@@ -9,7 +9,7 @@ import { readJobDocument } from '../intake/read-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { readFailure } from './failure-record.js'
 
-/** What a card needs to be told; the rest of a new one is the same for all. */
+/** What a new job record is made of; its other fields are the same for all jobs. */
 type RecordOrigin = Pick<
   JobRecord,
   'jobId' | 'tenant' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
@@ -45,7 +45,7 @@ export function newRecord(document: JobDocument, nowMs: number): JobRecord {
 }
 
 /**
- * The card of a job; where Redis has none any more, what storage knows of it.
+ * The record of a job; where Redis has none any more, one made of what storage knows.
  * @returns null where there is no such job
  */
 export async function recordOfJob(
@@ -83,7 +83,7 @@ function endedCard(
   }
 }
 
-/** What the card of a job that is done is told, whatever it has come to hear of it. */
+/** The fields that a job with a manifest has, whatever its record said before. */
 export function completedBy(
   { fence, attempt = fence, warnings }: ManifestDocument,
   record: Pick<JobRecord, 'audioMsTotal'> | null,
@@ -95,7 +95,7 @@ export function completedBy(
   }
 }
 
-/** What a card says of a failure that storage knows; null of a cancel. */
+/** The error of a job record by the failure in storage; null for a canceled job. */
 export function errorOf(failed: FailureDocument): JobRecord['error'] {
   if (failed.status === 'canceled') return null
   const { code, detail, retryable, stage } = failed

@@ -45,7 +45,7 @@ export class LiveReport {
   /** Sends until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      // A view must not fail the work; the next round tries again.
+      // A view must not fail the work: what couldn't be sent is sent with the next round.
       await this.flush({ signal }).catch(() => {})
       await pauseFor(this.clock, FLUSH_INTERVAL_MS, { signal })
     }

@@ -27,7 +27,7 @@ import { LaneOrder, type LegTurn } from './lane-order.js'
 import { legRetryMs } from './leg-retry.js'
 import type { LiveReport } from './live-report.js'
 
-/** One lane of a job that was let in. */
+/** One lane of a job that was admitted. */
 export interface LaneReplayRequest {
   work: Transcription
   /** The decoded audio of the job. */
@@ -44,7 +44,7 @@ export interface LaneReplayRequest {
   onProgress(): void
 }
 
-/** A session that was closed to free its engine comes back after so long, or when there is room. */
+/** An evicted session is opened again after this long, in ms, or once there is room. */
 const FREED_WAIT_MS = 30_000
 
 /**
@@ -108,7 +108,7 @@ class LaneReplay implements AsyncDisposable {
     this.records.set(lease, running)
     progress.begin(running)
     const result = await this.runInTurn(lease, record, signal)
-    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+    // Audio that a plan counts as sent, but that was not sent, would be missing without a trace.
     const { fromFrame, endFrame, cut } = lease.planned
     const sent = this.samplesOf(fromFrame, endFrame)
     assert.equal(result.samples, sent, 'a leg ends where it was sent to')
@@ -180,7 +180,7 @@ class LaneReplay implements AsyncDisposable {
     const legStartMs = lease.fromFrame * STEP_MS
     const heard = speechLookup(speech.segments_ms)
     const audioMs = samplesToMs(analysis.samples)
-    // A rut costs one try; where it comes again, text with a hole is worth more than none.
+    // A blank run is replayed once; where it comes again, text with a hole is worth more than none.
     const acceptsBlanks = this.acceptBlanksFrame === lease.fromFrame
     const activity = ports.engines.session(lease)
     using either = eitherSignal(signal, activity.evicted)
@@ -246,7 +246,7 @@ class LaneReplay implements AsyncDisposable {
   /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
   private keepPart(lease: LegLease, error: unknown): number {
     const { progress } = this.request
-    // Every lease that was carried has one.
+    // Every leg that ran has one.
     const running = this.records.get(lease) as RunningLegRecord
     // What came after the last text may be the rut that the session was ended for.
     const part = running.part({ hasText: isStall(error) })

@@ -8,7 +8,7 @@ import type { LaneStart } from './lane-starts.js'
 import { LiveReport } from './live-report.js'
 import { replayLane } from './replay-lane.js'
 
-/** A lane of which audio is left, and the sessions that it was let in with. */
+/** A lane with audio left, and the chain that it was admitted with. */
 export interface LaneToReplay {
   start: LaneStart
   chain: LaneChain

@@ -17,7 +17,7 @@ export interface ResultFile {
   body: Uint8Array
 }
 
-/** Whose manifest stands in the end. */
+/** Whether the manifest in storage is this attempt's. */
 export type CommitOutcome =
   | { kind: 'committed'; manifest: ManifestDocument }
   /** Another attempt was first; its result is the job's, ours stays unread. */
