@@ -40,7 +40,7 @@ export async function analyseMedia(
   try {
     return await analyseOnce(source, { ...options, encodesApart: false }, { signal })
   } catch (error) {
-    // Its rate or its channels change half-way, and the FLAC lacks some of what was heard.
+    // Its rate or its channels change half-way, and the FLAC lacks some of what was decoded.
     if (!(error instanceof FlacIncomplete)) throw error
     return await analyseOnce(source, { ...options, encodesApart: true }, { signal })
   }

@@ -64,7 +64,7 @@ export const PEAKS_PER_SECOND = 20
 /** The decoded audio of a recording as FLAC with a seek table, in a spool file of this machine. */
 export interface SpooledFlac extends AsyncDisposable {
   bytes: number
-  /** From the first byte; may be called again for another try. */
+  /** From the first byte; may be called again for another attempt. */
   stream(options: { signal: AbortSignal }): AsyncIterable<Uint8Array>
 }
 
@@ -74,7 +74,7 @@ export interface AnalysedMedia extends AsyncDisposable {
   flac: SpooledFlac
 }
 
-/** A stretch of one lane, in samples of 16 kHz: `[startSample, endSample)`. */
+/** A part of one lane, in samples of 16 kHz: `[startSample, endSample)`. */
 export interface LegRange {
   /** 0-based lane of the recording's FLAC, which is 0 for a mix. */
   lane: number

@@ -10,13 +10,13 @@ const COUNTED = ['waiting', 'prioritized', 'active', 'delayed'] as const
 /** What lies in BullMQ of a job: its id, and how often it was tried; all else is in storage. */
 export interface QueuedJob {
   jobId: string
-  /** A `TryCount`; missing before the first try that fails. */
+  /** A `TryCount`; missing before the first attempt that fails. */
   tries?: unknown
 }
 
 /**
  * The producer side. Entries are removed when they end, so that a job that failed can be queued
- * again under its id; what became of it stands in its record and in storage.
+ * again under its id; what became of it is in its record and in storage.
  *
  * BullMQ's scripts can't be told until when they may be executed. Each call is harmless at any
  * later time: an entry that is there is added no second time, one for a job that has ended is taken

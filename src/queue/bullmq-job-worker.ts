@@ -46,7 +46,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     // decide.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     settings: {
-      // For tries whose end could not even be told to the queue; all others wait as we say.
+      // For attempts whose end could not even be written to the queue; all others wait as we say.
       backoffStrategy: (number) => backoffMs(number, options, () => options.random.uniform()),
     },
   })
@@ -60,7 +60,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   }
   worker.waitUntilReady().then(onReady, () => {}) // where it fails, `trouble` is told of it
   const stop = async (isUrgent: boolean) => {
-    // One that Redis has not answered yet carries nothing, and would wait for that answer first.
+    // A worker that Redis has not answered yet runs no job, and closing would wait for that answer.
     const isUnused = !isReady && attempts.jobIds.length === 0
     const closed = worker.close(isUrgent || isUnused)
     attempts.abortAll(stopped())

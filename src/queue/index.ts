@@ -11,11 +11,11 @@ export type Stage = 'analyse' | 'transcribe'
 /** In the order in which a job passes them. */
 export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
 
-/** What a job that waits for room on the engines knows of its turn. */
+/** The position in the queue of a job that waits for room on the engines. */
 export interface JobWaiting {
-  /** 1-based, in the line of all that wait; null where nobody keeps one. */
+  /** 1-based, among all that wait; null where there is no order. */
   place: number | null
-  /** When it should start, ms of the Unix epoch; null where nobody can say. */
+  /** When it should start, ms of the Unix epoch; null where that isn't known. */
   expectedStartAtMs: number | null
   /** What there is no room in, one sentence. */
   reason: string
@@ -36,8 +36,8 @@ export interface JobRecord {
   /** Audio whose text has come back. */
   audioMsDone: number
   /**
-   * Audio whose text is safe in a checkpoint, ms of all lanes together: a further try goes on after
-   * it. Whoever raises it shows progress; see `try-count.ts`.
+   * Audio whose text is safe in a checkpoint, ms of all lanes together: another attempt goes on
+   * after it. A higher value is progress; see `try-count.ts`.
    */
   checkpointedAudioMs: number
   /** Of its newest attempt that got its sessions: 1, 2, 3; 0 before the first. Shown to people. */
@@ -47,7 +47,7 @@ export interface JobRecord {
    * writes lies below it. It may leave numbers out, and is never shown.
    */
   fence: number | null
-  /** How often it failed since `checkpointedAudioMs` last grew; decides about another try. */
+  /** How often it failed since `checkpointedAudioMs` last grew; decides about another attempt. */
   failuresSinceProgress: number
   error: JobError | null
   /** Only while it is `queued` and waits for room; any other change of status ends it. */
@@ -61,7 +61,7 @@ export interface JobRecord {
   reachedAtMs: Partial<Record<JobStatus, number>>
 }
 
-/** Fields of a card that change while it lives. */
+/** Fields of a job record that change while the job runs. */
 export type RecordChanges = Partial<
   Omit<JobRecord, 'jobId' | 'tenant' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
 >
@@ -126,7 +126,7 @@ export interface QueueDepth {
   waiting: number
   /** Some worker has them. */
   active: number
-  /** They come back later: after a failed try, or when there is room. */
+  /** They come back later: after a failed attempt, or when there is room. */
   delayed: number
 }
 
@@ -139,7 +139,7 @@ export interface JobQueue {
   enqueue(stage: Stage, jobId: string, options: CallOptions & { priority: number }): Promise<void>
   /**
    * Puts a job that was to come back later before the workers at once, in the order of its
-   * priority; any worker may take it. False when it isn't delayed: it runs, stands before the
+   * priority; any worker may take it. False when it isn't delayed: it runs, is before the
    * workers already, or is gone.
    */
   promote(stage: Stage, jobId: string, options: CallOptions): Promise<boolean>
@@ -158,26 +158,26 @@ export interface Attempt {
   failuresSinceProgress: number
   /** Aborts on cancel, lost lock and hand-back. */
   signal: AbortSignal
-  /** @throws StopRequested when the queue has given the job to somebody else */
+  /** @throws StopRequested when the queue has given the job to another worker */
   assertOwned(): Promise<void>
   /** Whether the queue has not; also once the signal has aborted. */
   isOwned(): Promise<boolean>
 }
 
-/** How a try ended that did not complete. */
+/** How an attempt ended that did not complete. */
 export type AttemptEnd =
-  /** For good, after so many failures since audio was last made safe. */
+  /** For good, after this many failures since audio was last made safe. */
   | { kind: 'failed'; error: JobError; failuresSinceProgress: number }
-  /** Another try follows after `backoffMs`. */
+  /** Another attempt follows after `backoffMs`. */
   | {
       kind: 'retrying'
       error: JobError
       failuresSinceProgress: number
       backoffMs: number
-      /** Audio that the next try needn't send again, ms of all lanes together. */
+      /** Audio that the next attempt needn't send again, ms of all lanes together. */
       checkpointedAudioMs: number
     }
-  /** There was no room: it comes back later, or when it is promoted; that was no try. */
+  /** There was no room: it comes back later, or when it is promoted; no attempt is counted. */
   | { kind: 'waiting'; waiting: JobWaiting }
   | { kind: 'canceled' }
   | { kind: 'handed-back' }

@@ -10,16 +10,16 @@ import type { FailureClass } from './contract/failure-codes.js'
 import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**
- * What becomes of a job whose try ended with an error. The one place where classes meet the queue;
- * what each code means to people stands in `failure-codes.ts`, the exit codes in
+ * What becomes of a job whose attempt ended with an error. The one place where classes meet the
+ * queue; what each code means to people is in `failure-codes.ts`, the exit codes in
  * `app/exit-code.ts`.
  */
 export type Disposition =
   /** Nothing more happens by itself. `isBug`: an error that no part of ours classified. */
   | { kind: 'fail'; error: JobError; isBug: boolean }
-  /** Another try from the checkpoint, while the count of tries allows one. */
+  /** Another attempt from the checkpoint, while the count of attempts allows one. */
   | { kind: 'retry'; error: JobError }
-  /** There is no room now: it comes back after so long. No try, and no failure of anybody. */
+  /** There is no room now: the job comes back after this time, and no attempt is counted. */
   | { kind: 'wait'; retryAfterMs: number; waiting: JobWaiting }
   /** Somebody canceled the job. */
   | { kind: 'cancel' }
@@ -83,8 +83,8 @@ function isHopeless({ name, code }: NightscribeError): boolean {
 }
 
 /**
- * Wait before try `number + 1`: doubling from `backoffMs` up to `backoffMaxMs`, less up to a third
- * by chance so that many jobs don't come back in one instant.
+ * Wait before attempt `number + 1`: doubling from `backoffMs` up to `backoffMaxMs`, less up to a
+ * third by chance so that many jobs don't come back in one instant.
  */
 export function backoffMs(
   number: number,

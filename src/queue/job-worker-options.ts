@@ -20,15 +20,15 @@ export interface JobWorkerOptions {
   backoffMaxMs: number
   clock: Clock
   random: Random
-  /** Read once when a try begins, and once when it has ended otherwise than well. */
+  /** Read once when an attempt begins, and once when it has ended with an error. */
   jobStore: Pick<JobStore, 'get' | 'appendHistory'>
   /**
    * Does the work. What it throws is mapped by `dispositionOf`.
-   * @param record as the try found it; null where Redis has none
+   * @param record as the attempt found it; null where Redis has none
    */
   run(attempt: Attempt, record: JobRecord | null): Promise<void>
   /**
-   * Writes down how a try ended that did not end well, before the queue is told.
+   * Writes how an attempt ended that did not end well, before the queue moves the job.
    * @param record as it is now; null where Redis has none
    */
   writeEnd(
@@ -42,7 +42,7 @@ export interface JobWorkerOptions {
 
 /** What happens to the queue beside its jobs, for logs and metrics. Must not throw or wait. */
 export interface QueueObserver {
-  /** A try ended with an error that is nobody's but ours. */
+  /** An attempt ended with a bug of ours. */
   bug(jobId: string, thrown: unknown): void
   /** Trouble of the queue itself; it goes on by itself. */
   trouble(error: Error): void

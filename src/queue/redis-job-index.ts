@@ -31,7 +31,7 @@ export function tenantsKey(prefix: string): string {
 
 /**
  * Jobs that stand in the list and have no record any more: the records of ended jobs expire, and
- * only those among the newest are missed when somebody lists.
+ * only those among the newest are missing in a list.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(

@@ -35,7 +35,7 @@ interface HeldJob {
 
 /**
  * One run of a job, and what the queue does with it afterwards: BullMQ is told by what is thrown.
- * Tries and lost workers are counted by our own rule (`try-count.ts`), for BullMQ's counters know
+ * Attempts and lost workers are counted by our own rule (`try-count.ts`), as BullMQ's counters know
  * nothing of progress. What people see is written before the queue is told: once the job is moved,
  * another worker may run it at once.
  */
@@ -85,8 +85,8 @@ async function beginTry(
 }
 
 /**
- * The fence of the last try that got to work. A transcription draws it when it has its sessions,
- * and may only have waited before that; an analysis is at work at once: null.
+ * The fence of the last attempt that got to work. A transcription draws it when it has its
+ * sessions, and may only have waited before that; an analysis is at work at once: null.
  */
 function begunOf({ stage }: JobWorkerOptions, record: JobRecord | null): number | null {
   return stage === 'transcribe' ? (record?.fence ?? 0) : null
@@ -135,7 +135,7 @@ async function handBack(options: JobWorkerOptions, held: HeldJob): Promise<never
   throw new WaitingError()
 }
 
-/** Writes down that the try, if it got to work, was not lost with its worker. */
+/** Writes that the attempt, if it got to work, was not lost with its worker. */
 async function tellBegun(
   options: JobWorkerOptions,
   held: HeldJob,
@@ -164,7 +164,7 @@ async function writeTries(
   }
 }
 
-/** It failed with what may mend itself: another try after a wait, or the job is given up. */
+/** It failed with what may mend itself: another attempt after a wait, or the job is given up. */
 async function tryAgain(
   options: JobWorkerOptions,
   held: HeldJob,
@@ -197,7 +197,7 @@ async function endFailed(
 }
 
 /**
- * Gives up the job's place before the workers until its time comes or somebody promotes it. BullMQ
+ * Takes the job away from the workers until its time comes or it is promoted. BullMQ
  * counts no attempt for this.
  */
 async function comeBackLater(
@@ -231,7 +231,7 @@ async function isOurs(options: JobWorkerOptions, { job, token }: HeldJob): Promi
 }
 
 /**
- * As far as anybody can tell: without Redis nobody else can have taken it either, for a while. A
+ * Without Redis no other worker can have taken it either, for a while. A
  * command to a Redis that is away waits until it is back.
  */
 async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOptions) {

@@ -14,7 +14,7 @@ interface RunningAttempt {
  *
  * A process that loses a job, because it or Redis stood still, may be the one that is given it
  * next. To everybody else both attempts would be the same worker: the leases that the older one
- * gives back would be those of the newer one, whose sessions nobody would count any more. And
+ * gives back would be those of the newer one, whose sessions would no longer be counted. And
  * BullMQ, which knows locks by their jobs, stops renewing the newer one's when the older one ends.
  * So nothing begins before the older one has ended, and then the job has to be taken again.
  */

@@ -11,7 +11,7 @@ export const tryCount = z.object({
   takeovers: z.int().min(0),
   /** The queue's own count of lost workers that `takeovers` goes up to; that one never falls. */
   stallsSeen: z.int().min(0),
-  /** Number of the last try that got to work, as far as its end was told. */
+  /** Number of the last attempt that got to work and whose end is known. */
   begunSeen: z.int().min(0).default(0), // an entry that an upgrade met may lack it
   /** The most audio (ms, all lanes together) that was ever found safe. */
   checkpointedAudioMs: z.number().min(0),
@@ -30,11 +30,12 @@ export const NO_TRIES: TryCount = {
 }
 
 /**
- * A try begins: workers that were lost meanwhile are counted, but not for a job that only waited
- * for room while it was theirs. It can't have killed them, and a worker holds hundreds of those.
+ * An attempt begins: workers that were lost meanwhile are counted, but not for a job that only
+ * waited for room while it was theirs. It can't have killed them, and a worker holds hundreds of
+ * those.
  *
  * @param seen.stalls the queue's count
- * @param seen.begun number of the last try that got to work; null where each one does
+ * @param seen.begun number of the last attempt that got to work; null where each one does
  */
 export function countBegun(
   count: TryCount,
@@ -47,12 +48,12 @@ export function countBegun(
   return { ...countTold(since, seen.begun), takeovers, stallsSeen: seen.stalls }
 }
 
-/** The end of the last try that got to work is known: no worker was lost with it. */
+/** The end of the last attempt that got to work is known: no worker was lost with it. */
 export function countTold(count: TryCount, begun: number | null): TryCount {
   return { ...count, begunSeen: begun ?? count.begunSeen }
 }
 
-/** A try ended with an error. What it made safe before makes it the first one in vain. */
+/** An attempt ended with an error. Where it made audio safe before, failures count from 1 again. */
 export function countFailed(count: TryCount, checkpointedAudioMs: number): TryCount {
   const since = sinceProgress(count, checkpointedAudioMs)
   return { ...since, failuresSinceProgress: since.failuresSinceProgress + 1 }

@@ -18,7 +18,7 @@ export interface ObjectRead {
   body: AsyncIterable<Uint8Array>
 }
 
-/** A stretch of an object, 0-based; `endByte` is exclusive, absent means to the end. */
+/** A range of an object, 0-based; `endByte` is exclusive, absent means to the end. */
 export interface ByteRange {
   startByte: number
   endByte?: number
@@ -32,7 +32,7 @@ export interface PutOptions {
   onlyIfAbsent?: boolean
 }
 
-/** A put that was begun and has not ended: it runs, or whoever began it is gone. */
+/** A put that was begun and has not ended: it runs, or the process that began it is gone. */
 export interface UnfinishedPut {
   /** What the store calls it: opaque, and good for `dropUnfinished` of the same store only. */
   id: string
@@ -62,7 +62,7 @@ export interface ObjectStore {
   /** The bucket's name, or `folder`. */
   readonly bucket: string
   head(key: string, options: { signal: AbortSignal }): Promise<ObjectHead>
-  /** Reads an object or a stretch of it; with `etag`, only that content. */
+  /** Reads an object or a range of it; with `etag`, only that content. */
   get(
     key: string,
     options: { signal: AbortSignal; range?: ByteRange; etag?: string },

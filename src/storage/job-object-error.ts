@@ -5,7 +5,7 @@ const OURS = new Set(['input_forbidden', 'input_not_found', 'media_changed'])
 /**
  * What it is when something that we have written ourselves is denied, not there or another than a
  * moment ago: rights that have changed, a disk that is not mounted, a server that is away behind
- * one that isn't. No recording is to blame, and another try may find it. Any other error is
+ * one that isn't. No recording is to blame, and another attempt may find it. Any other error is
  * returned as it is.
  */
 export function asStorageError(error: unknown): unknown {

@@ -12,7 +12,7 @@
  *   characters, bytes that are not UTF-8, more than 200 bytes) has the key `%!` and the name with
  *   its unsafe bytes as `%XX`.
  *
- * Names that begin with a dot belong to nobody: they have no key.
+ * Names that begin with a dot have no key: they are temporary files of ours or of other programs.
  */
 
 /** Longest key, in bytes of UTF-8, as in S3. */
@@ -24,7 +24,7 @@ const FOREIGN_BYTES_MAX = 255
 const ENCODED = '%~'
 const FOREIGN = '%!'
 const PIECE_END = '%~'
-/** Longest stretch of an escaped segment between `%~` and `%~`. */
+/** Longest part of an escaped segment between `%~` and `%~`. */
 const PIECE_BYTES_MAX = NAME_BYTES_MAX - ENCODED.length - PIECE_END.length
 
 /** The names from the root down to the key's file; never empty, never `.`, `..` or with a slash. */
@@ -32,7 +32,7 @@ export function namesOfKey(key: string): Buffer[] {
   return key.split('/').flatMap(namesOfSegment)
 }
 
-/** The segment of a key that a file or folder stands for by its own name; null for hidden ones. */
+/** The segment of a key that a file or folder is by its own name; null for hidden ones. */
 export function segmentOfName(name: Buffer): string | null {
   if (name[0] === 0x2e) return null
   const text = name.toString('utf8')

@@ -35,7 +35,7 @@ export const INBOX_PREFIX = 'inbox/'
 export const recordingKey = (recordingId: string, extension: string) =>
   `recordings/${recordingId}/source${extension ? `.${extension}` : ''}`
 
-/** The fence in a key below a job, or null when the key carries none. */
+/** The fence in a key below a job, or null when the key has none. */
 export function fenceOfKey(key: string): number | null {
   const found = /^jobs\/[^/]+\/(?:a(\d+)\/|checkpoints\/(\d+)-\d+\.json$)/.exec(key)
   const digits = found?.[1] ?? found?.[2]

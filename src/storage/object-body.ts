@@ -5,7 +5,7 @@ import type { ObjectRead } from './index.js'
 /**
  * The body of an object being read. Three modes: fresh (something is held open, nothing was read),
  * reading, and released (by the end, an error, an early `break` or the signal). Unlike a bare
- * generator it also releases what it holds when nobody ever started to read it.
+ * generator it also releases what it holds when no reader ever started.
  */
 export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   private readonly chunks: AsyncIterator<Uint8Array, void>

@@ -116,8 +116,8 @@ export class LaneChain implements LeaseOwner, LocalChain {
       if (changed) return changed
       const { endFrame } = running.planned
       const isStaying = this.options.chooseEngine(this.client, false) === this.client
-      // On an engine with one lane too many the leg ends here, and the lane waits: a later cut would
-      // keep the others out for longer.
+      // On an engine with one lane too many the leg ends here, and the lane waits: a later cut
+      // would keep the others out for longer.
       if (isStaying && !this.client.isFullFor(this.options)) await this.replan(running, options)
       // No later cut fits, so the leg ends here and the lane waits for room without a session.
       if (running.planned.endFrame <= endFrame) break

@@ -13,12 +13,12 @@ const LOST_MAX = 10
 /**
  * Puts the audio on the timeline of its timestamps: a gap in them (discontinuous transmission, a
  * lost packet, sound that begins after the picture) becomes silence, so that every later word
- * stands at its true time. Audio whose timestamps go back is kept behind what came before, because
+ * is at its true time. Audio whose timestamps go back is kept behind what came before, because
  * a resampler left to itself would drop it, and words with it. A first timestamp below 100 ms is
  * the codec's own delay and is taken off.
  *
  * Where the rate or the channels change half-way, ffmpeg builds the graph anew and all of this
- * begins once more: N is 0, much later than where the audio begins. Then what follows stands right
+ * begins once more: N is 0, much later than where the audio begins. Then what follows comes right
  * behind what came before. In another rate (SR) than the file began with timestamps count for
  * nothing, because demuxers go on to count in the first one.
  */

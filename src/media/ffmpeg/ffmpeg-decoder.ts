@@ -32,7 +32,7 @@ export interface DecodeOutcome {
 }
 
 const STDERR_LINES_MAX = 20
-/** The library keeps so many lines of stderr of its own. */
+/** Lines of stderr that the library keeps by itself. */
 const LIBRARY_LINES_MAX = 50
 
 /**

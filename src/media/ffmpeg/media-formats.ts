@@ -60,7 +60,7 @@ export function looksLikeMedia(head: Uint8Array): boolean {
   return head[0] === 0xff && (second & 0xe0) === 0xe0 && second !== 0xfe
 }
 
-/** Our name of the container from ffprobe's, which stands for whole families. Pure. */
+/** Our name of the container from ffprobe's, which names whole families. Pure. */
 export function containerName(
   format: { name: string; majorBrand: string | null },
   head: Uint8Array,

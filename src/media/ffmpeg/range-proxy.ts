@@ -120,8 +120,8 @@ async function sendBody(
     await pipeline(route.reader.read(range, { signal: controller.signal }), response)
   } catch {
     // The reader keeps a failure of the source; a client that went away is ffmpeg seeking. In both
-    // cases pipeline() has broken the connection, so that nobody takes a short body for a whole
-    // one.
+    // cases pipeline() has broken the connection, so that ffmpeg doesn't take a short body for a
+    // whole one.
   } finally {
     response.off('close', stop)
     route.controller.signal.removeEventListener('abort', stop)

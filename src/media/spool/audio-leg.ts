@@ -9,11 +9,11 @@ import type { MediaTools } from '../media-tools.js'
 import { PinnedReader } from '../pinned-reader.js'
 
 /**
- * Decodes a stretch of one lane out of the FLAC of a recording: exactly the samples
+ * Decodes a part of one lane out of the FLAC of a recording: exactly the samples
  * `[startSample, endSample)` reach the sink. Only the bytes between the seek points around the
- * stretch are read, with those of the header.
+ * part are read, with those of the header.
  *
- * @throws RangeError when the stretch isn't inside the recording; the source's own error;
+ * @throws RangeError when the part isn't inside the recording; the source's own error;
  *   UpstreamError `decode_failed` when the FLAC is damaged or time is up; the signal's reason
  */
 export async function decodeLeg(

@@ -10,7 +10,7 @@ import type { LegReader, MediaSource, SpooledLeg } from '../index.js'
 export const STRETCH_FRAMES = 1_500
 /** How far back a reader may step behind the furthest frame it has asked for: 2 s. */
 export const STEP_BACK_FRAMES = 25
-/** From here on in a stretch the next one is decoded: a minute for a store that is slow. */
+/** From this place in a segment on the next one is decoded: a slow store has a minute for it. */
 const AHEAD_FROM_FRAME = STRETCH_FRAMES / 2
 
 /** One lane of a recording that has been analysed. */
@@ -24,7 +24,7 @@ export interface LaneAudio {
   samples: number
 }
 
-/** The frames of a lane from some place on, to where nobody has to say beforehand. */
+/** The frames of a lane from some place on; where they end needn't be known beforehand. */
 export interface LaneFrames extends AsyncDisposable {
   /** Of the whole lane; the last one may be shorter than 80 ms. */
   readonly frameCount: number
@@ -34,24 +34,24 @@ export interface LaneFrames extends AsyncDisposable {
    * that the legs around a cut can share a reader.
    *
    * @throws RangeError when the lane has no such frame or the reader is past it; what
-   *   `LegReader.openLeg` throws for the stretch that the frame is in; the reason of this signal or
+   *   `LegReader.openLeg` throws for the segment that the frame is in; the reason of this signal or
    *   of the lane's
    */
   frame(index: number, options: { signal: AbortSignal }): Promise<Uint8Array>
 }
 
 /**
- * Reads a lane from a frame on, stretch by stretch: the first one is being decoded when this
+ * Reads a lane from a frame on, segment by segment: the first one is being decoded when this
  * returns, each further one while the one before is read, so the end of a leg can move while it
  * runs.
  *
- * It holds one stretch in the spool, from its second half on two, and in memory the frames of the
+ * It holds one segment in the spool, from its second half on two, and in memory the frames of the
  * last 2 s (with the blocks that they are part of, some 200 kB).
  *
- * Lanes that share a spool can't lock each other out of it: a stretch that was read to its end is
- * given back before the next one is waited for, and one that is waited for ahead keeps nobody from
- * reading. So everything that takes room is being read, and room comes free at the pace of the
- * replay, as long as nobody opens a lane before its session may run.
+ * Lanes that share a spool can't lock each other out of it: a segment that was read to its end is
+ * given back before the next one is waited for, and one that is waited for ahead keeps no other
+ * from reading. So everything that takes room is being read, and room comes free at the pace of the
+ * replay, as long as no lane is opened before its session may run.
  *
  * @param start.signal ends decodes under way; the lane must still be disposed of
  * @throws RangeError when `fromFrame` isn't in the lane; the signal's reason
@@ -66,7 +66,7 @@ export function openLane(
 
 /**
  * Open: `current` holds what is being read, `ahead` what comes right after it, once the second
- * half of `current` is read. Closed: every stretch is given back, nothing can be read.
+ * half of `current` is read. Closed: every segment is given back, nothing can be read.
  */
 class OpenLane implements LaneFrames {
   readonly frameCount: number
@@ -75,7 +75,7 @@ class OpenLane implements LaneFrames {
   private current: Stretch
   private ahead: Stretch | null = null
   private furthest: number
-  /** The last frames that were asked for: their stretch may be gone. */
+  /** The last frames that were asked for: their segment may be gone. */
   private readonly recent = new Map<number, Promise<Uint8Array>>()
   /** Stretches on their way back to the spool. */
   private readonly closing = new Set<Promise<void>>()
@@ -120,7 +120,7 @@ class OpenLane implements LaneFrames {
     await Promise.all(this.closing)
   }
 
-  /** Undefined for a frame before the current stretch. */
+  /** Undefined for a frame before the current segment. */
   private read(index: number): Promise<Uint8Array> | undefined {
     if (index < this.current.fromFrame) return undefined
     const frame = this.stretchOf(index).read(index)
@@ -147,7 +147,7 @@ class OpenLane implements LaneFrames {
     return this.current
   }
 
-  /** The leg before a cut may not have read the end of a stretch when the one after it goes on. */
+  /** The leg before a cut may not have read the end of a segment when the one after it goes on. */
   private keepEndOf(stretch: Stretch, furthest: number): void {
     const fromFrame = Math.max(stretch.fromFrame, furthest - STEP_BACK_FRAMES)
     for (let index = fromFrame; index < stretch.endFrame; index += 1) {
@@ -182,8 +182,8 @@ class OpenLane implements LaneFrames {
 }
 
 /**
- * Opening, then open; closed from either, when nobody reads it any more. A failure to open is told
- * to who reads it.
+ * Opening, then open; closed from either, when it has no reader any more. A failure to open is
+ * thrown to its next reader.
  */
 class Stretch {
   readonly fromFrame: number
@@ -216,7 +216,7 @@ class Stretch {
     this.stopping.abort(reason)
   }
 
-  /** Reads that were begun are finished; a decode that nobody waits for is not. */
+  /** Reads that were begun are finished; a decode without a waiting reader is not. */
   async close(): Promise<void> {
     if (!this.isWanted) this.stopping.abort()
     const leg = await this.leg.catch(() => null)

@@ -14,7 +14,7 @@ export interface DeadSpool {
   touchedMs: number
 }
 
-/** A folder that another host may look into is left alone for so long after its last change. */
+/** A folder that another host may use is left alone for this long after its last change, in ms. */
 const FOREIGN_AGE_MIN_MS = 24 * 3600 * 1000
 
 /**

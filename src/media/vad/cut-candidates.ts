@@ -22,7 +22,7 @@ export interface CuttableLane {
 
 /** How cuts are looked for. */
 export interface CutOptions {
-  /** Shorter pauses are not cut: at 400 ms both words around the cut are heard whole. */
+  /** Shorter pauses are not cut: at 400 ms both words around the cut are recognized whole. */
   readonly pauseMinMs: number
   /** Talk that goes on for longer without a pause has a quiet point in every window of this. */
   readonly everyMs: number
@@ -33,7 +33,7 @@ const DEFAULTS: CutOptions = { pauseMinMs: 400, everyMs: 10_000 }
 const PAUSE_CUTS_MS = 2_000
 /** No cut is closer to speech, as far as the pause is long enough for that. */
 const PAUSE_EDGE_MS = 200
-/** A quiet point is the middle of a stretch of twice this length. */
+/** A quiet point is the middle of a window of twice this length. */
 const QUIET_HALF_MS = 80
 /**
  * Share of a window that is left out at both its ends, so that two quiet points never stand side by
@@ -82,7 +82,7 @@ function pauseFrames([fromMs, toMs]: MsRange): number[] {
   )
 }
 
-/** The quietest place of each window of a stretch of talk; of equal ones the nearest its middle. */
+/** The quietest place of each window of unbroken talk; of equal ones the nearest its middle. */
 function quietFrames(
   [fromMs, toMs]: MsRange,
   everyMs: number,
@@ -108,7 +108,7 @@ function quietFrames(
 }
 
 /**
- * Sums of peaks over stretches of time, each peak times the ms that it is within: whole numbers for
+ * Sums of peaks over spans of time, each peak times the ms that it is within: whole numbers for
  * whole ms, so that what is equally loud compares as equal.
  */
 function loudnessOf(peaks: Uint8Array): (fromMs: number, toMs: number) => number {

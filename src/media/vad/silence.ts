@@ -8,7 +8,7 @@ import { STEP_MS } from '../../model/pcm.js'
 export const SILENCE_MARGIN_MS = 1_000
 
 /**
- * The stretches of a lane that need not be replayed: what is left of every pause longer than
+ * The parts of a lane that need not be replayed: what is left of every pause longer than
  * `skipSilenceMs` without a margin at both its ends, lead-in and tail of the recording included,
  * so that even a silent one keeps something to replay. Pure.
  *

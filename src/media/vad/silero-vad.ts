@@ -222,7 +222,7 @@ async function findModel(wantedPath: string | undefined): Promise<FoundModel> {
 }
 
 /**
- * The worker's file stands in `src` only: the compiler doesn't copy JavaScript to `dist`.
+ * The worker's file is in `src` only: the compiler doesn't copy JavaScript to `dist`.
  */
 function workerPath(): string {
   const beside = new URL('./vad-worker.mjs', import.meta.url)

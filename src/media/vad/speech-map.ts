@@ -4,13 +4,13 @@ import { samplesToMs } from '../../model/pcm.js'
 /** Samples of one window of voice activity: 32 ms. */
 export const VAD_WINDOW_SAMPLES = 512
 
-/** Bounds in ms that turn windows into stretches. */
+/** Bounds in ms that turn windows into segments and pauses. */
 export interface SpeechBounds {
-  /** Shorter stretches are no segments. */
+  /** Shorter speech is no segment. */
   speechMinMs: number
   /** Shorter gaps belong to the speech around them. */
   silenceMinMs: number
-  /** Shorter stretches without speech are no pauses. */
+  /** Shorter silence is no pause. */
   pauseMinMs: number
 }
 
@@ -24,10 +24,10 @@ export interface SpeechMap {
 /**
  * Stretches of speech and of pause out of one byte a window (0: silence). Pure.
  *
- * A stretch below `speechMinMs` is no segment, yet it ends a pause: it may be a short word, and
+ * Speech below `speechMinMs` is no segment, yet it ends a pause: it may be a short word, and
  * recordings are cut in the middle of pauses. So pauses and segments need not touch.
  *
- * @param samples length of the lane; stretches never reach beyond it
+ * @param samples length of the lane; segments never reach beyond it
  */
 export function speechMap(mask: Uint8Array, samples: number, bounds: SpeechBounds): SpeechMap {
   const durationMs = Math.round(samplesToMs(samples))

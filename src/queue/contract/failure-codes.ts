@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../kernel/errors.js'
 
-/** Names of the classes in `src/kernel/errors.ts` that a try may end with. */
+/** Names of the classes in `src/kernel/errors.ts` that an attempt may end with. */
 export type FailureClass =
   | 'ConfigError'
   | 'InputError'
@@ -12,11 +12,13 @@ export type FailureClass =
 export interface FailureCode {
   /** In a few words. */
   title: string
-  /** The classes that carry it; the class decides whether the queue tries again by itself. */
+  /** The classes that have this code; the class decides whether the queue tries again by itself. */
   carriedBy: readonly FailureClass[]
-  /** Whether a retry can lead to another end, be it after somebody has mended something. */
+  /** Whether a retry can lead to another end, also where something must be mended before. */
   retryHelps: boolean
-  /** What mends it, one sentence. `{retry}` stands for the command that starts the job again. */
+  /**
+   * What mends it, one sentence. `{retry}` is the place of the command that starts the job again.
+   */
   advice: string
 }
 
@@ -24,7 +26,7 @@ const SUBMIT_AGAIN = 'Submit the recording again.'
 const REPAIR = 'Repair or replace the recording, then submit it again.'
 
 /**
- * Every code there is. `internal` is carried by what is no class of ours too: a bug.
+ * Every code there is. `internal` is also the code of what is no class of ours: a bug.
  *
  * @NOTE `coverage_below_threshold` and `deadline_missed` are names of the published contract that
  * no job fails with: text with a hole, or a late one, is worth more than none.

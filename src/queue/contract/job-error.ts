@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { ErrorCode } from '../../kernel/errors.js'
 
 /**
- * Why a job failed, or why its last try did. `detail` is one sentence for a person. `retryable`:
- * the recording is not to blame, so `jobs retry` goes on from the checkpoint; of a job that has
- * failed it says that it is a dead letter.
+ * Why a job failed, or why its last attempt did. `detail` is one sentence for a person.
+ * `retryable`: the recording is not to blame, so `jobs retry` goes on from the checkpoint; of a job
+ * that has failed it says that it is a dead letter.
  */
 export const jobError = z.object({
   code: z.custom<ErrorCode>((value) => typeof value === 'string'), // another release may know more

@@ -12,7 +12,7 @@ export const jobHistoryEntry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('retried') }),
   /** The queue had lost it, and it was found in storage. */
   z.object({ kind: z.literal('found') }),
-  /** It waits for room; noted when the wait begins. */
+  /** It waits for room; written when the wait begins. */
   z.object({ kind: z.literal('waiting'), reason: z.string() }),
   /** An attempt has its sessions. `engines` are hosts with ports, of each lane's first leg. */
   z.object({
@@ -21,14 +21,14 @@ export const jobHistoryEntry = z.discriminatedUnion('kind', [
     engines: z.array(z.string()),
     checkpointedAudioMs: z.number(),
   }),
-  /** Sessions broke, so many in a row, and their legs are carried again within the same try. */
+  /** This many sessions broke in a row, and their legs are replayed within the same attempt. */
   z.object({
     kind: z.literal('session-broke'),
     engine: z.string(),
     code: z.string(),
     times: z.int().min(1),
   }),
-  /** Sessions were given up, so many in a row, so that the others of a full engine could go on. */
+  /** This many sessions in a row were evicted, so that the others of a full engine could go on. */
   z.object({ kind: z.literal('session-evicted'), engine: z.string(), times: z.int().min(1) }),
   /** An attempt failed, and another follows. */
   z.object({
@@ -38,7 +38,7 @@ export const jobHistoryEntry = z.discriminatedUnion('kind', [
     backoffMs: z.number(),
     checkpointedAudioMs: z.number(),
   }),
-  /** Its worker died, so many times since audio was last made safe; another one goes on. */
+  /** Its worker died, this many times since audio was last made safe; another one goes on. */
   z.object({ kind: z.literal('taken-over'), takeovers: z.int(), checkpointedAudioMs: z.number() }),
   /** Its worker was told to stop and gave it back. */
   z.object({ kind: z.literal('handed-back') }),
@@ -56,10 +56,10 @@ const datedHistoryEntry = z.object({ atMs: z.number(), entry: jobHistoryEntry })
 export type DatedHistoryEntry = z.infer<typeof datedHistoryEntry>
 
 /**
- * The one entry that stands for the last one and for this: the same trouble once more. Without it a
+ * One entry for the last one and this one: the same trouble once more. Without it a
  * bad night's sessions would push all else out of the history.
  *
- * @returns null where both are to be told
+ * @returns null where both stay
  */
 export function mergedEntry(
   last: JobHistoryEntry | null,

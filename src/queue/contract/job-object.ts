@@ -51,7 +51,7 @@ export function historyObjects(history: readonly DatedHistoryEntry[], jobId: str
   })
 }
 
-/** What fields were called before, in public; told for one more release. */
+/** Former public names of fields; they are given beside the new ones for one more release. */
 const FORMER_NAMES: Readonly<Record<string, string>> = {
   failuresSinceProgress: 'tries',
   checkpointedAudioMs: 'safe_audio_ms',

@@ -3,7 +3,7 @@
  *
  * - `created`: written to storage, not queued yet
  * - `probing`: waits for or is in its analysis pass
- * - `queued`: waits for a worker, or for its next try
+ * - `queued`: waits for a worker, or for its next attempt
  * - `admitted`: has its sessions, no audio was sent yet
  * - `running`: audio is being replayed
  * - `finalizing`: results are being written

@@ -1,4 +1,4 @@
-/** What JSON of anybody says; undefined, which no schema takes, where it is none. */
+/** The value of a text that may be JSON; undefined, which no schema accepts, where it isn't. */
 export function jsonValue(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -20,13 +20,13 @@ export const failureDocument = z.object({
   detail: z.string(),
   /** Where: `analyse` or `transcribe`; null of one that was canceled while it waited. */
   stage: z.enum(['analyse', 'transcribe']).nullable().default(null),
-  /** Since audio was last made safe; null where nobody counted. */
+  /** Since audio was last made safe; null where it wasn't counted. */
   failures_since_progress: z.int().nullable().default(null),
   /** The former name of that; written for one more release. */
   tries: z.int().nullable().default(null),
   /** The recording is not to blame: a dead letter, which `jobs retry --failed` starts again. */
   retryable: z.boolean().default(false),
-  /** Whether `jobs retry` can lead to another end, be it after somebody has mended something. */
+  /** Whether `jobs retry` can lead to another end, also where something must be mended before. */
   retry_helps: z.boolean().default(true),
   /** What mends it, one sentence. */
   advice: z.string().default(''),

@@ -5,7 +5,7 @@ import { DEFAULT_TENANT, isTenantName } from '../../kernel/tenant.js'
 export const jobDocument = z.object({
   schema: z.literal('nightscribe.job/1'),
   job_id: z.string(),
-  /** Whose job it is; one that an older release wrote names nobody. */
+  /** Whose job it is; documents of older releases don't have it. */
   tenant: z.string().refine(isTenantName).default(DEFAULT_TENANT),
   created_at: z.string(),
   /** How people know the recording. */

@@ -32,7 +32,7 @@ export async function readJson<T>(
   )
 }
 
-/** Writes a document as one line of JSON. With `onlyIfAbsent` a standing one is left as it is. */
+/** Writes a document as one line of JSON. With `onlyIfAbsent` an existing one is left as it is. */
 export async function writeJson(
   store: ObjectStore,
   key: string,

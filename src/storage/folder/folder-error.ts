@@ -9,7 +9,7 @@ import {
 
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
-/** A folder stands where the object should, or the other way round. */
+/** A folder is where the object should be, or the other way round. */
 const IN_THE_WAY = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'])
 
 /** What was read failed: the class and sentence for an error of the file system. */
@@ -49,7 +49,7 @@ export function contentChanged(key: string, root: string): InputError {
   )
 }
 
-/** A put or delete failed; nothing of it stands. */
+/** A put or delete failed; nothing of it is left. */
 export function folderWriteError(error: unknown, key: string, root: string): NightscribeError {
   if (error instanceof NightscribeError) return error
   const code = systemCode(error)

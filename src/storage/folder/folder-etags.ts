@@ -28,7 +28,7 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.inode === b.inode && a.bytes === b.bytes && a.mtimeNs === b.mtimeNs
 }
 
-/** Stands in for an etag that nobody has computed yet; it changes with the content as well. */
+/** Used while the true etag isn't computed yet; it changes with the content as well. */
 export function provisionalEtag({ inode, bytes, mtimeNs }: FileStamp): string {
   return `stat-${inode.toString(16)}-${bytes.toString(16)}-${mtimeNs.toString(16)}`
 }

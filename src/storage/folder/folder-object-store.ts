@@ -65,7 +65,7 @@ export interface FolderStoreOptions {
  * people drop; etags are SHA-256. Several processes can use it at once.
  *
  * Differs from S3: a key can't be an object and the folder of others, deleting leaves empty
- * folders, and a listing gives a provisional etag for files that nobody has hashed yet.
+ * folders, and a listing gives a provisional etag for files that weren't hashed yet.
  *
  * @throws ConfigError when the folder can't be made, written, or has no hard links
  */
@@ -224,7 +224,7 @@ class FolderObjectStore implements ObjectStore {
 
   private async openFile(key: string): Promise<{ handle: FileHandle; stamp: FileStamp }> {
     const path = await this.paths.existing(key)
-    // Not blocking, so that a named pipe that somebody left here can't hold us.
+    // Not blocking, so that a named pipe in the folder can't hold us up.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const handle = await open(path, flags)
     try {

@@ -23,7 +23,7 @@ export class FolderPaths {
     return joinNames(this.rootBytes, namesOfKey(key))
   }
 
-  /** The folder a key prefix that ends with a slash (or is empty) stands for, free of links. */
+  /** The folder a key prefix that ends with a slash (or is empty) is of, free of links. */
   async folder(prefix: string): Promise<Buffer> {
     if (prefix === '') return this.rootBytes
     return await this.existing(prefix.slice(0, -1))

@@ -8,7 +8,7 @@ import { sourceChunks } from '../source-chunks.js'
 import { type FileStamp, stampOf } from './folder-etags.js'
 import { type FolderPaths, joinNames, syncFolder } from './folder-paths.js'
 
-/** Content that is on disk for good, under a name that nobody looks at yet. */
+/** Content that is on disk for good, under a temporary name that no reader looks at. */
 export interface WrittenFile extends AsyncDisposable {
   path: string
   stamp: FileStamp

@@ -62,14 +62,14 @@ export function resumableBody(options: S3BodyOptions): ObjectBody {
     }
   }
 
-  // An answer that nobody started to read is let go as well, so that its socket isn't lost.
+  // An answer without a reader is released as well, so that its socket isn't lost.
   const release = async () => {
     current?.destroy()
   }
   return new ObjectBody(chunks(), release, { signal })
 }
 
-/** A break while nobody reads must not end the process; the next read learns of it. */
+/** A break between two reads must not end the process; the next read throws it. */
 function guarded(body: Readable): Readable {
   body.on('error', () => {})
   return body

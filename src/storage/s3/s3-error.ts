@@ -139,7 +139,7 @@ function keyError(error: unknown, attempt: S3Attempt): NightscribeError | null {
   const status = s3Status(error)
   const { action, key, location } = attempt
   const options = { cause: error, facts: { key, status, s3Code: code } }
-  // Not any 404: what stands before a server that is away answers so, too.
+  // Not any 404: a proxy in front of a server that is away answers so, too.
   if (MISSING_CODES.has(code)) {
     return new InputError('input_not_found', `There is no ${key} in ${location}.`, options)
   }

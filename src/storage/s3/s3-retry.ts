@@ -8,7 +8,9 @@ import { s3Code, s3Status } from './s3-error.js'
 const TRIES_MAX = 8
 /** Of one that ran out of time, which costs a minute each. */
 const TIMED_OUT_TRIES_MAX = 3
-/** Of one that reached nobody, before the server has ever answered: its address may be wrong. */
+/**
+ * For a request without any answer, before the server has ever answered: its address may be wrong.
+ */
 const UNPROVEN_TRIES_MAX = 3
 const BACKOFF_FIRST_MS = 250
 const BACKOFF_MAX_MS = 8_000

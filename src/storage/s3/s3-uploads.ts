@@ -20,7 +20,7 @@ export interface S3UploadPlace {
 type Attempt = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
- * Uploads in parts below a prefix that have not ended, whoever began them, page by page.
+ * Uploads in parts below a prefix that have not ended, of any process, page by page.
  * Their parts are counted, for they are paid for.
  * @throws what `attempt` makes of the SDK's errors
  */
