@@ -24,7 +24,7 @@ export async function runReconciler(
   options: { commands: RedisCommands; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
   const { commands, events, signal } = options
-  // Aborted where the next look is due soon.
+  // Aborted when the next look is due after 15 to 30 s instead of 10 min.
   let soon = new AbortController()
   commands.redis.on('ready', () => soon.abort())
   while (!signal.aborted) {

@@ -54,7 +54,7 @@ export interface RunningWorker extends AsyncDisposable {
   readonly metricsPort: number | null
 }
 
-/** What a worker is made of. */
+/** Clock, chance, events and the stop signal of a worker. */
 export interface WorkerOptions {
   clock: Clock
   random: Random

@@ -28,7 +28,7 @@ export interface InProcessOptions extends ResourceOptions {
   /** Times all steps and faults. With a step clock hours pass in seconds. */
   clock: Clock
   random: Random
-  /** Started and closed by the caller. */
+  /** Recognizes the audio of all sessions; the caller starts and closes it. */
   recognizer: RecognizerFactory
   modelId?: string
   maxModelLen?: number

@@ -9,7 +9,7 @@ const CONNECTIONS_MAX = 32
 /** A client that sends nothing for this long is dropped, in ms. */
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** What is served where. */
+/** The metrics, and the address at which they are served. */
 export interface MetricsServerOptions {
   registry: MetricRegistry
   /** Brings up to date what isn't counted as it happens. */

@@ -13,7 +13,7 @@ export interface EngineLooks<Facts> {
   check(options: { signal: AbortSignal }): Promise<void>
 }
 
-/** What an `EngineMonitor` needs. */
+/** How an engine is examined, warmed up and checked, and who learns of a change. */
 export interface EngineMonitorOptions<Facts> {
   looks: EngineLooks<Facts>
   clock: Clock

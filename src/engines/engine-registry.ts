@@ -24,7 +24,7 @@ const GAUGES_TIMEOUT_MS = 900
 /** An engine that has never answered is asked again after 5 to 10 s, at random. */
 const FIND_AGAIN_MS = 5_000
 
-/** What an `EngineRegistry` needs. */
+/** The settings, stores and observers of the fleet of engines. */
 export interface EngineRegistryOptions {
   settings: Settings
   /** The project's folder, see `readEngine`. */

@@ -4,7 +4,7 @@ import { tenths } from './latency-histogram.js'
 /** What a job's metrics are made of. Null: not known. */
 export interface MetricsInput {
   jobId: string
-  /** Length of the recording. */
+  /** Length of the recording, in ms. */
   audioMs: number
   /** Multiple of real time at which it was replayed. */
   pace: number | 'max'

@@ -19,7 +19,7 @@ export interface MediaSource {
 /** How the channels of a recording become lanes. */
 export type ChannelMode = 'mix' | 'split'
 
-/** What one lane holds. */
+/** Speech, pauses, level and waveform of one lane. */
 export interface LaneAnalysis {
   /** 0-based channel of the recording; null for the mix of all. */
   channel: number | null
@@ -47,7 +47,7 @@ export interface MediaAnalysis {
   samples: number
   container: string
   codec: string
-  /** Of the source, before resampling. */
+  /** Sample rate of the source in Hz, before resampling. */
   sampleRate: number
   channels: number
   /** Of the source's bytes, lower-case hex. */

@@ -29,7 +29,7 @@ export interface SimulatedSession {
 /** The error with which a simulated leg fails. */
 export class SimulatedFailure extends Error {}
 
-/** What `simulateLeg` needs. */
+/** The clock, the troubles and the engine's view of one simulated leg. */
 export interface LegParts {
   clock: Clock
   random: Random

@@ -55,7 +55,7 @@ export interface LegRunner {
   signal: AbortSignal
 }
 
-/** What `simulateNight` needs. */
+/** Engines, jobs, workers and stores of a simulated night, and who learns of its events. */
 export interface NightOptions {
   /** `liveShare`: the share kept for live sessions, 0 to 1; left out: 0. */
   engines: readonly { id: string; plan: EnginePlan; liveShare?: number }[]

@@ -20,7 +20,7 @@ export const tryCount = z.object({
 /** See `tryCount`. */
 export type TryCount = z.infer<typeof tryCount>
 
-/** Of a job that was never tried. */
+/** The count of a job without an attempt so far. */
 export const NO_TRIES: TryCount = {
   failuresSinceProgress: 0,
   takeovers: 0,

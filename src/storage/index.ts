@@ -44,7 +44,7 @@ export interface UnfinishedPut {
   touchedMs: number
 }
 
-/** What a put did. */
+/** Whether a put stored the object, or found one and left it. */
 export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists' }
 
 /**

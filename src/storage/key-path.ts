@@ -19,7 +19,7 @@
 export const KEY_BYTES_MAX = 1024
 
 const NAME_BYTES_MAX = 200
-/** What file systems allow. */
+/** Longest name in bytes that file systems allow. */
 const FOREIGN_BYTES_MAX = 255
 const ENCODED = '%~'
 const FOREIGN = '%!'

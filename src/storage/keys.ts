@@ -2,9 +2,9 @@
 
 /** Everything of a job lies below this. */
 export const jobPrefix = (jobId: string) => `jobs/${jobId}/`
-/** What was asked for. */
+/** Key of a job's options and source, as they were submitted. */
 export const jobKey = (jobId: string) => `jobs/${jobId}/job.json`
-/** What the decode found out. */
+/** Key of a recording's analysis: length, speech, pauses, waveform. */
 export const analysisKey = (jobId: string) => `jobs/${jobId}/analysis.json`
 /** Waveform of one lane; `channel` is null for the mix. */
 export const peaksKey = (jobId: string, channel: number | null) =>

@@ -19,7 +19,7 @@ export interface LaneCoverage {
   readonly speechMs: number
   /** Speech outside of holes; 0 for a lane without any text. */
   readonly transcribedMs: number
-  /** In order. */
+  /** Speech without text in all lanes, by time. */
   readonly holes: readonly LaneHole[]
 }
 

@@ -6,7 +6,7 @@ export interface Sequence {
   readonly deltas: number
 }
 
-/** The limits of a batch. */
+/** KV blocks of the engine, and the most sequences that may hold some at a time. */
 export interface SchedulerLimits {
   kv: KvModel
   /** `num_gpu_blocks` less one, which vLLM keeps for itself. */

@@ -11,7 +11,7 @@ export interface Stepper extends Sequence {
   advance(): void
 }
 
-/** What a step loop needs. */
+/** The scheduler, the time of a step and the clock of a step loop. */
 export interface StepLoopOptions {
   scheduler: BatchScheduler<Stepper>
   /** How long a step takes; null: no time. */

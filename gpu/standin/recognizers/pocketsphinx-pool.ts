@@ -12,7 +12,7 @@ export interface LostUtterance {
   audioMs: number
 }
 
-/** What a pool needs. */
+/** How many recognizer processes there are, and how much audio may wait for them. */
 export interface PoolOptions {
   install: PocketsphinxInstall
   /** Number of processes; each takes a CPU core and 110 MB. */

@@ -14,7 +14,7 @@ export interface ConnectionReading {
 export interface CountedConnections {
   /** The moment up to which its counts are complete, in the store's time. */
   readonly atMs: number
-  /** In order of time. */
+  /** Readings of the gauge, the oldest first. */
   readonly connectionCounts: readonly ConnectionCount[]
 }
 

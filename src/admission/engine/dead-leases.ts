@@ -9,7 +9,7 @@ export interface DeadLeases {
   chains: number
 }
 
-/** What finding dead leases needs. */
+/** The ledgers and heartbeats in which dead leases are looked for. */
 export interface LeasePorts {
   ledgers: LedgerStore
   heartbeats: WorkerHeartbeats

@@ -43,7 +43,7 @@ export interface ControllerGauges extends StalledGauges {
   readonly websocketConnections: number | null
 }
 
-/** What an `EngineController` needs. */
+/** The ledger, activities and gauges of one engine, and the limits of its controller. */
 export interface EngineControllerOptions {
   client: LedgerClient
   activities: EngineActivityStore

@@ -18,7 +18,7 @@ const GIVE_UP_MS = 60_000
 
 /** The request for one block, and what the wait for it needs. */
 export interface BlockQuestion {
-  /** The frame that needs the block; 0-based in the leg. */
+  /** The frame that can't be sent without the new block; 0-based in the leg. */
   frame: number
   clock: Clock
   random: Random

@@ -23,7 +23,7 @@ export interface RetryAfter {
   orFewerLeases: boolean
 }
 
-/** What `runLane` needs. */
+/** How a lane runs a leg, what it does after a failed one, and who learns of a complete one. */
 export interface LaneOptions<T> {
   /** Runs one leg to its end. Throws when it fails; the lease is given back either way. */
   runLeg(lease: LegLease, options: { signal: AbortSignal }): Promise<T>

@@ -41,7 +41,7 @@ export interface SessionDemand {
   deadlineMs: number | null
   /** Goes on now or not at all: it is asked for out of the share of live sessions. */
   live: boolean
-  /** In order; each with its cuts. */
+  /** The lanes of the job by their number, each with its cuts. */
   lanes: readonly {
     /** Multiple of real time; 0 for as fast as it goes. */
     pace: number

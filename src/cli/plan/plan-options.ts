@@ -18,7 +18,7 @@ export interface PlanOptions {
   pace: Pace
   /** Deadline of the whole night in ms of the Unix epoch; null: none. */
   byMs: number | null
-  /** Null: the policy of the settings. */
+  /** The policy to plan with; null: the one of the settings. */
   policy: Policy | null
   compare: boolean
   ceiling: 'on' | 'off'

@@ -19,7 +19,7 @@ export interface PlanFindings {
   readonly night: PlannedNight
   /** The nights of all policies, the chosen one included; null where they were not compared. */
   readonly compared: readonly PlannedNight[] | null
-  /** Null where no deadline was given. */
+  /** Whether the deadline is met, and what would help; null where none was given. */
   readonly deadline: DeadlineAnswer | null
 }
 

@@ -19,7 +19,7 @@ import { SupervisedWorker } from './supervised-worker.js'
 export interface Stack extends AsyncDisposable {
   /** The settings, with the addresses of the parts that were started. */
   settings: Settings
-  /** One line per part, for people. */
+  /** For people: a line for storage, Redis, engine and worker each. */
   parts: readonly string[]
   standin: boolean
   /** Rejects when a part dies and can't be replaced. A dead worker is started again first. */

@@ -33,7 +33,7 @@ export interface ExpandedSource {
   locate(): Promise<SourceAddress>
 }
 
-/** What `expandSources` needs. */
+/** Where sources are looked up, and the limit in bytes of a download. */
 export interface ExpandOptions {
   ports: IntakePorts
   /** Folder against which relative paths are resolved. */

@@ -31,7 +31,7 @@ import type { FoundEngine } from './swept-engine.js'
 const EMPTY_MS_MAX = 5_000
 const EMPTY_INTERVAL_MS = 250
 
-/** What a sweep needs. */
+/** The engine of a sweep, its speech, and how its sessions are run and admitted. */
 export interface SweepPorts {
   clock: Clock
   found: FoundEngine

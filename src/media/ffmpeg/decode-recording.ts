@@ -37,10 +37,10 @@ export interface DecodeRecordingOptions {
   sinkFor: (facts: RecordingFacts) => PcmSink
 }
 
-/** What a decode found out. */
+/** Length, hash and warnings of a recording, known once it has been decoded. */
 export interface DecodedRecording {
   facts: RecordingFacts
-  /** Of a lane. */
+  /** Length of every lane, in samples of 16 kHz. */
   samples: number
   /** Of the source's bytes, lower-case hex. */
   sha256: string

@@ -5,7 +5,7 @@ import { FLAC_LABEL, PCM_LABEL } from './decode-graph.js'
 import { type DecodeMarker, markerOf, printableLine } from './decode-markers.js'
 import { INPUT_GUARD } from './media-formats.js'
 
-/** One run of ffmpeg over one served source. */
+/** One run of ffmpeg: the address that it reads, and what is wanted of it. */
 export interface DecodeRequest {
   ffmpegPath: string
   url: string

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 
 /** How a short process ended. Output beyond `outputBytesMax` is dropped. */
 export interface ProcessOutcome {
-  /** Null when a signal ended it. */
+  /** Exit code of the process; null when a signal ended it. */
   exitCode: number | null
   stdout: string
   stderr: string

@@ -16,7 +16,7 @@ import {
 /** Where the audio of a FLAC begins and where decoding can start. */
 export interface FlacIndex {
   info: FlacStreamInfo
-  /** In order; the first is sample 0. */
+  /** Places to seek to, by rising samples; the first one is sample 0. */
   points: FlacSeekPoint[]
   framesStartByte: number
 }

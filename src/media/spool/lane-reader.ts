@@ -20,7 +20,7 @@ export interface LaneAudio {
   flac: MediaSource
   /** 0-based channel in the FLAC. */
   lane: number
-  /** Of the whole lane, at 16 kHz. */
+  /** Length of the whole lane, in samples of 16 kHz. */
   samples: number
 }
 

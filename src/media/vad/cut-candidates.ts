@@ -16,7 +16,7 @@ export interface CuttableLane {
   readonly pausesMs: readonly MsRange[]
   /** Absolute peak of every 50 ms; where they are missing the lane counts as evenly loud. */
   readonly peaks: Uint8Array
-  /** Of the decoded audio. */
+  /** Length of the decoded audio, in ms. */
   readonly durationMs: number
 }
 

@@ -14,7 +14,7 @@ import {
   WindowReruns,
 } from './window-reruns.js'
 
-/** What an audit works with. */
+/** What an audit needs beside its reruns: limits, and an observer for its result. */
 export interface AuditPorts extends RerunPorts {
   limits: Pick<WorkPorts['limits'], 'coverage'>
   observer: Pick<WorkPorts['observer'], 'audited'>

@@ -6,7 +6,7 @@ import type { LaneHole } from '../../transcript/coverage.js'
 
 /** What of a lane can be replayed once more. */
 export interface AuditableLane {
-  /** Where its replay began. */
+  /** The frame at which the replay of the lane began: nothing before it is audited. */
   readonly fromFrame: number
   /** All its cuts in order; the last one is the end. */
   readonly cuts: readonly CutOption[]
@@ -19,7 +19,7 @@ export interface AuditWindow {
   readonly cuts: readonly CutOption[]
   /** Frames that are sent. */
   readonly frames: number
-  /** In order. */
+  /** Holes that the window is for, in ms of the recording, by time. */
   readonly holesMs: readonly MsRange[]
   /** Speech without text in it. */
   readonly speechMs: number

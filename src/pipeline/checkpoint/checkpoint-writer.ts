@@ -29,7 +29,7 @@ export interface CheckpointPorts {
   onFailed(error: unknown): void
 }
 
-/** What is written down. */
+/** The attempt whose text is stored, and where it began. */
 export interface CheckpointJob {
   attempt: Attempt
   /** See `Transcription`. */

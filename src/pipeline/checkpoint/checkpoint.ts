@@ -9,11 +9,11 @@ type LaneDocument = CheckpointDocument['lanes'][number]
 type LegDocument = LaneDocument['legs'][number]
 type GroupDocument = LaneDocument['groups'][number]
 
-/** What a checkpoint is of. */
+/** The attempt that a checkpoint belongs to, and where its lanes began. */
 export interface CheckpointFacts {
   jobId: string
   fence: number
-  /** Of people's count. */
+  /** Number of the attempt as people see it: 1, 2, 3. */
   attempt: number
   /** 1-based, of this attempt. */
   number: number

@@ -9,9 +9,9 @@ export interface LeftoverSource<L extends Leftover = Leftover> {
   remove(leftover: L, options: { signal: AbortSignal }): Promise<void>
 }
 
-/** What became of one leftover. */
+/** Whether one leftover was removed, and why not. */
 export type LeftoverOutcome =
-  /** It was a dry run. */
+  /** Left where it is, because it was a dry run. */
   | 'found'
   | 'removed'
   | 'failed'

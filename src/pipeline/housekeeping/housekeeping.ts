@@ -31,13 +31,13 @@ export interface Leftover {
   readonly kind: LeftoverKind
   /** A key or prefix in storage, a folder, or what Redis calls it. */
   readonly name: string
-  /** One phrase. */
+  /** Why no job needs it any more, in one phrase for people. */
   readonly why: string
   /** Objects, files or entries in it. */
   readonly items: number
-  /** Null where it isn't known. */
+  /** Size in bytes; null where it isn't known. */
   readonly bytes: number | null
-  /** Since the newest of it was last written, in ms; null where it isn't known. */
+  /** Time since the newest of its files was written, in ms; null where it isn't known. */
   readonly ageMs: number | null
 }
 

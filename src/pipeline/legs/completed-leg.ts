@@ -15,7 +15,7 @@ export interface CompletedLeg {
   /** Frames of the recording; exclusive at the end. */
   fromFrame: number
   endFrame: number
-  /** Where the leg after it begins. */
+  /** Frame of the recording at which the leg after it begins. */
   nextFrame: number
   cut: CutOption['kind']
   /** Audio of it, at 16 kHz. */

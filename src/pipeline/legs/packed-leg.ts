@@ -61,7 +61,7 @@ export class PackedLeg {
   }
 }
 
-/** What the first group counts from. */
+/** The values that the differences in the first group are counted from. */
 const FIRST = { endMs: 0, leg: 0, step: 0 }
 
 function piecesOf(numbers: readonly number[]): PieceStart[] {

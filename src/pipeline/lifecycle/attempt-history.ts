@@ -45,7 +45,7 @@ export function recordEviction(
   view.appendHistory(jobId, entry, options).catch(() => {}) // a view
 }
 
-/** Without credentials and path. */
+/** Host and port of an engine, without the credentials and the path of its address. */
 function hostOf({ address }: KnownEngine): string {
   return new URL(address.url).host
 }

@@ -21,7 +21,7 @@ export type CancelOutcome =
   | 'canceled'
   /** A worker runs it and has got the message. */
   | 'requested'
-  /** It had ended before. */
+  /** The job had ended before, so nothing was canceled. */
   | 'ended'
 
 /** Cancels a job, whether it waits or runs. @throws InputError `job_not_found` */

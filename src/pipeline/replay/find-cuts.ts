@@ -9,7 +9,7 @@ export interface LaneMap {
   pausesMs: readonly MsRange[]
   /** 20 a second; may be empty. */
   peaks: Uint8Array
-  /** Of the whole lane, at 16 kHz. */
+  /** Length of the whole lane, in samples of 16 kHz. */
   samples: number
 }
 
@@ -17,7 +17,7 @@ export interface LaneMap {
 export interface CutSettings {
   pauseMinMs: number
   overlapMs: number
-  /** Null: every silence is replayed. */
+  /** Silences longer than this are left out, in ms; null: every silence is replayed. */
   skipSilenceMs: number | null
 }
 

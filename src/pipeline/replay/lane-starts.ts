@@ -11,7 +11,7 @@ import type { CompletedLane } from '../legs/completed-leg.js'
 import { LaneProgress } from '../legs/lane-progress.js'
 import { findCuts } from './find-cuts.js'
 
-/** A byte for every 80 ms of 12 hours is far below. */
+/** Largest waveform that is read: one byte for every 80 ms of 12 hours is far below. */
 const PEAKS_BYTES_MAX = 64 * 2 ** 20
 
 /** A lane of a job as an attempt finds it. */
@@ -19,7 +19,7 @@ export interface LaneStart {
   /** 0-based; also the channel in `audio.flac`. */
   lane: number
   cuts: readonly CutOption[]
-  /** Where the replay goes on. */
+  /** Frame of the recording at which the replay of the lane goes on. */
   fromFrame: number
   /** Audio that is left to be replayed, overlaps not counted; 0: all of its text is there. */
   framesLeft: number

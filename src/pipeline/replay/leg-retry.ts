@@ -8,7 +8,7 @@ const OUTAGE_RETRY_MS = 1_000
 
 /** A lane that has lost its session. */
 export interface LostSession {
-  /** Since the lane last got further. */
+  /** Failures in a row since the lane last got further. */
   failures: number
   /** Why no engine is up, as one sentence; null while one is. */
   outage: string | null

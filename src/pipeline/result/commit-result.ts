@@ -25,7 +25,7 @@ export type CommitOutcome =
 
 /** What a commit is about. */
 export interface CommitRequest {
-  /** Of people's count. */
+  /** Number of the attempt as people see it: 1, 2, 3. */
   attemptNumber: number
   fence: number
   source: ManifestDocument['source']

@@ -10,7 +10,7 @@ export const analysisDocument = z.object({
   schema: z.literal('nightscribe.analysis/1'),
   duration_ms: z.number().positive(),
   duration_method: z.literal('decoded'),
-  /** Of every lane, at 16 kHz. */
+  /** Length of every lane, in samples of 16 kHz. */
   samples: z.int().min(1),
   decode_ms: z.number(),
   container: z.string(),

@@ -53,7 +53,7 @@ export const checkpointDocument = z.object({
         /** Audio before it is in the text; a resume begins here. */
         safe_offset_ms: z.number(),
         legs: z.array(leg),
-        /** Of all its legs, in order. */
+        /** Word groups of all legs of the lane, in order. */
         groups: z.array(group),
       }),
     )

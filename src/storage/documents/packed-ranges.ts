@@ -31,7 +31,7 @@ export class PackedRanges implements Iterable<Range> {
     for (let index = 0; index < this.length; index += 1) yield this.at(index) as Range
   }
 
-  /** As they stand in a document. */
+  /** The ranges as they are stored in a document. */
   toJSON(): Range[] {
     return [...this]
   }

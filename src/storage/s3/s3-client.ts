@@ -2,7 +2,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 
 /** How to reach a bucket; the same as the settings below `s3`. */
 export interface S3Access {
-  /** Null: AWS itself, by region. */
+  /** Address of the S3 server; null: AWS itself, by region. */
   endpoint: string | null
   region: string
   /** Both null: the SDK's own chain (environment, profile, instance role). */

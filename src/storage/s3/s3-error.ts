@@ -14,7 +14,7 @@ export interface S3Attempt {
   key: string
   /** `s3://bucket/prefix` */
   location: string
-  /** Null: AWS by region. */
+  /** Address of the S3 server; null: AWS by region. */
   endpoint: string | null
   checksums: 'when_required' | 'always'
   /** This store has answered before, so that its address can't be a mistake. */

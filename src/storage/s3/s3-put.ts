@@ -29,7 +29,7 @@ const CONFLICT_BACKOFF_MS = 100
 export interface S3Put {
   client: S3Client
   bucket: string
-  /** With the store's prefix. */
+  /** The full key in the bucket, with the store's prefix. */
   objectKey: string
   contentType: string | undefined
   onlyIfAbsent: boolean
