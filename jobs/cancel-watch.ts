@@ -6,8 +6,8 @@ import type { JobStore } from '../src/queue/index.js'
 const LOOK_INTERVAL_MS = 30_000
 
 /**
- * Stops jobs that people have canceled, until the signal aborts: at once where it hears of it, and
- * else at the next look at their cards, for nobody hears what is said while a connection is cut.
+ * Stops jobs that people have canceled, until the signal aborts: at once by the message, and
+ * else within 30 s by the job record, because a message is lost while a connection is cut.
  * @throws UpstreamError `queue_unavailable` when it can't listen
  */
 export async function watchCancels(

@@ -14,7 +14,7 @@ export interface WorkerEvents extends WorkObserver, EngineEvents {
   attemptStarted(stage: Stage, jobId: string, failuresSinceProgress: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
-  /** An error that is nobody's but ours: its stack, and nothing of the recording. */
+  /** A bug in Nightscribe: its stack, and nothing of the recording. */
   bug(stage: Stage, jobId: string, thrown: unknown): void
   looksFailed(error: unknown): void
   reconciled(jobIds: readonly string[]): void
@@ -77,7 +77,7 @@ export function workerEvents(log: Logger): WorkerEvents {
 
 /**
  * What an error was, without its sentence: that may name files, and quote what it was given.
- * Where a person has to act, the sentence stands in the job's card and in what the command prints.
+ * Where a person has to act, the sentence is in the job record and in what the command prints.
  */
 function facts(error: unknown): object {
   const name = error instanceof Error ? error.name : typeof error

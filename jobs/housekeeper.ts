@@ -12,8 +12,8 @@ import type { WorkerEvents } from './events.js'
 
 /** After the start, when a worker has better things to do. */
 const FIRST_LOOK_MS = 60_000
-/** The turn ends a little early, or the next look would find it taken and wait once more. */
-const TURN_SHARE = 0.9
+/** Share of the interval that the lock is held: at 1 the next look would find it still held. */
+const LOCK_SHARE = 0.9
 
 /**
  * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
@@ -50,9 +50,9 @@ async function look(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): Promise<void> {
   const own = spoolLeftovers(settings, ports)
-  const holdMs = intervalMs * TURN_SHARE
-  const isOurTurn = await tryLock(ports.commands, ['housekeeping'], { holdMs, signal })
-  const sources = isOurTurn ? [own, ...sharedLeftovers(ports)] : [own]
+  const holdMs = intervalMs * LOCK_SHARE
+  const hasLock = await tryLock(ports.commands, ['housekeeping'], { holdMs, signal })
+  const sources = hasLock ? [own, ...sharedLeftovers(ports)] : [own]
   const report = await cleanUp(sources, {
     dryRun: false,
     itemsMax: settings.housekeeping.removalsMax,

@@ -10,7 +10,7 @@ import type { WorkerEvents } from './events.js'
 /** How often storage is compared with the queue. */
 const INTERVAL_MS = 10 * 60_000
 /**
- * And so long, up to twice that, after Redis is back: it may have lost jobs, and what is on its way
+ * Wait of 15 s to 30 s after Redis is back: it may have lost jobs, and what is on its way
  * comes first. Or after a look that failed, or that was another worker's.
  */
 const SOON_MS = 15_000

@@ -17,7 +17,7 @@ type OwnOptions = 'stage' | 'jobStore' | 'run' | 'writeEnd' | 'observer'
 /** How a stage is worked off. */
 export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
   events: WorkerEvents
-  /** A try ended with an error that is nobody's but ours; the job has failed. */
+  /** A try ended with a bug in Nightscribe; the job has failed. */
   onBug(thrown: unknown): void
 }
 

@@ -4,9 +4,9 @@ import { orAbort } from '../../src/kernel/abort.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import type { MetricRegistry } from '../../src/latency/metric-registry.js'
 
-/** A page is asked for every few seconds; whoever opens more connections than this waits. */
+/** A page is asked for every few seconds; connections beyond this number are refused. */
 const CONNECTIONS_MAX = 32
-/** A client that says nothing for so long is dropped. */
+/** A client that has sent no whole request after 10 s is dropped. */
 const REQUEST_TIMEOUT_MS = 10_000
 
 /** What is served where. */

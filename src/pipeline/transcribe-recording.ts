@@ -42,9 +42,9 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
 async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
   const { jobStore, clock, store } = ports
-  const standing = await readManifest(store, jobId, { signal })
-  if (standing) {
-    await jobStore.update(jobId, completedBy(standing, await jobStore.get(jobId, { signal })), {
+  const existing = await readManifest(store, jobId, { signal })
+  if (existing) {
+    await jobStore.update(jobId, completedBy(existing, await jobStore.get(jobId, { signal })), {
       signal,
     })
     await ports.sessions.leave(jobId, { signal })
@@ -61,7 +61,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     const admissionWaitMs = clock.monotonicMs() - askedMs
     // Drawn now, because a try that only waited is none.
     const fence = await nextFence(ports, jobId, { signal })
-    // What Redis has forgotten stands in the checkpoint.
+    // The checkpoint keeps the attempt number too: Redis may have lost its job record.
     const before = (await jobStore.get(jobId, { signal }))?.attempt ?? 0
     const attemptNumber = Math.max(before, start.attempt) + 1
     const meter = new JobMeter(ports.observer)
@@ -71,19 +71,19 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     await tellAdmitted(ports, work, { starts, lanes })
     await rerun(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
   } finally {
-    // Nothing stops the giving back of what others wait for; the ledger's store bounds its time.
+    // A stop does not interrupt the return of leases: other jobs wait for that room.
     await Promise.allSettled(lanes.map(({ chain }) => chain.end(unstopped())))
   }
 }
 
-/** Puts on the board what the attempt begins with. */
+/** Writes into the job record what the attempt begins with. */
 async function tellAdmitted(
   ports: WorkPorts,
   { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   { starts, lanes }: { starts: readonly LaneStart[]; lanes: readonly LaneToReplay[] },
 ): Promise<void> {
   const { jobId } = attempt
-  // By what lies in storage: a card that Redis lost and got again knows nothing of it.
+  // Counted from the checkpoint: a job record that Redis lost and got anew has no progress.
   const checkpointedAudioMs = starts.reduce((sum, { doneMs }) => sum + doneMs, 0)
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
@@ -106,7 +106,7 @@ async function tellAdmitted(
 /** Time in which the last checkpoint of an attempt must be written: others wait for the job. */
 const LAST_WRITE_MS = 5_000
 
-/** Carries what is left and commits the result; where that fails, what there is is made safe. */
+/** Replays what is left and commits the result. A failure writes a last checkpoint first. */
 async function rerun(
   ports: WorkPorts,
   work: Transcription,
@@ -126,7 +126,7 @@ async function rerun(
     await ports.jobView.update(attempt.jobId, { status: 'finalizing' }, attempt).catch(() => {})
     await commit(ports, work, audited, measured)
   } catch (error) {
-    // So that whoever takes the job over has nothing to do again; without it that is a minute.
+    // A last checkpoint: without it the next attempt would replay up to a minute of audio again.
     try {
       if (await attempt.isOwned()) await writer.write(AbortSignal.timeout(LAST_WRITE_MS))
     } catch (failure) {
@@ -176,7 +176,7 @@ function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocume
   return { bucket, key, version_id, etag }
 }
 
-/** What nobody needs once the manifest stands. */
+/** Removes audio and checkpoints, which no reader needs once the manifest exists. */
 async function removeWork(
   store: ObjectStore,
   jobId: string,

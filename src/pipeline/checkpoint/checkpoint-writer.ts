@@ -14,7 +14,7 @@ import { asCheckpoint } from './checkpoint.js'
  * that a write takes, what a kill costs stays below a minute.
  */
 const CHECKPOINT_FRAMES = 45_000 / STEP_MS
-/** The same where no new pause was heard; doubled for each time that the store has refused. */
+/** The same where no new pause was found; doubled for each time that the store has refused. */
 const AGAIN_FRAMES = 5_000 / STEP_MS
 /** Older ones of this attempt that are kept, should the newest one not be readable. */
 const KEPT = 1
@@ -111,7 +111,7 @@ export class CheckpointWriter {
       resumedFromMs: job.resumedFromMs,
       writtenAtMs: ports.clock.wallMs(),
     })
-    // Where it stands already, only the answer to our own put was lost: nobody else has our fence.
+    // Where it stands already, only the answer to our own put was lost: no other attempt has our fence.
     const key = checkpointKey(jobId, job.fence, number)
     await writeJson(ports.store, key, document, { signal, onlyIfAbsent: true })
     this.safeFrames = frames
@@ -123,7 +123,7 @@ export class CheckpointWriter {
     await ports.store.delete(old, { signal }).catch(() => {})
   }
 
-  /** The next one is due when so much more is answered. */
+  /** Puts the next checkpoint off. @param frames of audio that must be answered before it */
   private putOff(frames: number): void {
     for (const [at, frame] of this.answeredFrames.entries()) {
       this.countedFromFrames[at] = frame + Math.min(frames, CHECKPOINT_FRAMES) - CHECKPOINT_FRAMES

@@ -23,7 +23,7 @@ export type LeftoverKind =
   | 'spool'
   /** Leases of a worker that is gone, at an engine that no living worker looks after. */
   | 'lease'
-  /** An entry of the list of jobs whose card has expired. */
+  /** An entry of the list of jobs whose job record has expired. */
   | 'entry'
 
 /** Something to remove, with what people need to judge it. */
@@ -47,9 +47,9 @@ export interface JobLeftover extends Leftover {
   readonly keys: readonly string[]
 }
 
-/** After a commit so long nothing is removed: whoever is late sees what was there. */
+/** How long after a commit, in ms, nothing of the job is removed: late readers still find it. */
 export const SETTLED_AGE_MS = 3600 * 1000
-/** What has no owner and wasn't touched for so long has none any more. */
+/** Age, in ms, from which an object or upload without an owner counts as abandoned. */
 export const ABANDONED_AGE_MS = 24 * 3600 * 1000
 
 /** One job's prefix as it was listed, and what is known of the job. */
@@ -104,7 +104,7 @@ function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[
   })
 }
 
-/** What a result is made of must be there: otherwise somebody has been here, and people decide. */
+/** Every file of the result must exist: if one is missing or changed, an operator decides. */
 function isWhole(prefix: JobPrefix, manifest: ManifestDocument): boolean {
   if (manifest.job_id !== prefix.jobId) return false
   const bytesByKey = new Map(prefix.objects.map(({ key, bytes }) => [key, bytes]))
@@ -120,7 +120,7 @@ function groupOf(name: string, fence: number): { kind: LeftoverKind; name: strin
 }
 
 function orphans(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
-  // Something that isn't ours makes it somebody's folder, whatever it is called.
+  // One foreign file makes it a foreign folder: nothing in it is removed.
   if (own.length === 0 || own.length < prefix.objects.length) return []
   const newestMs = Math.max(...own.map(({ modifiedMs }) => modifiedMs))
   if (prefix.nowMs - newestMs < ABANDONED_AGE_MS) return []
@@ -148,7 +148,7 @@ function nameIn({ jobId }: JobPrefix, key: string): string {
   return key.slice(`jobs/${jobId}/`.length)
 }
 
-/** The put as a leftover, or null while it may still run, or may be somebody else's. */
+/** The put as a leftover, or null while it may still run, or may belong to another program. */
 export function abandonedPut(put: UnfinishedPut, nowMs: number): Leftover | null {
   const ageMs = nowMs - put.touchedMs
   if (ageMs < ABANDONED_AGE_MS) return null

@@ -9,7 +9,7 @@ import { submitRecording } from './submit-recording.js'
 
 /** How the inbox is looked after. */
 export interface InboxOptions {
-  /** A recording is taken once it has been unchanged for so long. */
+  /** A recording is taken once it has been unchanged for this time, in ms. */
   settleMs: number
   scanIntervalMs: number
   signal: AbortSignal

@@ -8,7 +8,7 @@ import { jobKey } from '../../storage/keys.js'
 
 /**
  * The document of a job, with options that a submission may have; null where there is none.
- * @throws ProtocolError where somebody has changed it to something else; what the store throws
+ * @throws ProtocolError where it was changed to an invalid document; what the store throws
  */
 export async function readJobDocument(
   store: ObjectStore,

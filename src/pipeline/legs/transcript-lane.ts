@@ -37,7 +37,7 @@ function textOf({ samples }: AnalysisDocument, completed: readonly CompletedLeg[
       attempt: leg.attempt,
     }
   })
-  // A leg that was carried again has another number in its sessions than in the result.
+  // A leg that was replayed again has another number in its sessions than in the result.
   const groups = completed.flatMap((leg, at) => leg.groups.map((each) => ({ ...each, leg: at })))
   return { legs, groups }
 }

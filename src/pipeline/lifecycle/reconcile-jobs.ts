@@ -11,8 +11,8 @@ import { completedBy, errorOf } from './record-of-job.js'
 
 /**
  * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
- * their failure. Redis with AOF every second can forget the newest ones, or what their cards came
- * to last: an end that storage knows is written on the card again. Of those that ended while
+ * their failure. Redis with AOF every second can forget the newest ones, or how they ended: an end
+ * that storage knows is written into the job record again. Of those that ended while
  * storage was away the record is written now.
  *
  * @param options.onUnreadable told of a job whose document is not ours to read; the others go on
@@ -28,13 +28,13 @@ export async function reconcileJobs(
       await work()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      // A folder of somebody else's in the same bucket is none of ours.
+      // A folder of another program in the same bucket is not reported.
       if (isJobId(jobId)) options.onUnreadable?.(error)
     }
   }
-  // First what somebody may wait for: an archive takes minutes to list.
+  // Open job records first: their users wait, and an archive takes minutes to list.
   for await (const jobId of ports.jobStore.openIds(options)) {
-    await readable(jobId, () => endCard(ports, jobId, options))
+    await readable(jobId, () => endRecord(ports, jobId, options))
   }
   for await (const jobId of openJobs(ports, options)) {
     await readable(jobId, async () => {
@@ -44,8 +44,8 @@ export async function reconcileJobs(
   return queued
 }
 
-/** Writes on the card of a job that isn't in the queue how it ended, if storage knows that. */
-async function endCard(
+/** Writes into the record of a job that isn't in the queue how it ended, if storage knows that. */
+async function endRecord(
   { jobStore, queue, store }: IntakePorts,
   jobId: string,
   options: { signal: AbortSignal },
@@ -56,7 +56,7 @@ async function endCard(
   if (manifest) return await jobStore.update(jobId, completedBy(manifest, record), options)
   const failed = await readFailure(store, jobId, options)
   if (!failed) return
-  // Started again meanwhile, it has a new card.
+  // Started again meanwhile, it has a new job record.
   const { updatedAtMs: ifUpdatedAtMs } = record
   const { status } = failed
   await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs, ...options })

@@ -9,7 +9,7 @@ import { readJobDocument } from '../intake/read-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { readFailure } from './failure-record.js'
 
-/** What a card needs to be told; the rest of a new one is the same for all. */
+/** Fields of a job record that differ from job to job when it is created. */
 type RecordOrigin = Pick<
   JobRecord,
   'jobId' | 'tenant' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
@@ -45,7 +45,7 @@ export function newRecord(document: JobDocument, nowMs: number): JobRecord {
 }
 
 /**
- * The card of a job; where Redis has none any more, what storage knows of it.
+ * The record of a job; where Redis has none any more, what storage knows of it.
  * @returns null where there is no such job
  */
 export async function recordOfJob(
@@ -61,16 +61,19 @@ export async function recordOfJob(
   const blank = newRecord(document, Date.parse(document.created_at))
   if (manifest) {
     const { completed_at: endedAt } = manifest
-    return { record: endedCard(blank, 'completed', endedAt, completedBy(manifest, null)), manifest }
+    return {
+      record: endedRecord(blank, 'completed', endedAt, completedBy(manifest, null)),
+      manifest,
+    }
   }
   const failed = await readFailure(ports.store, jobId, options)
   if (!failed) return { record: blank, manifest }
   const { status, failed_at: endedAt, fence, attempt = fence } = failed
   const changes = { status, fence, attempt, error: errorOf(failed) }
-  return { record: endedCard(blank, status, endedAt, changes), manifest }
+  return { record: endedRecord(blank, status, endedAt, changes), manifest }
 }
 
-function endedCard(
+function endedRecord(
   record: JobRecord,
   status: JobStatus,
   endedAt: string,
@@ -83,7 +86,7 @@ function endedCard(
   }
 }
 
-/** What the card of a job that is done is told, whatever it has come to hear of it. */
+/** Changes that make a job record completed, by its manifest. */
 export function completedBy(
   { fence, attempt = fence, warnings }: ManifestDocument,
   record: Pick<JobRecord, 'audioMsTotal'> | null,
@@ -95,7 +98,7 @@ export function completedBy(
   }
 }
 
-/** What a card says of a failure that storage knows; null of a cancel. */
+/** What a job record says of a failure that storage knows; null of a cancel. */
 export function errorOf(failed: FailureDocument): JobRecord['error'] {
   if (failed.status === 'canceled') return null
   const { code, detail, retryable, stage } = failed

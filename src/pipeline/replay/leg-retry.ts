@@ -3,7 +3,7 @@ import { isRefusal } from '../../realtime/session-failure.js'
 
 /** Tries of one leg before the whole attempt fails. */
 const LEG_TRIES_MAX = 5
-/** A job that no engine can carry just now asks again after so long; then it stands in line. */
+/** Delay, in ms, after which a job asks for admission again while no engine is up. */
 const OUTAGE_RETRY_MS = 1_000
 
 /** A lane that has lost its session. */
@@ -15,12 +15,12 @@ export interface LostSession {
 }
 
 /**
- * When a leg is carried again: after a wait that doubles with every failure, less up to a half by
+ * When a leg is replayed again: after a wait that doubles with every failure, less up to a half by
  * chance, so that a hundred sessions of an engine that died don't return in one instant.
  *
  * @param uniform chance in [0, 1)
  * @returns ms
- * @throws CapacityError when no engine is up: the job waits in the queue, and nobody is to blame;
+ * @throws CapacityError when no engine is up: the job waits in the queue, and no failure is counted;
  *   the error itself when another session won't help
  */
 export function legRetryMs(

@@ -76,7 +76,7 @@ function jsonFile(name: ResultFile['name'], document: object): ResultFile {
   return { name, contentType: 'application/json', body }
 }
 
-/** All legs that engines carried, those of reruns too. */
+/** All completed legs, those of reruns too. */
 function legsOf(completed: readonly CompletedLane[]): CompletedLeg[] {
   return completed.flatMap(({ legs, reruns = [] }) => [
     ...legs,
@@ -131,7 +131,7 @@ function metricsOf(
 ) {
   const { analysis, job, meter, attempt, startedAtMs } = work
   const { pricePerHour } = ports.limits
-  // An engine's time is shared by all lanes that it carries.
+  // An engine's time is shared by all lanes that it runs.
   const gpuSecondsShare = legsOf(completed).reduce(
     (sum, { heldMs, lanesRunning }) => sum + heldMs / 1000 / Math.max(1, lanesRunning),
     0,
