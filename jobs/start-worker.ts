@@ -35,7 +35,7 @@ import { startTranscribe } from './transcribe.js'
 
 /** How often engines and line are looked after. */
 const LOOK_INTERVAL_MS = 1_000
-/** So long it tries to say that it is gone; others notice it without, when its sign expires. */
+/** Time limit, in ms, of deregistering; without it, others wait until the heartbeat expires. */
 const DEREGISTER_MS_MAX = 1_000
 /** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
 const JOBS_MAX = 1_000
@@ -165,7 +165,7 @@ async function startMetrics(
   return server
 }
 
-/** The parts that carry sessions: engines, their ledgers in Redis, the line before them. */
+/** The parts that run sessions: engines, their ledgers in Redis, the queue for admission. */
 async function openEngines(settings: Settings, ports: OpenPorts, options: WorkerOptions) {
   const { clock, random, events, signal } = options
   const { commands, waiting } = ports
@@ -224,7 +224,7 @@ function limitsOf(settings: Settings) {
   }
 }
 
-/** Signs of life, rounds of the keepers, and calls to jobs that there may be room for. */
+/** Heartbeats, ticks of the engine controllers, and calls to jobs that may have room. */
 async function lookAfter(
   parts: {
     pool: EngineRegistry

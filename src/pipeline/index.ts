@@ -42,7 +42,7 @@ export interface WorkObserver extends WorkTally {
   /** An attempt goes on from a checkpoint. */
   resumed(jobId: string, fromMs: number): void
   /**
-   * A transcript was audited: stretches of speech without text, and how many got
+   * A transcript was audited: ranges of speech without text, and how many got
    * theirs.
    */
   audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
@@ -67,14 +67,14 @@ export interface WorkPorts extends IntakePorts {
     /** `deltaDelayMs` of the engine is added where it applies. */
     session: SessionLimits
     lagMaxMs: number
-    /** Before a leg is carried again: doubled with every try. */
+    /** Wait, in ms, before a leg is replayed again; doubled with every try. */
     backoffMs: number
     backoffMaxMs: number
     cuts: CutSettings
     coverage: {
       /** Speech between two texts that is a hole. */
       holeMinMs: number
-      /** Of a recording's audio, so much at the most is carried once more; 0: nothing is. */
+      /** Largest share of a recording's audio that an audit replays again; 0: none. */
       rerunShareMax: number
     }
     /** Policy and leg lengths, as they stand in the result. */

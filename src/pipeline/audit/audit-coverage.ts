@@ -22,18 +22,18 @@ export interface AuditPorts extends RerunPorts {
 
 type AuditedWork = Pick<Transcription, 'attempt' | 'job' | 'analysis'>
 
-/** Whatever a recording's length, so much of it may be carried once more. */
+/** Audio that may be replayed again whatever the length of the recording. */
 const AUDIO_MIN_MS = 600_000
-/** Stretches of one job that are carried once more. */
+/** Largest number of windows of one job that are replayed again. */
 const WINDOWS_MAX = 100
 
 /**
- * Carries once more, in fresh sessions, what of the speech came back without text, and puts what is
- * heard beside the lanes; assembling decides what of it counts (`repairLane`). One stretch at a
- * time; waits for room with nothing held. What can't be carried is named with its reason: the
+ * Replays again, in fresh sessions, what of the speech came back without text, and puts what is
+ * found beside the lanes; assembling decides what of it counts (`repairLane`). One window at a
+ * time; waits for room with nothing held. What can't be replayed is named with its reason: the
  * transcript that is there is never lost for it.
  *
- * @param options.cuts of every lane, as it was carried
+ * @param options.cuts of every lane, as it was replayed
  * @throws the signal's reason; what is no classified error
  */
 export async function auditCoverage(

@@ -4,7 +4,7 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { LaneHole } from '../../transcript/coverage.js'
 
-/** A lane as far as it can be carried once more. */
+/** What of a lane a second replay needs. */
 export interface AuditableLane {
   /** Where its replay began. */
   readonly fromFrame: number
@@ -12,10 +12,10 @@ export interface AuditableLane {
   readonly cuts: readonly CutOption[]
 }
 
-/** A stretch of a lane for a session of its own: holes and what is said around them. */
+/** A part of a lane for a session of its own: holes and what is said around them. */
 export interface AuditWindow {
   readonly fromFrame: number
-  /** In order, ending the stretch with one of the kind `end`. */
+  /** In order, ending the window with one of the kind `end`. */
   readonly cuts: readonly CutOption[]
   /** Frames that are sent. */
   readonly frames: number
@@ -25,7 +25,7 @@ export interface AuditWindow {
   readonly speechMs: number
 }
 
-/** So much before and after a hole is heard at least: the model needs context. */
+/** Least audio replayed before and after a hole: the model needs context. */
 const SURROUNDINGS_MS = 2_000
 /** A pause so much further away is better than a quiet point in talk. */
 const PAUSE_REACH_MS = 15_000
@@ -33,7 +33,7 @@ const PAUSE_REACH_MS = 15_000
 const JOINED_MAX_FRAMES = 7_500
 
 /**
- * Stretches that are carried once more for the holes of a lane: each from the last pause at least
+ * Windows that are replayed again for the holes of a lane: each from the last pause at least
  * 2 s before a hole to the first one at least 2 s after it, holes close together in one. Pure.
  * @param holes in order
  * @returns in order; they may overlap where joining them would make them long

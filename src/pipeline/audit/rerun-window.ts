@@ -7,7 +7,7 @@ import type { Transcription } from '../transcription.js'
 import type { RerunWindow } from './window-reruns.js'
 
 /**
- * How a stretch of a lane is carried for the second time: like a lane, but nobody follows it live,
+ * How a window of a lane is replayed a second time: like a lane, but no client follows it live,
  * and no checkpoint knows of it. A job that is taken over audits again.
  */
 export function rerunWindow(ports: WorkPorts, work: Transcription): RerunWindow {
@@ -17,7 +17,7 @@ export function rerunWindow(ports: WorkPorts, work: Transcription): RerunWindow 
     const flac = await ports.store.head(audioKey(jobId), { signal })
     const { channel = null } = analysis.lanes[lane] ?? {}
     const progress = new LaneProgress({ channel, legs: [] }, fromFrame)
-    // It sends nothing, because nobody runs it.
+    // It sends nothing, because it is never run.
     const live = new LiveReport(ports, { jobId, audioMs: analysis.duration_ms, doneMs: [] })
     const request = { work, flac, lane, chain, cuts, progress, live, onProgress: () => {} }
     await replayLane(ports, request, signal)

@@ -9,7 +9,7 @@ import type { CompletedLeg } from '../legs/completed-leg.js'
 import type { Transcription } from '../transcription.js'
 import type { AuditWindow } from './audit-windows.js'
 
-/** A stretch of a lane that was let in. */
+/** A window of a lane that was admitted. */
 export interface AdmittedWindow {
   /** 0-based; also the channel in `audio.flac`. */
   lane: number
@@ -19,15 +19,15 @@ export interface AdmittedWindow {
 }
 
 /**
- * Carries a stretch through sessions of its own. @returns its legs, in order
+ * Replays a window in sessions of its own. @returns its legs, in order
  * @throws what a session fails with for the last time; the signal's reason
  */
 export type RerunWindow = (
-  stretch: AdmittedWindow,
+  window: AdmittedWindow,
   options: { signal: AbortSignal },
 ) => Promise<CompletedLeg[]>
 
-/** What windows are let in with. */
+/** What the admission of windows needs. */
 export interface RerunPorts {
   sessions: Pick<SessionPool, 'admit' | 'leave'>
   clock: Clock

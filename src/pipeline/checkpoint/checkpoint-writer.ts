@@ -111,7 +111,7 @@ export class CheckpointWriter {
       resumedFromMs: job.resumedFromMs,
       writtenAtMs: ports.clock.wallMs(),
     })
-    // Where it stands already, only the answer to our own put was lost: no other attempt has our fence.
+    // A key that exists means that only the answer to our put was lost: the fence is ours alone.
     const key = checkpointKey(jobId, job.fence, number)
     await writeJson(ports.store, key, document, { signal, onlyIfAbsent: true })
     this.safeFrames = frames

@@ -3,7 +3,7 @@ import type { ObjectHead, UnfinishedPut } from '../../storage/index.js'
 import { isJobFile, isJobId, isOwnUpload } from '../../storage/keys.js'
 
 /**
- * What nobody needs any more, and how that is known. Pure: nothing is looked up or removed here.
+ * What is no longer needed, and how that is known. Pure: nothing is looked up or removed here.
  * One rule is above all others: of a job that has no manifest nothing is a leftover, for it may go
  * on from any of it. And nothing is one that we can't have written ourselves.
  */
@@ -35,9 +35,9 @@ export interface Leftover {
   readonly why: string
   /** Objects, files or entries in it. */
   readonly items: number
-  /** Null where nobody can tell. */
+  /** Null where it is unknown. */
   readonly bytes: number | null
-  /** Since the newest of it was last written; null where nobody can tell. */
+  /** Since the newest of it was last written; null where it is unknown. */
   readonly ageMs: number | null
 }
 
@@ -83,7 +83,7 @@ export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
   return names.has('job.json') ? [] : orphans(prefix, own)
 }
 
-/** A zombie of a lower fence may still write; nobody reads that, and the next run removes it. */
+/** A zombie of a lower fence may still write; no reader uses it, and the next run removes it. */
 function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
   const { manifest } = prefix
   if (!manifest || !isWhole(prefix, manifest)) return []

@@ -159,7 +159,7 @@ function jobDocument(
   }
 }
 
-/** A job that was done long ago may have lost its card; people shall see it all the same. */
+/** A new job record for a job whose own has expired: people still see that it is done. */
 async function completedRecord(
   ports: IntakePorts,
   done: { submission: Submission; jobId: string; manifest: ManifestDocument },

@@ -3,7 +3,7 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import type { FailedRerun } from '../../transcript/coverage-report.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 
-/** What stands in a result of the engine that carried a leg. */
+/** What a result says of the engine that transcribed a leg. */
 export interface LegEngine {
   model: string
   version: string | null
@@ -42,15 +42,15 @@ export interface CompletedLane {
   channel: number | null
   /** In order. */
   legs: CompletedLeg[]
-  /** Stretches that were carried once more because speech had no text: see `auditCoverage`. */
+  /** Windows that were replayed again because speech had no text: see `auditCoverage`. */
   reruns?: readonly CompletedRerun[]
   /** Those that were to be, and weren't. */
   failedReruns?: readonly FailedRerun[]
 }
 
-/** What came back for a stretch of a lane the second time. */
+/** Text of a window of a lane that was replayed a second time. */
 export interface CompletedRerun {
-  /** Speech without text that it was carried for; in order. */
+  /** Speech without text for which the window was replayed; in order. */
   holesMs: readonly MsRange[]
   /** In order. */
   legs: readonly CompletedLeg[]

@@ -33,7 +33,7 @@ export async function cancelJob(
   const record = await recordOf(ports, jobId, options)
   if (isFinal(record.status)) return 'ended'
   await ports.jobStore.requestCancel(jobId, options)
-  // One that the queue has lost has nobody to tell.
+  // A job that the queue has lost runs in no worker: there is none to stop.
   const isTaken =
     !(await ports.queue.remove(jobId, options)) && (await ports.queue.has(jobId, options))
   if (isTaken) return 'requested'
@@ -95,14 +95,14 @@ export async function retryFailedJobs(
       await retryJob(ports, jobId, options)
       outcome.started.push(jobId)
     } catch (error) {
-      // Done, started or deleted by somebody else meanwhile: nothing to retry, and no failure.
+      // Done, started or deleted by another process meanwhile: nothing to retry, and no failure.
       if (!(error instanceof InputError)) throw error
     }
   }
   return outcome
 }
 
-/** Writes down how a try ended, on the board and, where it was the end, in storage. */
+/** Writes down how a try ended, in the job store and, where it was the end, in storage. */
 export async function writeEnd(
   ports: IntakePorts,
   jobId: string,
@@ -162,7 +162,7 @@ async function endJob(
     await jobStore.appendHistory(jobId, end, options)
     await jobStore.update(jobId, recordEndOf(end), options)
   }
-  // Nobody behind it shall wait for one that never comes.
+  // It leaves the queue for admission: jobs behind it would wait for a job that never runs.
   await ports.waiting.remove(jobId, options)
   return manifest === null
 }
@@ -175,7 +175,7 @@ function recordEndOf(end: FinalEnd): RecordChanges {
 
 /**
  * Writes an end down in storage, unless the job is done. A storage that takes nothing must not keep
- * the job from ending: its card says how, and `reconcileJobs` writes the record out of that once
+ * the job from ending: its record says how, and `reconcileJobs` writes the record out of that once
  * storage is back.
  * @returns the manifest where the job is done
  */

@@ -27,7 +27,7 @@ import { LaneOrder, type LegTurn } from './lane-order.js'
 import { legRetryMs } from './leg-retry.js'
 import type { LiveReport } from './live-report.js'
 
-/** One lane of a job that was let in. */
+/** One lane of a job that was admitted. */
 export interface LaneReplayRequest {
   work: Transcription
   /** The decoded audio of the job. */
@@ -44,8 +44,8 @@ export interface LaneReplayRequest {
   onProgress(): void
 }
 
-/** A session that was closed to free its engine comes back after so long, or when there is room. */
-const FREED_WAIT_MS = 30_000
+/** Wait, in ms, of an evicted session before it opens again; less where there is room. */
+const EVICTED_WAIT_MS = 30_000
 
 /**
  * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on
@@ -108,7 +108,7 @@ class LaneReplay implements AsyncDisposable {
     this.records.set(lease, running)
     progress.begin(running)
     const result = await this.runInTurn(lease, record, signal)
-    // Audio that a plan counts as sent and nobody sent would be missing without a trace.
+    // Audio that the plan counts as sent but was not sent would be missing without a trace.
     const { fromFrame, endFrame, cut } = lease.planned
     const sent = this.samplesOf(fromFrame, endFrame)
     assert.equal(result.samples, sent, 'a leg ends where it was sent to')
@@ -231,7 +231,7 @@ class LaneReplay implements AsyncDisposable {
     const engine = ports.engines.engine(lease.client.engine)
     if (error === SESSION_EVICTED) {
       recordEviction(ports.jobView, jobId, engine, attempt)
-      return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+      return { fromFrame, delayMs: EVICTED_WAIT_MS, orFewerLeases: true }
     }
     if (!(error instanceof NightscribeError)) throw error
     ports.engines.suspect(lease.client.engine, error)
@@ -246,7 +246,7 @@ class LaneReplay implements AsyncDisposable {
   /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
   private keepPart(lease: LegLease, error: unknown): number {
     const { progress } = this.request
-    // Every lease that was carried has one.
+    // Every lease that was run has one.
     const running = this.records.get(lease) as RunningLegRecord
     // What came after the last text may be the rut that the session was ended for.
     const part = running.part({ hasText: isStall(error) })

@@ -8,7 +8,7 @@ import type { LaneStart } from './lane-starts.js'
 import { LiveReport } from './live-report.js'
 import { replayLane } from './replay-lane.js'
 
-/** A lane of which audio is left, and the sessions that it was let in with. */
+/** A lane of which audio is left, and the sessions that it was admitted with. */
 export interface LaneToReplay {
   start: LaneStart
   chain: LaneChain
@@ -52,7 +52,7 @@ export async function replayLanes(
     const writing = (inner: AbortSignal) => {
       return untilOver(writer.run(AbortSignal.any([inner, over.signal])), over.signal)
     }
-    // Whoever finds that the job is another worker's stops it.
+    // The part that finds the job owned by another worker stops the attempt.
     await allOrNone<unknown>(signal, [completed, writing])
   } finally {
     over.abort()
