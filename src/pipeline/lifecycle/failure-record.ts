@@ -12,7 +12,7 @@ import { failureKey, fenceOfKey, jobPrefix } from '../../storage/keys.js'
 export type FinalEnd = Extract<AttemptEnd, { kind: 'failed' | 'canceled' }>
 
 /**
- * Writes down in storage that a job has ended without a transcript, so that no worker starts it again
+ * Writes down in storage that a job has ended without a transcript, so that it is not started again
  * unasked when Redis has forgotten it. Its checkpoints and its decoded audio stay.
  */
 export async function recordFailure(

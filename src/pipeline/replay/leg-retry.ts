@@ -20,7 +20,7 @@ export interface LostSession {
  *
  * @param uniform chance in [0, 1)
  * @returns ms
- * @throws CapacityError when no engine is up: the job waits in the queue, and no failure is counted;
+ * @throws CapacityError when no engine is up: the job waits, and no failure is counted;
  *   the error itself when another session won't help
  */
 export function legRetryMs(

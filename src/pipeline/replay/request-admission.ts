@@ -8,7 +8,7 @@ import type { LaneToReplay } from './replay-lanes.js'
 
 /**
  * Asks for the sessions of all lanes of which audio is left.
- * @throws CapacityError when the job has to wait: it is in the queue for admission then, and holds no lease;
+ * @throws CapacityError when the job has to wait: it is queued then, and holds no lease;
  *   InputError when it can never fit
  */
 export async function requestAdmission(
