@@ -13,7 +13,7 @@ import type { WorkerEvents } from './events.js'
 /** After the start, when a worker has better things to do. */
 const FIRST_LOOK_MS = 60_000
 /** The lock ends a little before the next round, which would find it taken otherwise. */
-const TURN_SHARE = 0.9
+const LOCK_SHARE = 0.9
 
 /**
  * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
@@ -49,9 +49,9 @@ async function look(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): Promise<void> {
   const own = spoolLeftovers(settings, ports)
-  const holdMs = intervalMs * TURN_SHARE
-  const isOurTurn = await tryLock(ports.commands, ['housekeeping'], { holdMs, signal })
-  const sources = isOurTurn ? [own, ...sharedLeftovers(ports)] : [own]
+  const holdMs = intervalMs * LOCK_SHARE
+  const hasLock = await tryLock(ports.commands, ['housekeeping'], { holdMs, signal })
+  const sources = hasLock ? [own, ...sharedLeftovers(ports)] : [own]
   const report = await cleanUp(sources, {
     dryRun: false,
     itemsMax: settings.housekeeping.removalsMax,

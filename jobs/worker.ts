@@ -41,7 +41,7 @@ async function work(stop: StopSignals): Promise<void> {
     // Told twice, or too slow. Storage and queue are consistent whatever is cut off: leave.
     if (!hurry.aborted) process.stderr.write(`${withoutCredentials(sentenceOf(error, false))}\n`)
     const { signal } = new AbortController()
-    const left = worker.abort().catch(() => {}) // nobody is left to tell
+    const left = worker.abort().catch(() => {}) // the process is ending
     await Promise.race([left, sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
     // Whoever keeps workers starts one again that has met a bug, however it has ended.
     process.exit(worker.broken.aborted ? EXIT.bug : EXIT.stopped)

@@ -8,13 +8,13 @@ import type { JobQueue } from '../../src/queue/index.js'
 import { engineLabel } from './counted-events.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
-/** Whoever asks for the page waits no longer for Redis. */
+/** How long, in ms, a request for the page waits for Redis. */
 const QUEUE_TIMEOUT_MS = 2_000
 
 /** What is read when the page is asked for. */
 export interface MeasuredParts {
   readings(): readonly EngineReading[]
-  /** The line, as this worker last read it. */
+  /** The queue for admission, as this worker last read it. */
   line(): readonly Waiter[]
   queue: Pick<JobQueue, 'depth'>
   clock: Clock

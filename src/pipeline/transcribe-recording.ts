@@ -42,9 +42,9 @@ export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): P
 async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
   const { jobStore, clock, store } = ports
-  const standing = await readManifest(store, jobId, { signal })
-  if (standing) {
-    await jobStore.update(jobId, completedBy(standing, await jobStore.get(jobId, { signal })), {
+  const existing = await readManifest(store, jobId, { signal })
+  if (existing) {
+    await jobStore.update(jobId, completedBy(existing, await jobStore.get(jobId, { signal })), {
       signal,
     })
     await ports.sessions.leave(jobId, { signal })
@@ -71,7 +71,7 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
     await tellAdmitted(ports, work, { starts, lanes })
     await rerun(ports, work, { starts, lanes }, { admissionWaitMs, sessionsAtStart })
   } finally {
-    // Nothing stops the giving back of what others wait for; the ledger's store bounds its time.
+    // A stop does not interrupt the return of leases: other jobs wait for that room.
     await Promise.allSettled(lanes.map(({ chain }) => chain.end(unstopped())))
   }
 }
@@ -106,7 +106,7 @@ async function tellAdmitted(
 /** Time in which the last checkpoint of an attempt must be written: others wait for the job. */
 const LAST_WRITE_MS = 5_000
 
-/** Carries what is left and commits the result; where that fails, what there is is made safe. */
+/** Replays what is left and commits the result. A failure writes a last checkpoint first. */
 async function rerun(
   ports: WorkPorts,
   work: Transcription,

@@ -23,7 +23,7 @@ export interface AdmittedWindow {
  * @throws what a session fails with for the last time; the signal's reason
  */
 export type RerunWindow = (
-  stretch: AdmittedWindow,
+  window: AdmittedWindow,
   options: { signal: AbortSignal },
 ) => Promise<CompletedLeg[]>
 
@@ -38,7 +38,7 @@ export type WindowOutcome = { legs: CompletedLeg[] } | { reason: string }
 
 /** All windows of a job together wait this long for room: its transcript is held up meanwhile. */
 const WAIT_MAX_MS = 900_000
-/** Nobody calls an audit, as a job in the queue is called when there is room. */
+/** Longest pause, in ms, between two requests: an audit is not woken when room appears. */
 const ASK_AGAIN_MAX_MS = 5_000
 /** Goes before what hasn't begun: seconds of a session, and its recording is done. */
 const PRIORITY = 1_000
@@ -48,7 +48,7 @@ const FAILURES_MAX = 3
 const LEAVE_TIMEOUT_MS = 5_000
 
 /**
- * Carries windows of one job, one at a time. Two states: *trying*; *given up*, after `FAILURES_MAX`
+ * Replays windows of one job, one at a time. Two states: *trying*; *given up*, after `FAILURES_MAX`
  * in a row, in which every further window comes to the last failure at once.
  */
 export class WindowReruns {
@@ -105,7 +105,7 @@ export class WindowReruns {
       return await rerun({ lane, fromFrame, cuts, chain }, { signal })
     } finally {
       // Nothing stops the giving back of what others wait for; where it fails the leases stay until
-      // this worker's sign of life expires.
+      // this worker's heartbeat expires.
       await chain.end(unstopped()).catch(() => {})
     }
   }

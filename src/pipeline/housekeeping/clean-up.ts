@@ -101,7 +101,7 @@ class CleanRun {
     if (dryRun) return { outcome: 'found', code: null }
     const { removed, failed } = this.report.sums
     const done = removed.items + failed.items
-    // The first one goes whatever its size: otherwise it never would.
+    // The first leftover goes even above the limit: a larger one would otherwise stay for ever.
     if (done > 0 && done + leftover.items > itemsMax) return { outcome: 'left', code: null }
     try {
       await source.remove(leftover, { signal })

@@ -32,7 +32,7 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
   const job = await readJob(ports.store, jobId, { signal })
   await jobStore.update(jobId, { status: 'probing', error: null }, { signal })
   const analysis =
-    (await standingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
+    (await existingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
   await attempt.assertOwned()
   const { warnings, duration_ms: audioMsTotal } = analysis
   // Before the queue: a worker may take the job in the same moment, and what it says must stand.
@@ -41,7 +41,7 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
 }
 
 /** The analysis of an earlier run, if it is complete. */
-async function standingAnalysis(
+async function existingAnalysis(
   ports: WorkPorts,
   jobId: string,
   signal: AbortSignal,

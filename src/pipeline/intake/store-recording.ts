@@ -28,8 +28,8 @@ export async function storeRecording(
   const sha256 = hash.digest('hex')
   const extension = /\.([A-Za-z0-9]{1,8})$/.exec(recording.name)?.[1]?.toLowerCase() ?? ''
   const key = recordingKey(sha256.slice(0, 32), extension)
-  for await (const standing of store.list(key, options)) {
-    if (standing.key === key) return key
+  for await (const existing of store.list(key, options)) {
+    if (existing.key === key) return key
   }
   await store.put(key, sameBytes(recording, sha256), options)
   return key

@@ -162,7 +162,7 @@ async function endJob(
     await jobStore.appendHistory(jobId, end, options)
     await jobStore.update(jobId, recordEndOf(end), options)
   }
-  // Nobody behind it shall wait for one that never comes.
+  // It leaves the queue for admission: jobs behind it would wait for a job that never runs.
   await ports.waiting.remove(jobId, options)
   return manifest === null
 }

@@ -34,7 +34,7 @@ export async function reconcileJobs(
   }
   // First the jobs that a person may wait for: an archive takes minutes to list.
   for await (const jobId of ports.jobStore.openIds(options)) {
-    await readable(jobId, () => endCard(ports, jobId, options))
+    await readable(jobId, () => endRecord(ports, jobId, options))
   }
   for await (const jobId of openJobs(ports, options)) {
     await readable(jobId, async () => {
@@ -45,7 +45,7 @@ export async function reconcileJobs(
 }
 
 /** Writes into the record of a job that isn't in the queue how it ended, if storage knows that. */
-async function endCard(
+async function endRecord(
   { jobStore, queue, store }: IntakePorts,
   jobId: string,
   options: { signal: AbortSignal },

@@ -61,16 +61,19 @@ export async function recordOfJob(
   const blank = newRecord(document, Date.parse(document.created_at))
   if (manifest) {
     const { completed_at: endedAt } = manifest
-    return { record: endedCard(blank, 'completed', endedAt, completedBy(manifest, null)), manifest }
+    return {
+      record: endedRecord(blank, 'completed', endedAt, completedBy(manifest, null)),
+      manifest,
+    }
   }
   const failed = await readFailure(ports.store, jobId, options)
   if (!failed) return { record: blank, manifest }
   const { status, failed_at: endedAt, fence, attempt = fence } = failed
   const changes = { status, fence, attempt, error: errorOf(failed) }
-  return { record: endedCard(blank, status, endedAt, changes), manifest }
+  return { record: endedRecord(blank, status, endedAt, changes), manifest }
 }
 
-function endedCard(
+function endedRecord(
   record: JobRecord,
   status: JobStatus,
   endedAt: string,

@@ -34,7 +34,7 @@ export interface FoundCuts {
 /** A skipped silence this near to an edge of the recording is cut off there: no leg of a second. */
 const EDGE_FRAMES = 25
 
-/** In unbroken talk a cut is possible about so often. */
+/** Time between possible cuts in unbroken talk, in ms, about. */
 const QUIET_EVERY_MS = 10_000
 
 /** All places at which a lane may change sessions. Pure. */
@@ -57,7 +57,7 @@ export function findCuts(lane: LaneMap, settings: CutSettings): FoundCuts {
     const until = kind === 'quiet' ? atFrame + overlapFrames : atFrame
     const isInside = atFrame > fromFrame && until < endFrame
     if (!isInside || inner.some(([start, end]) => until >= start && atFrame <= end)) continue
-    // Where both legs would hear a pause, that is the place to cut.
+    // A pause within the overlap is the better cut: no word is split there.
     if (kind === 'quiet' && isPauseNear(candidates, at, until)) continue
     cuts.push({ endFrame: until, nextFrame: atFrame, kind })
   }

@@ -1,7 +1,7 @@
 import { Condition } from '../../kernel/condition.js'
 import { STEP_BACK_FRAMES } from '../../media/spool/lane-reader.js'
 
-/** A leg may read so far ahead of the one before it; the lane's reader goes back twice as far. */
+/** Frames that a leg may read ahead of the one before it; the reader goes back twice as far. */
 const AHEAD_FRAMES = Math.floor(STEP_BACK_FRAMES / 2)
 
 /** The place of one leg in its lane. */

@@ -32,7 +32,7 @@ export class LiveReport {
     this.doneMs = [...job.doneMs]
   }
 
-  /** So much of a lane has come back as text. */
+  /** @param audioMsDone audio of the lane whose text has arrived, in ms */
   progress(lane: number, audioMsDone: number): void {
     this.doneMs[lane] = audioMsDone
   }

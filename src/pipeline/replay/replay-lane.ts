@@ -45,7 +45,7 @@ export interface LaneReplayRequest {
 }
 
 /** An evicted session is opened again after this long, in ms, or once there is room. */
-const FREED_WAIT_MS = 30_000
+const EVICTED_WAIT_MS = 30_000
 
 /**
  * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on
@@ -231,7 +231,7 @@ class LaneReplay implements AsyncDisposable {
     const engine = ports.engines.engine(lease.client.engine)
     if (error === SESSION_EVICTED) {
       recordEviction(ports.jobView, jobId, engine, attempt)
-      return { fromFrame, delayMs: FREED_WAIT_MS, orFewerLeases: true }
+      return { fromFrame, delayMs: EVICTED_WAIT_MS, orFewerLeases: true }
     }
     if (!(error instanceof NightscribeError)) throw error
     ports.engines.suspect(lease.client.engine, error)

@@ -52,7 +52,7 @@ export async function replayLanes(
     const writing = (inner: AbortSignal) => {
       return untilOver(writer.run(AbortSignal.any([inner, over.signal])), over.signal)
     }
-    // Whoever finds that the job is another worker's stops it.
+    // The part that finds the job owned by another worker stops the attempt.
     await allOrNone<unknown>(signal, [completed, writing])
   } finally {
     over.abort()

@@ -68,12 +68,12 @@ export async function commitResult(
   const key = manifestKey(jobId)
   const put = await writeJson(store, key, manifest, { signal, onlyIfAbsent: true })
   if (put.kind === 'stored') return { kind: 'committed', manifest }
-  const standing = await readManifest(store, jobId, { signal })
-  if (!standing) {
+  const existing = await readManifest(store, jobId, { signal })
+  if (!existing) {
     throw new UpstreamError('output_write_failed', `${key} exists, and then it does not.`)
   }
-  const ours = standing.fence === request.fence
-  return { kind: ours ? 'committed' : 'superseded', manifest: standing }
+  const ours = existing.fence === request.fence
+  return { kind: ours ? 'committed' : 'superseded', manifest: existing }
 }
 
 /** The committed manifest of a job, or null. */
