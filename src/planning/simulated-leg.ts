@@ -1,6 +1,6 @@
 import type { LegLease } from '../admission/lane/leg-lease.js'
-import { eitherSignal } from '../kernel/abort.js'
 import { type Clock, sleepFor } from '../kernel/clock.js'
+import { StopRequested } from '../kernel/errors.js'
 import type { Random } from '../kernel/random.js'
 
 /** What may go wrong with a leg in a simulation; all zero for a plan. */
@@ -90,6 +90,9 @@ async function sendFrames(
   }
 }
 
+/** Ends the wait that has lost. One for all: to make an error costs more than the whole wait. */
+const DECIDED = new StopRequested('internal', 'The other wait is over.')
+
 /** Sleeps up to a moment; false when the lease's end was moved before. */
 async function reached(
   lease: LegLease,
@@ -97,18 +100,18 @@ async function reached(
   dueMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (clock.monotonicMs() >= dueMs) {
-    signal.throwIfAborted()
-    return true
-  }
-  const either = new AbortController()
-  using inner = eitherSignal(signal, either.signal)
-  const moved = lease.moves.wait(inner.signal).then(() => false)
-  const slept = clock.sleepUntil(dueMs, inner).then(() => true)
+  signal.throwIfAborted()
+  if (clock.monotonicMs() >= dueMs) return true
+  const over = new AbortController()
+  const onAbort = () => over.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const moved = lease.moves.wait(over.signal).then(() => false)
+  const slept = clock.sleepUntil(dueMs, over).then(() => true)
   try {
     return await Promise.race([moved, slept])
   } finally {
-    either.abort()
+    signal.removeEventListener('abort', onAbort)
+    over.abort(DECIDED)
     moved.catch(() => {}) // the other one has won
     slept.catch(() => {})
     signal.throwIfAborted()

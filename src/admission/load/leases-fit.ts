@@ -29,10 +29,12 @@ export function leasesFit(plan: EnginePlan, ledger: Ledger, nowMs: number): bool
 /** Whether no cell of a load goes beyond what the engine can carry. */
 export function staysWithin(plan: EnginePlan, load: LoadProfile): boolean {
   const { kvBlocks, sessions, stepMs } = plan.limits
-  for (let slot = 0; slot < load.slots; slot += 1) {
-    if ((load.blocks[slot] as number) > kvBlocks + ROUNDING) return false
-    if ((load.sessions[slot] as number) > sessions) return false
-    if (plan.stepModel !== null && (load.stepMs[slot] as number) > stepMs + ROUNDING) return false
+  const { slots, blocks: blocksAt, sessions: sessionsAt, stepMs: stepMsAt } = load
+  const hasSteps = plan.stepModel !== null
+  for (let slot = 0; slot < slots; slot += 1) {
+    if ((blocksAt[slot] as number) > kvBlocks + ROUNDING) return false
+    if ((sessionsAt[slot] as number) > sessions) return false
+    if (hasSteps && (stepMsAt[slot] as number) > stepMs + ROUNDING) return false
   }
   return true
 }
