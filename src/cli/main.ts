@@ -5,15 +5,7 @@ import { productVersion } from '../app/product-version.js'
 import { stopSignals } from '../app/stop-signals.js'
 import { isStop } from '../kernel/errors.js'
 import { commandContext, type GlobalOptions, type RunCommand } from './command-context.js'
-import { addClean } from './commands/clean.js'
-import { addDoctor } from './commands/doctor.js'
-import { addJobs } from './commands/jobs.js'
-import { addPlan } from './commands/plan.js'
-import { addRoles } from './commands/roles.js'
-import { addSubmit } from './commands/submit.js'
-import { addSweep } from './commands/sweep.js'
-import { addTranscribe } from './commands/transcribe.js'
-import { addUp } from './commands/up.js'
+import { addCommands } from './command-table.js'
 
 /**
  * Runs one command line and sets the exit code. Errors become one sentence on stderr.
@@ -48,18 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       }
     }
   }
-  const commands = [
-    addUp,
-    addTranscribe,
-    addSubmit,
-    addJobs,
-    addPlan,
-    addSweep,
-    addRoles,
-    addClean,
-    addDoctor,
-  ]
-  for (const add of commands) add(program, run)
+  await addCommands(program, run, argv)
   try {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {

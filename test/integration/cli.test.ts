@@ -144,7 +144,7 @@ describe('transcribe', () => {
 describe('jobs', () => {
   it('submits, shows, and answers the same recording with the same job', async () => {
     await tones('three.wav', 20)
-    const first = await cli('submit', 'three.wav', '--priority', '5', '--json')
+    const first = await cli('submit', 'three.wav', '--priority', '5', '--pace', 'max', '--json')
     const [{ job_id: id, state }] = JSON.parse(first.out).jobs
     expect(state).toBe('queued')
     await stack.ended([id])
@@ -252,8 +252,8 @@ describe('a command that can not start', () => {
 
 describe('stopping', () => {
   it('Ctrl+C ends transcribe with 130; the job goes on', async () => {
-    await tones('five.wav', 40, 30)
-    const run = await runCli(['transcribe', 'five.wav'], {
+    await tones('five.wav', 40, 30) // takes 4 s
+    const run = await runCli(['transcribe', 'five.wav', '--pace', '3'], {
       env: environment(),
       cwd: folder,
       onStart: (kill) => {
@@ -273,6 +273,6 @@ async function running(name: string): Promise<void> {
     const records = await stack.ports.jobStore.list({ tenant: 'default', limit: 50 }, OPEN)
     if (records.some(({ sourceName, status }) => sourceName === name && status === 'running'))
       return
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
