@@ -11,7 +11,7 @@ import type { WorkerEvents } from './events.js'
 /** Time limit for writing how an attempt ended, in ms. */
 const WRITE_END_TIMEOUT_MS = 60_000
 
-/** What `runStage` answers itself, and what is the same for every stage. */
+/** The worker options that `runStage` sets itself, the same for every stage. */
 type OwnOptions = 'stage' | 'jobStore' | 'run' | 'writeEnd' | 'observer'
 
 /** How a stage is worked off. */

@@ -95,7 +95,7 @@ export class JobMeter {
     }
   }
 
-  /** One leg was followed by the next of its lane. */
+  /** To be called at every change from one leg of a lane to the next. */
   rotated(): void {
     this.rotations += 1
     this.tally.rotated()

@@ -4,7 +4,7 @@ import type { MsRange } from '../kernel/ms-range.js'
  * caller, so that nothing here knows of buckets.
  */
 export interface MediaSource {
-  /** For sentences: the object's key or the file's name. */
+  /** Name of the recording in error sentences: the object's key or the file's name. */
   name: string
   bytes: number
   /**
@@ -50,7 +50,7 @@ export interface MediaAnalysis {
   /** Sample rate of the source in Hz, before resampling. */
   sampleRate: number
   channels: number
-  /** Of the source's bytes, lower-case hex. */
+  /** SHA-256 of the source's bytes, lower-case hex. */
   sha256: string
   lanes: LaneAnalysis[]
   warnings: MediaWarning[]

@@ -6,7 +6,7 @@ import type { JobDocument } from '../storage/documents/job-document.js'
 /** One attempt at a recording that has been analysed. */
 export interface Transcription {
   attempt: Attempt
-  /** Of people's count; see `JobRecord.attempt`. */
+  /** Number of the attempt as people see it; see `JobRecord.attempt`. */
   attemptNumber: number
   fence: number
   job: JobDocument

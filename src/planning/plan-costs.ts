@@ -2,7 +2,7 @@ import type { NightForecast } from './night-course.js'
 
 const HOUR_MS = 3_600_000
 
-/** What a night costs. */
+/** GPU hours and price of a planned night. */
 export interface NightCosts {
   /** Hours of all engines together, from the beginning of the night to its end, busy or not. */
   readonly gpuHours: number

@@ -29,7 +29,7 @@ export interface JobRecord {
   /** The recording's key or file name. */
   sourceName: string
   priority: number
-  /** ISO 8601, or null. */
+  /** When the transcript is wanted, ISO 8601 in UTC; null for no deadline. */
   deadlineAt: string | null
   /** Length of the recording, once it is known. */
   audioMsTotal: number | null
@@ -100,7 +100,7 @@ export interface JobStore {
   get(jobId: string, options: CallOptions): Promise<JobRecord | null>
   /** Ids of jobs whose records say that they have not ended, in no order; some twice. */
   openIds(options: CallOptions): AsyncIterable<string>
-  /** Of one tenant, newest first. */
+  /** Jobs of one tenant, the newest first. */
   list(page: { tenant: string; limit: number }, options: CallOptions): Promise<JobRecord[]>
   /** Writes down what happened to a job; the newest `HISTORY_ENTRIES_MAX` are kept. */
   appendHistory(jobId: string, entry: JobHistoryEntry, options: CallOptions): Promise<void>

@@ -2,7 +2,7 @@ import { msToSamples, samplesToMs } from '../../../src/model/pcm.js'
 
 /** A piece of speech between two pauses, with up to 250 ms of them on both sides. */
 export interface Utterance {
-  /** Start in ms from the first sample pushed. */
+  /** Start of the utterance in ms from the first sample pushed. */
   startMs: number
   samples: Int16Array
 }

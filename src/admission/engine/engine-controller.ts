@@ -61,7 +61,7 @@ export interface EngineControllerOptions {
   stallTimeoutMs: number
   /** The chains of this process: other chains under its name in the ledger are orphaned. */
   chains: Pick<LocalChains, 'has'>
-  /** This process's monotonic clock. */
+  /** Time of this process's monotonic clock, in ms. */
   nowMs(): number
   onEvent(event: ControllerEvent): void
 }

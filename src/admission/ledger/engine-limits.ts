@@ -86,7 +86,7 @@ function seated(plan: EnginePlan): EnginePlan {
 
 function liveLimits(limits: EngineLimits, share: number): EngineLimits {
   const { kvBlocks, stepMs, sessions, lanes } = limits
-  // Of what is counted in ones recordings keep one at least.
+  // Recordings keep at least one session and one lane, however large the live share is.
   const ones = (count: number) => Math.min(Math.max(0, count - 1), Math.ceil(count * share))
   return {
     kvBlocks: Math.floor(kvBlocks * share),

@@ -96,7 +96,7 @@ export function withEngines(facts: readonly EngineFacts[], count: number): Engin
 
 /** An engine that doesn't answer. */
 interface SilentEngine {
-  /** Its address, without credentials. */
+  /** Address of an engine that didn't answer, without credentials. */
   readonly silent: string
   /** A sentence that names the engine and the setting. */
   readonly why: string

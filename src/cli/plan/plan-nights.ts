@@ -37,7 +37,7 @@ export interface PlannedNight {
  */
 export class PlanNights {
   readonly basis: PlanBasis
-  /** By pace; 0 means each recording's own pace. */
+  /** Recordings to plan, by the pace asked for; 0 means each recording's own pace. */
   private readonly offers = new Map<
     number,
     { demands: SessionDemand[]; measured: LaneMeasurements }

@@ -25,7 +25,7 @@ export interface PlanRecording {
   readonly priority: number
   /** Deadline in ms of the Unix epoch; null: none. */
   readonly deadlineMs: number | null
-  /** Its sessions are open, so it doesn't wait in the queue. */
+  /** True for a recording whose sessions are open: it doesn't wait in the queue. */
   readonly isRunning: boolean
   /** Audio, in ms, whose text has been received. */
   readonly doneMs: number

@@ -41,7 +41,7 @@ const RESAMPLE = `aresample=${SAMPLE_RATE}:async=1:first_pts=0`
 /** Where the audio of a recording begins, and in what rate. */
 export interface TimelinePlan {
   sampleRate: number
-  /** How long after the file; null when unknown. */
+  /** How long after the start of the file its audio begins, in ms; null when unknown. */
   audioFromMs: number | null
 }
 

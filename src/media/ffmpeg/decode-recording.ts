@@ -42,7 +42,7 @@ export interface DecodedRecording {
   facts: RecordingFacts
   /** Length of every lane, in samples of 16 kHz. */
   samples: number
-  /** Of the source's bytes, lower-case hex. */
+  /** SHA-256 of the source's bytes, lower-case hex. */
   sha256: string
   warnings: MediaWarning[]
   decodeMs: number

@@ -18,7 +18,7 @@ export interface FlacStreamInfo {
 /** A place where decoding can begin. */
 export interface FlacSeekPoint {
   sample: number
-  /** From the first byte of the first frame. */
+  /** Place of the frame in bytes, counted from the first byte of the first frame. */
   offsetBytes: number
   /** Samples in the frame at this place. */
   frameSamples: number
@@ -26,7 +26,7 @@ export interface FlacSeekPoint {
 
 /** A frame header that is whole and whose CRC-8 is right. */
 export interface FlacFrameHeader {
-  /** Of the frame in the stream: blocks are of one size. */
+  /** Number of the frame in the stream; all blocks are of one size, so it tells the time. */
   number: number
   samples: number
   bytes: number

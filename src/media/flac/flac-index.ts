@@ -94,7 +94,7 @@ export function flacPart(
 
 type MetadataWalk =
   | { kind: 'whole'; blocks: Map<number, Buffer>; endByte: number }
-  /** So many bytes of the file are needed to go on. */
+  /** The parser needs this many bytes from the start of the file to go on. */
   | { kind: 'more'; bytes: number }
   | { kind: 'no_flac' }
 

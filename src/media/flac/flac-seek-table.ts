@@ -19,7 +19,7 @@ export class FlacSeekTable {
   private readonly everySamples: number
   private readonly points: FlacSeekPoint[] = []
   private carry: Buffer = Buffer.alloc(0)
-  /** Of the first byte of `carry`, from the first frame. */
+  /** Place of the first byte of `carry`, counted in bytes from the first frame. */
   private carryAtBytes = 0
   private nextNumber = 0
   private samplesSeen = 0

@@ -25,7 +25,7 @@ export interface CheckpointPorts {
   clock: Clock
   /** One was written. @param audioMs that it covers, of all lanes together */
   onWritten(checkpoint: { number: number; audioMs: number }): void
-  /** One could not be written; it is tried again soon. */
+  /** A checkpoint could not be written; the next one is tried soon. */
   onFailed(error: unknown): void
 }
 

@@ -41,7 +41,7 @@ export interface Leftover {
   readonly ageMs: number | null
 }
 
-/** One of a job's prefix: the keys that go. */
+/** A leftover below a job's prefix, with the keys that are removed. */
 export interface JobLeftover extends Leftover {
   readonly jobId: string
   readonly keys: readonly string[]

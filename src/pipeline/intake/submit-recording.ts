@@ -68,9 +68,9 @@ export async function submitRecording(
 
 /** How a job starts. */
 export interface StartOptions extends CallOptions {
-  /** For its history. */
+  /** Reason for the entry in the job's history. */
   why: 'submitted' | 'retried' | 'found'
-  /** That storage knows to have been its last one; 0 for none. */
+  /** Number of the job's last attempt as storage knows it; 0 for none. */
   attempt: number
 }
 

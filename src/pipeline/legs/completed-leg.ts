@@ -25,12 +25,12 @@ export interface CompletedLeg {
   /** Count and law of steps agree, and for a whole leg the server's own figure: times are exact. */
   verified: boolean
   groups: readonly WordGroup[]
-  /** That replayed it, of people's count. */
+  /** The attempt that replayed the leg, as people see it: 1, 2, 3. */
   attempt: number
   engine: LegEngine
   /** The most that its lease allowed, and that it held by the law. */
   kvBlocks: { granted: number; held: number }
-  /** From the lease to its end. */
+  /** How long the leg held its session, from the lease to its end, in ms. */
   heldMs: number
   /** Lanes on its engine when it ended. */
   lanesRunning: number
@@ -44,7 +44,7 @@ export interface CompletedLane {
   legs: CompletedLeg[]
   /** Windows that were replayed once more because speech had no text: see `auditCoverage`. */
   reruns?: readonly CompletedRerun[]
-  /** Those that were to be, and weren't. */
+  /** Windows that were to be replayed once more, and could not be. */
   failedReruns?: readonly FailedRerun[]
 }
 

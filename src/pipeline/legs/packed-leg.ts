@@ -28,7 +28,7 @@ export class PackedLeg {
     const numbers = groups.flatMap((group, at) => numbersOf(group, groups[at - 1] ?? FIRST))
     assert.ok(numbers.every(Number.isSafeInteger), 'times and steps are whole numbers')
     const unfolded: Unfolded = [facts, text, numbers]
-    // A copy: what comes out lies in a page of 16 KiB.
+    // Copied, because the packed bytes lie in a shared page of 16 KiB, which would stay in memory.
     this.bytes = Uint8Array.from(deflateRawSync(JSON.stringify(unfolded)))
   }
 

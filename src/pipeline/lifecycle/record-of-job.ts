@@ -15,7 +15,7 @@ type RecordOrigin = Pick<
   'jobId' | 'tenant' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
 >
 
-/** Of a job that nothing has happened to. */
+/** The record of a job that has not been queued yet. */
 export function blankRecord(origin: RecordOrigin, nowMs: number): JobRecord {
   return {
     ...origin,
@@ -36,7 +36,7 @@ export function blankRecord(origin: RecordOrigin, nowMs: number): JobRecord {
   }
 }
 
-/** Of a job that is about to be queued. */
+/** The record of a job that is about to be queued. */
 export function newRecord(document: JobDocument, nowMs: number): JobRecord {
   const { job_id: jobId, tenant, name: sourceName, options } = document
   const { priority, deadline_at: deadlineAt } = options

@@ -44,7 +44,7 @@ export function findCuts(lane: LaneMap, settings: CutSettings): FoundCuts {
   const durationMs = samplesToMs(lane.samples)
   const skips = skippableFrames(pausesMs, settings.skipSilenceMs)
   const tail = skips.find(([, end]) => end >= frameCount - EDGE_FRAMES)
-  // Of nothing but silence the beginning is replayed.
+  // Of a lane that is all silence the beginning is replayed, not skipped.
   const lead = skips.find((skip) => skip !== tail && skip[0] <= EDGE_FRAMES)
   const fromFrame = lead ? lead[1] : 0
   const endFrame = tail ? tail[0] : frameCount

@@ -169,7 +169,7 @@ function metricsOf(
   })
 }
 
-/** Of all lanes at a time, at the most. */
+/** Most of all lanes at one time, as the sum of each lane's maximum. */
 function sumOfMaxima(
   completed: readonly CompletedLane[],
   of: (leg: CompletedLeg) => number,

@@ -106,9 +106,9 @@ function overrunMs(trace: SessionTrace, { started }: StepSums): number | null {
 }
 
 interface Window {
-  /** From here on all sessions are being fed. */
+  /** Moment from which on all sessions get audio, in ms of the sweep. */
   fedMs: number
-  /** From here on the deltas of all sessions come. */
+  /** Moment from which on the deltas of all sessions come, in ms of the sweep. */
   fromMs: number
   /** Until here: the first session has got all its audio, or has ended. */
   untilMs: number

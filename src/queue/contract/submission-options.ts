@@ -20,7 +20,7 @@ const schema = z.object({
   pace: z.union([z.literal('max'), numeric(z.number().min(PACE_MIN).max(PACE_MAX))]),
   /** Higher goes first. */
   priority: numeric(z.int().min(0).max(PRIORITY_MAX)),
-  /** ISO 8601 in UTC, or null. */
+  /** When the transcript is wanted, ISO 8601 in UTC; null for no deadline. */
   deadlineAt: z.iso.datetime().nullable(),
   tenant: z.string().refine(isTenantName),
 })

@@ -306,7 +306,7 @@ function headOf(key: string, stamp: FileStamp, etag: string): ObjectHead {
   return { key, bytes: stamp.bytes, etag, versionId: null, modifiedMs: mtimeMs(stamp) }
 }
 
-/** By bytes, because a path needn't be UTF-8. */
+/** The URL of a path, made byte by byte because a path needn't be UTF-8. */
 function fileUrl(path: Buffer): string {
   let url = 'file://'
   for (const byte of path) {

@@ -16,7 +16,7 @@ export interface S3Access {
 
 /** How long a request may take. */
 export interface S3Timeouts {
-  /** From the request's first byte to the head of the answer. */
+  /** Time limit from the request's first byte to the head of the answer, in ms. */
   answerMs: number
   /** Without a byte in either direction, in the middle of a body too. */
   idleMs: number

@@ -306,7 +306,7 @@ function headOf(key: string, facts: HeadFacts, bytes: number): ObjectHead {
   }
 }
 
-/** Of the whole object, as the answer to a range tells. */
+/** Size of the whole object in bytes, as the answer to a range tells it. */
 function totalBytes({ ContentRange }: GetObjectCommandOutput): number | null {
   const digits = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
   return digits === undefined ? null : Number(digits)

@@ -25,7 +25,7 @@ const BRACKET_TIMEOUT_MS = 15_000
 const CONFLICT_TRIES_MAX = 6
 const CONFLICT_BACKOFF_MS = 100
 
-/** Where and how something is to be stored. */
+/** Client, bucket, key and conditions of one put. */
 export interface S3Put {
   client: S3Client
   bucket: string
@@ -38,7 +38,7 @@ export interface S3Put {
   signal: AbortSignal
 }
 
-/** As `PutOutcome`, with what S3 itself tells of the object. */
+/** A `PutOutcome` with the etag and version that S3 gave the object. */
 export type S3PutOutcome =
   /** The etag is null where the server doesn't tell it when parts are joined (Ceph 16). */
   | { kind: 'stored'; bytes: number; etag: string | null; versionId: string | null }

@@ -6,7 +6,7 @@ import { s3Code, s3Status } from './s3-error.js'
 
 /** Tries of one request: with the waits between them about 18 s, a restart of most servers. */
 const TRIES_MAX = 8
-/** Of one that ran out of time, which costs a minute each. */
+/** Most tries of a request that runs out of time, because each costs a minute. */
 const TIMED_OUT_TRIES_MAX = 3
 /**
  * For a request without any answer, before the server has ever answered: its address may be wrong.
@@ -29,7 +29,7 @@ const BUSY_STATUSES = new Set([408, 429, 500, 502, 503, 504])
 const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE'])
 const UNREACHED_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
 
-/** With what requests are tried again. */
+/** Clock, chance and the observer of requests that are tried again. */
 export interface S3Patience {
   clock: Clock
   random: Random

@@ -11,7 +11,7 @@ import { s3Code } from './s3-error.js'
 export interface S3UploadPlace {
   client: S3Client
   bucket: string
-  /** Of all our keys; empty, or ending with a slash. */
+  /** Prefix of all our keys; empty, or ending with a slash. */
   prefix: string
   signal: AbortSignal
 }

@@ -36,7 +36,7 @@ export interface TranscriptEngine {
 /** The contents of `transcript.json`. */
 export interface TranscriptInput {
   jobId: string
-  /** ISO 8601, UTC. */
+  /** When the transcript was made, ISO 8601 in UTC. */
   createdAt: string
   source: SourceFacts
   engine: TranscriptEngine

@@ -11,7 +11,7 @@ export interface HeardUnit {
   readonly groupIndex: number
   /** Where it begins in the group's text, including the space before it; 0 for the first one. */
   readonly charOffset: number
-  /** Its end in ms from the start of the recording. */
+  /** End of the unit in ms from the start of the recording. */
   readonly endMs: number
   /** Its text without case and punctuation; empty for punctuation alone. */
   readonly plain: string
