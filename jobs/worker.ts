@@ -13,7 +13,7 @@ import { systemRandom } from '../src/kernel/random.js'
 import { workerEvents } from './events.js'
 import { type RunningWorker, startWorker } from './start-worker.js'
 
-/** Given by the program that starts us and reads what we say. */
+/** Flag of the program that starts this process: its end closes our stdin, and ends us too. */
 const WATCH_STDIN = '--exit-with-stdin'
 
 /** Time in which everything that runs must be handed back, and the connections be closed. */

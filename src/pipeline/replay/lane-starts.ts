@@ -60,7 +60,7 @@ export async function startLanes(
       const fromFrame = nextFrameOf(completed) ?? way.fromFrame
       const framesLeft = isComplete(completed) ? 0 : new LaneCuts(way.cuts).framesLeft(fromFrame)
       const safeMs = completed.legs.length === 0 ? 0 : fromFrame * STEP_MS
-      // The last frame of a lane may not be whole.
+      // The last step of a lane may reach beyond the recording, and more than all is never done.
       const doneMs = Math.min(safeMs, analysis.duration_ms)
       const progress = new LaneProgress(completed, way.fromFrame)
       return { ...{ lane, cuts: way.cuts, fromFrame, framesLeft }, doneMs, progress }
