@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 
 /** Recordings that one engine takes at a time. */
-const LANES_MAX = 4
+const LANES_MAX = 2
 
 const startStack = () =>
   startDevStack({
