@@ -88,7 +88,7 @@ describe.concurrent('an engine with few KV blocks', () => {
     // them could take all that come together.
     const carrier = await carrierOf(stack, firstId, workers)
     const jobIds = [firstId]
-    const { jobIds: otherIds, letGo } = await submitHeld(stack, others, { pace: 2 })
+    const { jobIds: otherIds, letGo } = await submitHeld(stack, others, { pace: 4 })
     process.kill(carrier.pid, 'SIGSTOP')
     try {
       await letGo()
@@ -118,7 +118,7 @@ describe.concurrent('an engine with few KV blocks', () => {
   it('deadlocks with a fixed number of sessions, and every recording still comes home', async () => {
     const settings = {
       admission: { policy: 'fixed', kneeLagMs },
-      engine: { sessionsMax: 5, stallTimeoutMs: 30_000 },
+      engine: { sessionsMax: 5, stallTimeoutMs: 10_000 },
     }
     await using stack = await startDevStack(settings, { blocks: 61 })
     await stack.startWorker()
