@@ -100,7 +100,7 @@ async function endTry(
 ): Promise<void> {
   const { jobId } = held.job.data
   if (disposition.kind === 'fail' && disposition.isBug) options.observer.bug(jobId, thrown)
-  // Nobody may say how a job ended that is another worker's.
+  // Only the worker that owns a job may write how it ended.
   await unlessLost(options, held)
   if (disposition.kind === 'hand-back') return await handBack(options, held)
   const record = await options.jobStore.get(jobId, unstopped())

@@ -18,7 +18,7 @@ export function learnedPlan(
   return { ...plan, limits: { ...plan.limits, kvBlocks, lanes } }
 }
 
-/** A live leg of the floor's length may be so much longer, for a cut to be found. */
+/** A live leg may be 1.5 times as long as the shortest leg, so that a cut is found. */
 const LIVE_LEG_SPAN = 1.5
 /** Where legs have no ceiling, a live one is no longer than two hours of audio. */
 const LIVE_LEG_FRAMES_MAX = 90_000
