@@ -12,19 +12,19 @@ import type { ObjectStore } from '../storage/index.js'
 import type { SubtitleLimits } from '../transcript/formats/subtitle-cues.js'
 import type { CutSettings } from './replay/find-cuts.js'
 
-/** Storage and the queue: what submitting and looking at jobs needs. */
+/** Ports that submitting a job and showing jobs need. */
 export interface IntakePorts {
   store: ObjectStore
-  /** A whole S3 bucket, in which recordings are read; keys have no prefix taken off. */
+  /** Opens a whole S3 bucket to read recordings in; its keys include any prefix of the storage. */
   sourceStore(bucket: string): Promise<ObjectStore>
   queue: JobQueue
   jobStore: JobStore
-  /** Jobs that wait for room; one that ends leaves it. */
+  /** Jobs that wait for room on an engine; a job that ends is removed from it. */
   waiting: WaitingList
   clock: Clock
 }
 
-/** Reading recordings. */
+/** Reads recordings, and the decoded audio of jobs. */
 export interface MediaPort extends LegReader {
   /** The one pass over a recording; its spool files are gone when it is disposed of. */
   analyse(
@@ -33,28 +33,28 @@ export interface MediaPort extends LegReader {
   ): Promise<AnalysedMedia>
 }
 
-/** What happens beside a job's states, for logs and metrics. Must not throw or wait. */
+/** Receives events of running jobs, for logs and metrics. Its methods must not throw or wait. */
 export interface WorkObserver extends WorkTally {
-  /** Text was made safe; `audioMs` of all lanes together. */
+  /** A checkpoint was stored; `audioMs` is the audio that it covers, all lanes together. */
   checkpointed(jobId: string, checkpoint: { number: number; audioMs: number }): void
   /** A checkpoint could not be written; the replay goes on, and the next checkpoint is tried. */
   checkpointFailed(jobId: string, error: unknown): void
-  /** An attempt goes on from a checkpoint. */
+  /** An attempt continues from a checkpoint; `fromMs` is its offset in the first lane. */
   resumed(jobId: string, fromMs: number): void
   /**
-   * A transcript was audited: holes, which are speech without text, and how many got
-   * theirs.
+   * The coverage audit of a transcript ended: holes (speech without text) that were found, how many
+   * of them a rerun gave text, and the speech in all of them, in ms.
    */
   audited(jobId: string, holes: { found: number; repaired: number; foundMs: number }): void
 }
 
 /**
- * What people see of a job while it runs. Nothing waits for it: where Redis is away it is out of
- * date until the next call.
+ * The calls of the job store that only show a running job to people. The transcription never waits
+ * for them: while Redis is unavailable the display is out of date until the next call.
  */
 export type JobView = Pick<JobStore, 'update' | 'publish' | 'appendHistory'>
 
-/** Everything that turns a queued job into a committed transcript. */
+/** Ports and limits of the two stages that turn a queued job into a committed transcript. */
 export interface WorkPorts extends IntakePorts {
   jobView: JobView
   media: MediaPort
@@ -64,20 +64,20 @@ export interface WorkPorts extends IntakePorts {
   runSession: SessionRunner
   observer: WorkObserver
   limits: {
-    /** `deltaDelayMs` of the engine is added where it applies. */
+    /** Limits of every session; the engine's own `deltaDelayMs` is added to the one here. */
     session: SessionLimits
     lagMaxMs: number
-    /** Wait before a failed leg is replayed, in ms: doubled with every failure. */
+    /** Wait before a failed leg is replayed, in ms: doubled each time, up to `backoffMaxMs`. */
     backoffMs: number
     backoffMaxMs: number
     cuts: CutSettings
     coverage: {
-      /** Speech between two texts that is a hole. */
+      /** Speech without text counts as a hole from this length on, in ms. */
       holeMinMs: number
-      /** Most of a recording's audio that is replayed once more for holes, 0 to 1. */
+      /** Largest share of a recording that is replayed again for holes, 0 to 1; 0: nothing is. */
       rerunShareMax: number
     }
-    /** Policy and leg lengths, as they stand in the result. */
+    /** Rotation policy and leg lengths as one text, for the result. */
     rotationPolicy: string
     pricePerHour: number | null
     subtitles: SubtitleLimits

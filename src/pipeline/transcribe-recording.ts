@@ -24,18 +24,19 @@ import { commitResult, readManifest } from './result/commit-result.js'
 import { renderResult } from './result/render-result.js'
 import type { Transcription } from './transcription.js'
 
-/** Time in which the decoded audio of a finished job should be gone. */
+/** Time limit, in ms, for removing the decoded audio and the checkpoints of a finished job. */
 const TIDY_TIMEOUT_MS = 30_000
 
 /**
- * Second stage of a job, and what the product is for: waits for its sessions, replays every lane
- * into one, puts the text together and commits it. A job that has a manifest is done.
+ * Second stage of a job: waits for its sessions, replays every lane into them, assembles the text
+ * and commits it. A job that has a manifest already is only marked as completed.
  */
 export async function transcribeRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   try {
     await transcribe(ports, attempt)
   } catch (error) {
-    throw asStorageError(error) // the source isn't read any more
+    // This stage reads only objects that a worker wrote: one that is missing is no input error.
+    throw asStorageError(error)
   }
 }
 
@@ -59,9 +60,9 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const lanes = await requestAdmission(ports, { job, starts }, { signal })
   try {
     const admissionWaitMs = clock.monotonicMs() - askedMs
-    // Drawn only now: an attempt that ended by waiting for room doesn't count.
+    // The fence is drawn after admission: an attempt that only waited for room is not counted.
     const fence = await nextFence(ports, jobId, { signal })
-    // The checkpoint knows it where Redis has forgotten it.
+    // Redis may have lost the record; the checkpoint then has the number of the last attempt.
     const before = (await jobStore.get(jobId, { signal }))?.attempt ?? 0
     const attemptNumber = Math.max(before, start.attempt) + 1
     const meter = new JobMeter(ports.observer)
@@ -76,14 +77,15 @@ async function transcribe(ports: WorkPorts, attempt: Attempt): Promise<void> {
   }
 }
 
-/** Writes into the job record what the attempt begins with. */
+/** Writes the start of the attempt into the job record: number, fence, engines, safe audio. */
 async function tellAdmitted(
   ports: WorkPorts,
   { attempt, attemptNumber, fence, resumedFromMs }: Transcription,
   { starts, lanes }: { starts: readonly LaneStart[]; lanes: readonly LaneToReplay[] },
 ): Promise<void> {
   const { jobId } = attempt
-  // By what lies in storage: a job record that Redis lost and got again doesn't know it.
+  // Taken from the checkpoint in storage: a job record that Redis lost and that was written again
+  // doesn't have it.
   const checkpointedAudioMs = starts.reduce((sum, { doneMs }) => sum + doneMs, 0)
   const engines = lanes.map(({ chain }) => ports.engines.engine(chain.engine))
   const isStandin = engines.some(({ description }) => description.isStandin)
@@ -92,7 +94,7 @@ async function tellAdmitted(
     {
       ...{ fence, attempt: attemptNumber, status: 'admitted', error: null },
       checkpointedAudioMs,
-      // Whose text is complete needs none any more.
+      // A job whose text is already complete runs on no engine: its record keeps what it says.
       ...(engines.length > 0 ? { engineIsStandin: isStandin } : {}),
     },
     attempt,
@@ -103,7 +105,7 @@ async function tellAdmitted(
   if (fromMs !== undefined) ports.observer.resumed(jobId, fromMs)
 }
 
-/** Time in which the last checkpoint of an attempt must be written: others wait for the job. */
+/** Time limit, in ms, for the last checkpoint of a failed attempt: the next worker waits for it. */
 const LAST_WRITE_MS = 5_000
 
 /** Replays what is left and commits the result. A failure writes a last checkpoint first. */
@@ -122,11 +124,11 @@ async function rerun(
     const { signal } = attempt
     const again = rerunWindow(ports, work)
     const audited = await auditCoverage(ports, work, completed, { cuts, rerun: again, signal })
-    // A view: text that is complete doesn't wait for it, and isn't lost with it.
+    // Only shown to people: an error of Redis here must not cost the text, which is complete.
     await ports.jobView.update(attempt.jobId, { status: 'finalizing' }, attempt).catch(() => {})
     await commit(ports, work, audited, measured)
   } catch (error) {
-    // The worker that takes the job over then replays nothing again; without it, a minute.
+    // After it the next worker replays nothing twice; without it, up to a minute of audio.
     try {
       if (await attempt.isOwned()) await writer.write(AbortSignal.timeout(LAST_WRITE_MS))
     } catch (failure) {
@@ -149,7 +151,7 @@ function checkpointWriter(
       onWritten: (checkpoint) => {
         observer.checkpointed(jobId, checkpoint)
         const changes = { checkpointedAudioMs: checkpoint.audioMs }
-        // A view: the text is safe, whether or not the record says so.
+        // Only shown to people: the text is in storage, whether or not the record says so.
         jobView.update(jobId, changes, attempt).catch(() => {})
       },
       onFailed: (error) => observer.checkpointFailed(jobId, error),
@@ -176,7 +178,7 @@ function manifestSource({ source: { bucket, key, version_id, etag } }: JobDocume
   return { bucket, key, version_id, etag }
 }
 
-/** Removes what is needed only until the manifest is stored. */
+/** Removes decoded audio and checkpoints, which are needed only until the manifest is stored. */
 async function removeWork(
   store: ObjectStore,
   jobId: string,
@@ -206,7 +208,8 @@ async function commit(
     completedAtMs: clock.wallMs(),
   })
   const tidy = { signal: AbortSignal.timeout(TIDY_TIMEOUT_MS) }
-  // The job is done, whatever comes now: a cancel is too late, and leftovers are housekeeping.
+  // The job is done once its manifest is stored: an error here must not fail it. Housekeeping
+  // removes later what stays.
   await removeWork(store, jobId, tidy).catch(() => {})
   await jobStore.update(
     jobId,

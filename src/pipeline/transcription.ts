@@ -12,8 +12,8 @@ export interface Transcription {
   job: JobDocument
   analysis: AnalysisDocument
   meter: JobMeter
-  /** Where attempts took the job over from a checkpoint, this one last. */
+  /** Offsets, in ms, at which attempts continued from a checkpoint; this attempt's is the last. */
   resumedFromMs: readonly number[]
-  /** Wall clock. */
+  /** When the attempt began to wait for its sessions, ms of the Unix epoch. */
   startedAtMs: number
 }

@@ -22,16 +22,16 @@ export interface AuditPorts extends RerunPorts {
 
 type AuditedWork = Pick<Transcription, 'attempt' | 'job' | 'analysis'>
 
-/** This much may be replayed once more of a recording of any length, in ms. */
+/** Audio that may be replayed again of a recording of any length, in ms. */
 const AUDIO_MIN_MS = 600_000
-/** Most windows of one job that are replayed once more. */
+/** Most windows of one job that are replayed again. */
 const WINDOWS_MAX = 100
 
 /**
- * Carries once more, in fresh sessions, what of the speech came back without text, and puts what is
- * sent beside the lanes; assembling decides what of it counts (`repairLane`). One window at a
- * time; waits for room with nothing held. What can't be replayed is named with its reason: the
- * transcript that is there is never lost for it.
+ * Replays again, in new sessions, the speech that came back without text, and adds the new text to
+ * the lanes as reruns; the assembly decides what of it counts (`repairLane`). One window runs at a
+ * time, and nothing is held while it waits for room. A window that can't be replayed is named with
+ * its reason, and the existing transcript is kept.
  *
  * @param options.cuts of every lane, as it was replayed
  * @throws the signal's reason; what is no classified error
@@ -63,7 +63,7 @@ export async function auditCoverage(
     }
     audited.push(withOutcomes(lane, outcomes))
   }
-  note(ports, work, { holes, audited })
+  report(ports, work, { holes, audited })
   return audited
 }
 
@@ -83,7 +83,7 @@ function audioMaxMs({ limits }: AuditPorts, { analysis }: AuditedWork): number {
   return Math.max(AUDIO_MIN_MS, rerunShareMax * analysis.duration_ms * analysis.lanes.length)
 }
 
-/** Those with the most speech first, as far as they stay within the limits. */
+/** The windows with the most speech, as many as stay within both limits. */
 function chosenOf(windows: readonly AuditWindow[], audioMs: number): Set<AuditWindow> {
   const chosen = new Set<AuditWindow>()
   let leftMs = audioMs
@@ -109,7 +109,7 @@ function withOutcomes(
   return { ...lane, reruns, failedReruns }
 }
 
-function note(
+function report(
   ports: AuditPorts,
   work: AuditedWork,
   { holes, audited }: { holes: readonly (readonly LaneHole[])[]; audited: CompletedLane[] },

@@ -4,7 +4,7 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
 import type { LaneHole } from '../../transcript/coverage.js'
 
-/** What of a lane can be replayed once more. */
+/** The part of a lane that can be replayed again. */
 export interface AuditableLane {
   /** The frame at which the replay of the lane began: nothing before it is audited. */
   readonly fromFrame: number
@@ -21,15 +21,15 @@ export interface AuditWindow {
   readonly frames: number
   /** Holes that the window is for, in ms of the recording, by time. */
   readonly holesMs: readonly MsRange[]
-  /** Speech without text in it. */
+  /** Speech without text in the window, in ms. */
   readonly speechMs: number
 }
 
 /** At least this much around a hole is sent, in ms: the model needs context. */
 const SURROUNDINGS_MS = 2_000
-/** A pause up to this much further away is better than a quiet point in talk, in ms. */
+/** A window ends at a pause within this distance, in ms, rather than at a nearer quiet point. */
 const PAUSE_REACH_MS = 15_000
-/** Windows that overlap are one, up to this length: then it is one session instead of several. */
+/** Windows that overlap are joined into one session up to this length, in frames: 10 min. */
 const JOINED_MAX_FRAMES = 7_500
 
 /**
@@ -61,7 +61,7 @@ export function auditWindows(lane: AuditableLane, holes: readonly LaneHole[]): A
   })
 }
 
-/** The place to begin at: the last pause before a time, or what else there is before it. */
+/** The frame at which a window begins: at the last pause before a time, or at another cut. */
 function startBefore({ fromFrame, cuts }: AuditableLane, beforeMs: number): number {
   const before = cuts.filter(({ nextFrame, kind }) => {
     return kind !== 'end' && nextFrame > fromFrame && nextFrame * STEP_MS <= beforeMs
@@ -72,7 +72,7 @@ function startBefore({ fromFrame, cuts }: AuditableLane, beforeMs: number): numb
   return (isClose ? pause : nearest)?.nextFrame ?? fromFrame
 }
 
-/** The place to end at: the first pause after a time, or what else there is after it. */
+/** The frame at which a window ends: at the first pause after a time, or at another cut. */
 function endAfter({ fromFrame, cuts }: AuditableLane, afterMs: number): number {
   const after = cuts.filter(({ endFrame }) => endFrame * STEP_MS >= afterMs)
   const pause = after.find(({ kind }) => kind !== 'quiet')

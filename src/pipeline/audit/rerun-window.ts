@@ -7,8 +7,8 @@ import type { Transcription } from '../transcription.js'
 import type { RerunWindow } from './window-reruns.js'
 
 /**
- * How a window of a lane is replayed: like a lane, but without live text and without checkpoints. A
- * job that is taken over audits again.
+ * Makes the function that replays a window: as a lane is replayed, but without live text and
+ * without checkpoints. A worker that takes over a job in its audit begins the audit again.
  */
 export function rerunWindow(ports: WorkPorts, work: Transcription): RerunWindow {
   const { analysis, attempt } = work
@@ -17,7 +17,7 @@ export function rerunWindow(ports: WorkPorts, work: Transcription): RerunWindow 
     const flac = await ports.store.head(audioKey(jobId), { signal })
     const { channel = null } = analysis.lanes[lane] ?? {}
     const progress = new LaneProgress({ channel, legs: [] }, fromFrame)
-    // Its report is never run, so nothing of it is shown.
+    // `run` of this report is never called, so none of the window's text is shown.
     const live = new LiveReport(ports, { jobId, audioMs: analysis.duration_ms, doneMs: [] })
     const request = { work, flac, lane, chain, cuts, progress, live, onProgress: () => {} }
     await replayLane(ports, request, signal)

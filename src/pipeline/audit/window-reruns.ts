@@ -20,43 +20,43 @@ export interface AdmittedWindow {
 
 /**
  * Replays a window into sessions of its own. @returns its legs, in order
- * @throws what a session fails with for the last time; the signal's reason
+ * @throws the error of the last try of a session; the signal's reason
  */
 export type RerunWindow = (
   window: AdmittedWindow,
   options: { signal: AbortSignal },
 ) => Promise<CompletedLeg[]>
 
-/** What the admission of windows needs. */
+/** Ports that the admission of windows needs. */
 export interface RerunPorts {
   sessions: Pick<SessionPool, 'admit' | 'leave'>
   clock: Clock
 }
 
-/** What a window came to: legs, or the code of what stood in its way. */
+/** Result of replaying a window: its legs, or the code of the error that prevented it. */
 export type WindowOutcome = { legs: CompletedLeg[] } | { reason: string }
 
-/** All windows of a job together wait this long for room: its transcript is held up meanwhile. */
+/** How long all windows of a job together wait for room, in ms: its transcript waits for them. */
 const WAIT_MAX_MS = 900_000
 /** Longest pause, in ms, between two requests: an audit is not woken when room appears. */
 const ASK_AGAIN_MAX_MS = 5_000
-/** Goes before what hasn't begun: seconds of a session, and its recording is done. */
+/** Highest priority: a window needs a session only briefly, and then its recording is done. */
 const PRIORITY = 1_000
-/** After this many failures in a row the engines aren't well: the other holes stay as they are. */
+/** After 3 failed windows in a row the engines count as broken, and the other holes stay. */
 const FAILURES_MAX = 3
 /** Time limit for leaving the queue, in ms. */
 const LEAVE_TIMEOUT_MS = 5_000
 
 /**
  * Replays windows of one job, one at a time. Two states: *trying*; *given up*, after `FAILURES_MAX`
- * in a row, in which every further window comes to the last failure at once.
+ * failures in a row, in which every further window fails at once with the code of the last one.
  */
 export class WindowReruns {
   private readonly ports: RerunPorts
   private readonly work: Pick<Transcription, 'attempt' | 'job'>
   private readonly options: { rerun: RerunWindow; signal: AbortSignal }
   private waitLeftMs = WAIT_MAX_MS
-  /** Codes of those in a row. */
+  /** Error codes of the latest failures, since a window last succeeded. */
   private failures: string[] = []
 
   constructor(
@@ -69,7 +69,7 @@ export class WindowReruns {
     this.options = options
   }
 
-  /** @throws the signal's reason; what is no classified error */
+  /** @throws the signal's reason; an error without a class, which is a bug */
   async rerun(lane: number, window: AuditWindow): Promise<WindowOutcome> {
     const last = this.failures.at(-1)
     if (last !== undefined && this.failures.length >= FAILURES_MAX) return { reason: last }
@@ -85,7 +85,7 @@ export class WindowReruns {
     }
   }
 
-  /** An engine that is gone may be back in a while, as long as there is time to wait. */
+  /** Tries again when no engine is available, as long as waiting time is left. */
   private async rerunPatiently(lane: number, window: AuditWindow): Promise<CompletedLeg[]> {
     for (;;) {
       try {
@@ -104,8 +104,8 @@ export class WindowReruns {
     try {
       return await rerun({ lane, fromFrame, cuts, chain }, { signal })
     } finally {
-      // Nothing stops the giving back of what others wait for; where it fails the leases stay until
-      // this worker's heartbeat expires.
+      // A stop doesn't interrupt the return of leases: other jobs wait for that room. Where it
+      // fails, the leases stay until this worker's heartbeat expires.
       await chain.end(unstopped()).catch(() => {})
     }
   }
@@ -139,7 +139,7 @@ export class WindowReruns {
 
   private async leave(jobId: string): Promise<void> {
     const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS)
-    await this.ports.sessions.leave(jobId, { signal }).catch(() => {}) // it expires by itself too
+    await this.ports.sessions.leave(jobId, { signal }).catch(() => {}) // the entry expires too
   }
 
   private demandOf({ fromFrame, cuts, frames }: AuditWindow): SessionDemand {
@@ -161,7 +161,7 @@ export class WindowReruns {
 function noRoom(retryAfterMs: number): CapacityError {
   return new CapacityError(
     'engine_overloaded',
-    'No engine had room for what of the recording has no text.',
+    'No engine had room to replay the parts of the recording that have no text.',
     { retryAfterMs },
   )
 }

@@ -10,20 +10,20 @@ import type { LaneProgress } from '../legs/lane-progress.js'
 import { asCheckpoint } from './checkpoint.js'
 
 /**
- * Audio of a lane after which its text is written down: with the way back to a pause and the time
- * that a write takes, what a kill costs stays below a minute.
+ * Audio of a lane, in frames (45 s), after which a checkpoint is due. Together with the way back to
+ * a pause and the time of a write, a killed worker then costs less than a minute of audio.
  */
 const CHECKPOINT_FRAMES = 45_000 / STEP_MS
-/** The same where no new pause came; doubled each time that the store has refused. */
+/** Audio, in frames (5 s), until the next try where no new pause came or the store refused. */
 const AGAIN_FRAMES = 5_000 / STEP_MS
-/** Older ones of this attempt that are kept, should the newest one not be readable. */
+/** Older checkpoints of this attempt that are kept, in case the newest one can't be read. */
 const KEPT = 1
 
-/** What a writer needs to know of the world. */
+/** Ports of a checkpoint writer. */
 export interface CheckpointPorts {
   store: ObjectStore
   clock: Clock
-  /** One was written. @param audioMs that it covers, of all lanes together */
+  /** A checkpoint was written. @param audioMs audio that it covers, all lanes together */
   onWritten(checkpoint: { number: number; audioMs: number }): void
   /** A checkpoint could not be written; the next one is tried soon. */
   onFailed(error: unknown): void
@@ -40,11 +40,11 @@ export interface CheckpointJob {
 }
 
 /**
- * Writes down how far a job has come: after every leg, and after every 45 s of audio. Each one is
- * complete, has a key of its own, and is written only while the job is ours. A store that refuses
- * doesn't stop the replay: audio goes on, and more of it would have to be done again.
+ * Writes checkpoints of a running job: after every leg, and after every 45 s of audio. Each one is
+ * complete, has a key of its own, and is written only while this worker owns the job. A store that
+ * refuses doesn't stop the replay: a crash would then cost more audio, and nothing else.
  *
- * States: *waiting* for news; *writing*, during which further news wait for the next round.
+ * States: *waiting* until a checkpoint is due; *writing*, when new progress counts for the next one.
  */
 export class CheckpointWriter {
   private readonly ports: CheckpointPorts
@@ -53,10 +53,10 @@ export class CheckpointWriter {
   /** Of each lane, the frame from which audio counts towards the next write. */
   private readonly countedFromFrames: number[]
   private legsWritten: number
-  /** Where a resume would begin, of all lanes together. */
+  /** Safe frames of the last checkpoint, summed over all lanes. */
   private safeFrames: number
   private number = 0
-  /** Times that it was not written, in a row. */
+  /** Failed writes in a row. */
   private refusals = 0
 
   constructor(ports: CheckpointPorts, job: CheckpointJob) {
@@ -67,12 +67,12 @@ export class CheckpointWriter {
     this.safeFrames = this.allSafeFrames
   }
 
-  /** Something came back; called after every delta. */
+  /** Wakes `run` if a checkpoint is due; called after every delta and every leg. */
   noticed(): void {
     if (this.isDue) this.news.notifyAll()
   }
 
-  /** Writes until the signal aborts. @throws StopRequested when the job isn't ours any more */
+  /** Writes until the signal aborts. @throws StopRequested when another worker owns the job */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       while (!this.isDue) await this.news.wait(signal)
@@ -86,10 +86,7 @@ export class CheckpointWriter {
     }
   }
 
-  /**
-   * Writes what is safe, if it is more than the last checkpoint has. @throws what the store
-   * throws
-   */
+  /** Writes what is safe, if it is more than the last checkpoint has. @throws the store's errors */
   async write(signal: AbortSignal): Promise<void> {
     const { ports, job } = this
     this.legsWritten = this.legs
@@ -98,12 +95,13 @@ export class CheckpointWriter {
       this.putOff(AGAIN_FRAMES)
       return
     }
-    // To write is work for a machine that must not be late: not much more often in vain than well.
+    // A write takes time on a machine that must send frames on time: after each refusal twice as
+    // much audio passes before the next try.
     this.putOff(AGAIN_FRAMES * 2 ** this.refusals)
     this.refusals += 1
     const lanes = job.lanes.map(({ safe }) => safe)
     const { jobId } = job.attempt
-    // Never the same number again: whether a write that failed left something is not known.
+    // No number is used twice: a write that was reported as failed may have stored its object.
     this.number += 1
     const { number } = this
     const document = asCheckpoint({
@@ -111,7 +109,8 @@ export class CheckpointWriter {
       resumedFromMs: job.resumedFromMs,
       writtenAtMs: ports.clock.wallMs(),
     })
-    // Where it exists already the answer to our own put was lost: no other worker has our fence.
+    // Where the key exists already, the answer to this writer's own put was lost: no other worker
+    // has this fence.
     const key = checkpointKey(jobId, job.fence, number)
     await writeJson(ports.store, key, document, { signal, onlyIfAbsent: true })
     this.safeFrames = frames
@@ -119,11 +118,11 @@ export class CheckpointWriter {
     for (const [at, frame] of answeredFrames.entries()) this.countedFromFrames[at] = frame
     ports.onWritten({ number, audioMs: frames * STEP_MS })
     const old = checkpointKey(jobId, job.fence, number - KEPT - 1)
-    // What is left lying is housekeeping.
+    // An old checkpoint that can't be deleted now is removed by housekeeping.
     await ports.store.delete(old, { signal }).catch(() => {})
   }
 
-  /** The amount of answered audio at which the next checkpoint is due, in ms. */
+  /** Makes the next checkpoint due after this many more answered frames of a lane. */
   private putOff(frames: number): void {
     for (const [at, frame] of this.answeredFrames.entries()) {
       this.countedFromFrames[at] = frame + Math.min(frames, CHECKPOINT_FRAMES) - CHECKPOINT_FRAMES
@@ -141,7 +140,7 @@ export class CheckpointWriter {
   private get isDue(): boolean {
     if (this.legs > this.legsWritten) return true
     return this.job.lanes.some(({ answeredFrame }, at) => {
-      // A leg that was lost goes back.
+      // A lane that loses a leg goes back, and counts from there.
       const from = Math.min(this.countedFromFrames[at] as number, answeredFrame)
       this.countedFromFrames[at] = from
       return answeredFrame - from >= CHECKPOINT_FRAMES

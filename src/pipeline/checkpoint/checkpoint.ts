@@ -23,7 +23,7 @@ export interface CheckpointFacts {
   resumedFromMs: readonly number[]
 }
 
-/** Legs as a checkpoint holds them. Pure. */
+/** The checkpoint document for the legs of all lanes. Pure. */
 export function asCheckpoint(facts: CheckpointFacts): CheckpointDocument {
   const { lanes } = facts
   const engine = lanes.flatMap(({ legs }) => legs)[0]?.engine
@@ -55,7 +55,7 @@ export function lanesOfCheckpoint({ lanes }: CheckpointDocument): CompletedLane[
   })
 }
 
-/** Where a lane with these legs goes on; null where none of it is there. */
+/** The frame at which a lane with these legs continues; null where it has no leg. */
 export function nextFrameOf({ legs }: CompletedLane): number | null {
   return legs.at(-1)?.nextFrame ?? null
 }

@@ -8,10 +8,10 @@ import type { ObjectStore } from '../../storage/index.js'
 import { checkpointOfKey, checkpointPrefix } from '../../storage/keys.js'
 
 /**
- * The checkpoint from which a job goes on: that of the highest fence, and of those the highest
- * number. One that can't be read (another release wrote it, or a hand did) is passed over.
+ * The checkpoint from which a job continues: that of the highest fence, and of those the highest
+ * number. One that can't be read (written by another release, or changed by hand) is skipped.
  *
- * @returns null where there is none: the job begins at its beginning
+ * @returns null where there is none: the job is replayed from its beginning
  * @throws what the store throws
  */
 export async function readCheckpoint(

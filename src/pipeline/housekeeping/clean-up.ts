@@ -1,21 +1,21 @@
 import { type ErrorCode, isStop, NightscribeError } from '../../kernel/errors.js'
 import type { Leftover, LeftoverKind } from './housekeeping.js'
 
-/** One place where leftovers gather. */
+/** A store in which leftovers gather: object storage, Redis, or a folder of a worker. */
 export interface LeftoverSource<L extends Leftover = Leftover> {
   /** Changes nothing. @throws UpstreamError; the signal's reason */
   find(options: { signal: AbortSignal }): AsyncIterable<L>
-  /** What is gone already is success. @throws UpstreamError; the signal's reason */
+  /** Removing one that is gone already succeeds. @throws UpstreamError; the signal's reason */
   remove(leftover: L, options: { signal: AbortSignal }): Promise<void>
 }
 
 /** Whether one leftover was removed, and why not. */
 export type LeftoverOutcome =
-  /** Left where it is, because it was a dry run. */
+  /** Not removed, because it was a dry run. */
   | 'found'
   | 'removed'
   | 'failed'
-  /** Enough was removed in this run; the next one goes on. */
+  /** Not removed, because this run has reached its limit of items; the next run goes on. */
   | 'left'
 
 /** One leftover in a report. */
@@ -24,27 +24,27 @@ export interface CleanedLeftover extends Leftover {
   readonly code: ErrorCode | null
 }
 
-/** Sums over leftovers. */
+/** Totals of several leftovers. */
 export interface CleanedSum {
   leftovers: number
   items: number
   bytes: number
 }
 
-/** What a run has found and done. */
+/** What a run of `cleanUp` has found and done. */
 export interface CleanReport {
   sums: Readonly<Record<LeftoverOutcome, CleanedSum>>
-  /** Removed ones by kind. */
+  /** Totals of the removed leftovers by kind. */
   removed: ReadonlyMap<LeftoverKind, CleanedSum>
-  /** Places that couldn't be looked through, by what they failed with. */
+  /** Error codes of the sources that could not be searched to their end. */
   unseen: readonly ErrorCode[]
 }
 
-/** How a run goes. */
+/** Options of a run of `cleanUp`. */
 export interface CleanOptions {
-  /** Nothing is removed. */
+  /** True: leftovers are reported, and none is removed. */
   dryRun: boolean
-  /** Items that one run removes; what comes beyond is reported as `left`. */
+  /** Most items that one run removes; leftovers beyond are reported as `left`. */
   itemsMax: number
   /** Called for each leftover as it is done with. */
   onLeftover(leftover: CleanedLeftover): void
@@ -52,8 +52,8 @@ export interface CleanOptions {
 }
 
 /**
- * Looks through all places, one after the other, and removes what is left over there. What fails is
- * reported and doesn't stop the rest: it is found again the next time.
+ * Searches all sources, one after the other, and removes their leftovers. A failure is reported and
+ * doesn't stop the rest: the next run finds the same leftover again.
  * @throws the signal's reason; a bug
  */
 export async function cleanUp(
@@ -86,7 +86,7 @@ class CleanRun {
     try {
       for await (const leftover of source.find({ signal })) {
         signal.throwIfAborted()
-        this.note(leftover, await this.take(source, leftover))
+        this.record(leftover, await this.take(source, leftover))
       }
     } catch (error) {
       this.report.unseen.push(this.codeOf(error))
@@ -101,7 +101,7 @@ class CleanRun {
     if (dryRun) return { outcome: 'found', code: null }
     const { removed, failed } = this.report.sums
     const done = removed.items + failed.items
-    // The first leftover goes even above the limit: a larger one would otherwise stay for ever.
+    // The first leftover is removed even above the limit: one larger than it would stay for ever.
     if (done > 0 && done + leftover.items > itemsMax) return { outcome: 'left', code: null }
     try {
       await source.remove(leftover, { signal })
@@ -111,14 +111,14 @@ class CleanRun {
     }
   }
 
-  /** @throws what isn't a failure of the place that was looked through */
+  /** @throws the signal's reason; a bug: both are no failure of the source */
   private codeOf(error: unknown): ErrorCode {
     this.options.signal.throwIfAborted()
     if (error instanceof NightscribeError && !isStop(error)) return error.code
     throw error
   }
 
-  private note(
+  private record(
     leftover: Leftover,
     result: { outcome: LeftoverOutcome; code: ErrorCode | null },
   ): void {

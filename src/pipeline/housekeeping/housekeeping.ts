@@ -3,12 +3,12 @@ import type { ObjectHead, UnfinishedPut } from '../../storage/index.js'
 import { isJobFile, isJobId, isOwnUpload } from '../../storage/keys.js'
 
 /**
- * What no job needs any more, and how that is known. Pure: nothing is looked up or removed here.
- * One rule is above all others: of a job that has no manifest nothing is a leftover, for it may go
- * on from any of it. And nothing is one that we can't have written ourselves.
+ * Decides what no job needs any more. Pure: nothing is looked up or removed here. Two rules are
+ * above all others: of a job that has `job.json` but no manifest no file is a leftover, for the job
+ * may continue from any of them; and no file is one that Nightscribe can't have written.
  */
 
-/** Where a leftover lies, and what it is. */
+/** What a leftover is. */
 export type LeftoverKind =
   /** Files of an attempt that isn't the committed one. */
   | 'attempt'
@@ -47,25 +47,25 @@ export interface JobLeftover extends Leftover {
   readonly keys: readonly string[]
 }
 
-/** Nothing is removed for this long after a commit: a late worker must still find it, in ms. */
+/** Files are kept for this long after a commit, in ms: a late worker may still read them. */
 export const SETTLED_AGE_MS = 3600 * 1000
-/** What names no owner and wasn't touched for this long counts as left behind, in ms. */
+/** Files that name no owner count as left behind once untouched for this long, in ms. */
 export const ABANDONED_AGE_MS = 24 * 3600 * 1000
 
-/** One job's prefix as it was listed, and what is known of the job. */
+/** The objects below one job's prefix as they were listed, and what is known of the job. */
 export interface JobPrefix {
   readonly jobId: string
   readonly objects: readonly Pick<ObjectHead, 'key' | 'bytes' | 'modifiedMs'>[]
-  /** Null where there is none, or none that can be read. */
+  /** Null where there is no manifest, or one that can't be read. */
   readonly manifest: ManifestDocument | null
-  /** A worker has it, or may get it. */
+  /** True where the queue has the job: a worker runs it or may be given it. */
   readonly isQueued: boolean
   readonly nowMs: number
 }
 
 /**
- * Whether a job with a manifest has anything beside its result: only then it is worth a read. A
- * night leaves thousands of jobs that have not.
+ * Whether a job with a manifest has files beside its result. Only then is the manifest read: an
+ * archive has thousands of jobs without such files.
  */
 export function hasMoreThanResult({ jobId, objects }: Pick<JobPrefix, 'jobId' | 'objects'>) {
   const names = objects.map(({ key }) => key.slice(`jobs/${jobId}/`.length))
@@ -74,7 +74,7 @@ export function hasMoreThanResult({ jobId, objects }: Pick<JobPrefix, 'jobId' | 
   return attempts.size > 1 || names.some(isMore)
 }
 
-/** What of a job's prefix is left over. */
+/** The leftovers below a job's prefix. */
 export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
   if (!isJobId(prefix.jobId) || prefix.isQueued) return []
   const own = prefix.objects.filter(({ key }) => isJobFile(nameIn(prefix, key)))
@@ -84,8 +84,9 @@ export function leftoversOfJob(prefix: JobPrefix): JobLeftover[] {
 }
 
 /**
- * What lies below the fences of earlier attempts. A worker that was replaced may still write there:
- * no reader looks at it, and the next run removes it.
+ * Leftovers of a job that was committed: decoded audio, checkpoints, and the files of every other
+ * attempt. A worker that was replaced may still write some: no reader looks at them, and the next
+ * run removes them.
  */
 function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
   const { manifest } = prefix
@@ -107,7 +108,10 @@ function afterCommit(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[
   })
 }
 
-/** All files of a result must be there: where one is missing a person was here, and decides. */
+/**
+ * Whether all files of a result are there. Where one is missing, a person has changed the folder,
+ * and nothing is removed automatically.
+ */
 function isWhole(prefix: JobPrefix, manifest: ManifestDocument): boolean {
   if (manifest.job_id !== prefix.jobId) return false
   const bytesByKey = new Map(prefix.objects.map(({ key, bytes }) => [key, bytes]))
@@ -123,7 +127,7 @@ function groupOf(name: string, fence: number): { kind: LeftoverKind; name: strin
 }
 
 function orphans(prefix: JobPrefix, own: JobPrefix['objects']): JobLeftover[] {
-  // With one file that isn't ours in it the folder is a person's, whatever its name is.
+  // A folder with a file that Nightscribe didn't write belongs to a person, whatever its name is.
   if (own.length === 0 || own.length < prefix.objects.length) return []
   const newestMs = Math.max(...own.map(({ modifiedMs }) => modifiedMs))
   if (prefix.nowMs - newestMs < ABANDONED_AGE_MS) return []
@@ -151,7 +155,7 @@ function nameIn({ jobId }: JobPrefix, key: string): string {
   return key.slice(`jobs/${jobId}/`.length)
 }
 
-/** The put as a leftover; null while it may still run, or may be another program's. */
+/** An unfinished put as a leftover; null while it may still run, or may be another program's. */
 export function abandonedPut(put: UnfinishedPut, nowMs: number): Leftover | null {
   const ageMs = nowMs - put.touchedMs
   if (ageMs < ABANDONED_AGE_MS) return null

@@ -15,7 +15,7 @@ import {
   leftoversOfJob,
 } from './housekeeping.js'
 
-/** What looking through storage needs. */
+/** Ports that a search for leftovers in storage needs. */
 export interface StoragePorts {
   store: ObjectStore
   queue: Pick<JobQueue, 'has'>
@@ -23,8 +23,8 @@ export interface StoragePorts {
 }
 
 /**
- * Leftovers of jobs, in one pass over the keys. Manifest and queue are asked only where something
- * may have to go. A job whose manifest can't be read is left as it is.
+ * Leftovers of jobs, in one pass over the keys. Manifest and queue are asked only for a job that
+ * may have leftovers. A job whose manifest can't be read is left as it is.
  */
 export function jobLeftovers(ports: StoragePorts): LeftoverSource<JobLeftover> {
   return {
@@ -47,8 +47,8 @@ export function jobLeftovers(ports: StoragePorts): LeftoverSource<JobLeftover> {
 }
 
 /**
- * Looks once more before each key: an orphan's job may have been submitted anew this very moment.
- * What is committed stays so.
+ * Removes the keys of a leftover. Before each key of an orphan it looks for `job.json` again: the
+ * job may have been submitted since, and its new files must stay. A committed job can't change.
  */
 async function removeKeys(
   { store }: StoragePorts,
@@ -76,7 +76,7 @@ export function unfinishedPuts(
   }
 }
 
-/** The objects of one job after the other: keys come in order. */
+/** Groups objects by job, without holding more than one job's: storage lists keys in order. */
 async function* prefixes(
   store: ObjectStore,
   options: { signal: AbortSignal },

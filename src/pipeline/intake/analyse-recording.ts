@@ -18,8 +18,8 @@ import { storedMedia } from './stored-media.js'
 
 /**
  * First stage of a job: decodes the recording once at full speed, and stores what is known of it
- * (`analysis.json`), its waveform and the decoded audio, from which every leg is read. Then the job
- * queues for its transcription. A second run finds the analysis and only queues.
+ * (`analysis.json`), its waveform and the decoded audio, from which every leg is read. Then it
+ * queues the job for the second stage. A second run finds the analysis and only queues the job.
  */
 export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Promise<void> {
   const { jobId, signal } = attempt
@@ -35,12 +35,13 @@ export async function analyseRecording(ports: WorkPorts, attempt: Attempt): Prom
     (await existingAnalysis(ports, jobId, signal)) ?? (await analyse(ports, job, signal))
   await attempt.assertOwned()
   const { warnings, duration_ms: audioMsTotal } = analysis
-  // Before the queue: a worker may take the job in the same moment, and what it says must stand.
+  // The record is updated before the job is queued: a worker may take the job at once, and this
+  // update must not overwrite that worker's.
   await jobStore.update(jobId, { status: 'queued', audioMsTotal, warnings }, { signal })
   await queue.enqueue('transcribe', jobId, { priority: job.options.priority, signal })
 }
 
-/** The analysis of an earlier run, if it is complete. */
+/** The analysis of an earlier run; null where it or its decoded audio is missing. */
 async function existingAnalysis(
   ports: WorkPorts,
   jobId: string,
@@ -51,7 +52,7 @@ async function existingAnalysis(
   for await (const { key } of ports.store.list(audioKey(jobId), { signal })) {
     if (key === audioKey(jobId)) return analysis
   }
-  return null // the audio was cleaned away: decode again
+  return null
 }
 
 async function analyse(

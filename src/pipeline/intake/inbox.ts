@@ -7,7 +7,7 @@ import type { IntakePorts } from '../index.js'
 import { sourceAddress } from './source-address.js'
 import { submitRecording } from './submit-recording.js'
 
-/** How the inbox is looked after. */
+/** Options of the watch over the inbox. */
 export interface InboxOptions {
   /** A recording is taken once it has been unchanged for this long, in ms. */
   settleMs: number
@@ -18,7 +18,7 @@ export interface InboxOptions {
 }
 
 interface Seen {
-  /** Size and time of change; what is being copied changes one of them. */
+  /** Size and modification time: a file that is still being copied changes one of them. */
   mark: string
   sinceMs: number
   taken: boolean
@@ -26,8 +26,8 @@ interface Seen {
 
 /**
  * Submits recordings that are dropped below `inbox/`, each content once, until the signal aborts.
- * The objects stay where they are. What is there already when it starts is taken, too: a recording
- * that was done before answers with its manifest at once.
+ * The objects stay where they are. Those that are there at the start are submitted too: a recording
+ * that has a transcript is not transcribed again.
  */
 export async function watchInbox(ports: IntakePorts, options: InboxOptions): Promise<void> {
   const { signal } = options

@@ -19,14 +19,14 @@ export interface JobIdentity {
  */
 export function jobIdOf(identity: JobIdentity): string {
   const { tenant, bucket, key, versionId, etag, channels } = identity
-  // The ids of an archive that knew no tenants stay what they are.
+  // The default tenant is left out, so that ids from before there were tenants stay the same.
   const whose = tenant === DEFAULT_TENANT ? [] : [tenant]
   const parts = ['nightscribe.job/1', bucket, key, versionId, etag, channels, ...whose]
   const canonical = JSON.stringify(parts)
   return base32(createHash('sha256').update(canonical).digest()).slice(0, 26)
 }
 
-/** Crockford's alphabet in lower case: nothing that reads like something else. */
+/** Crockford's base 32 in lower case: without letters that look like a digit or each other. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
 function base32(bytes: Uint8Array): string {

@@ -7,8 +7,8 @@ import { missingJobObject } from '../../storage/job-object-error.js'
 import { jobKey } from '../../storage/keys.js'
 
 /**
- * The document of a job, with options that a submission may have; null where there is none.
- * @throws ProtocolError where it was changed to something else; what the store throws
+ * The document of a job, its options checked like those of a submission; null where there is none.
+ * @throws ProtocolError where it is not what a submission writes; what the store throws
  */
 export async function readJobDocument(
   store: ObjectStore,
@@ -21,7 +21,7 @@ export async function readJobDocument(
   return job
 }
 
-/** The same of a job that must have one. @throws UpstreamError where it is not there */
+/** Like `readJobDocument`, for a job that must have a document. @throws UpstreamError if not */
 export async function readJob(
   store: ObjectStore,
   jobId: string,

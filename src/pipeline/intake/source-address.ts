@@ -2,7 +2,7 @@ import { locationOf } from '../../kernel/location.js'
 import type { ObjectStore } from '../../storage/index.js'
 import type { IntakePorts } from '../index.js'
 
-/** Name of the bucket of the folder adapter. */
+/** Bucket name of the folder adapter, which has no buckets. */
 const FOLDER = 'folder'
 
 /** Where a recording is, independent of the prefix that storage is configured with. */
@@ -13,7 +13,7 @@ export interface SourceAddress {
   key: string
 }
 
-/** The address of something in the configured store. */
+/** The address of an object in the configured store. */
 export function sourceAddress(store: ObjectStore, key: string): SourceAddress {
   if (store.bucket === FOLDER) return { bucket: FOLDER, key }
   const location = locationOf(store.location)

@@ -13,7 +13,7 @@ export interface LocalRecording {
  * Puts a recording into storage under a key made of its content, once: the same bytes twice are one
  * object, and so one job.
  * @returns the key
- * @throws InputError `media_changed` when it is other bytes at the second look; what `read` throws
+ * @throws InputError `media_changed` when its second read gives other bytes; what `read` throws
  */
 export async function storeRecording(
   store: ObjectStore,
@@ -36,8 +36,9 @@ export async function storeRecording(
 }
 
 /**
- * The bytes once more. Fails after the last one where they aren't those that the key is of, so
- * that nothing is stored: the owner of the first bytes would be given the text of these.
+ * Reads the recording a second time. Throws after the last byte if they aren't the bytes that the
+ * key was made of, so that the put stores nothing: a later submission of the first bytes would get
+ * the transcript of these.
  */
 async function* sameBytes(recording: LocalRecording, sha256: string): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')

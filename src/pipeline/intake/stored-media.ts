@@ -2,8 +2,9 @@ import type { MediaSource } from '../../media/index.js'
 import type { ObjectHead, ObjectStore } from '../../storage/index.js'
 
 /**
- * An object as a recording that is read by ranges, pinned to the content that `head` saw.
- * @param name how people know it, for sentences
+ * A stored object as a recording that is read by ranges. Every read is pinned to the etag of
+ * `head`: one after the object was replaced fails.
+ * @param name for error sentences
  */
 export function storedMedia(store: ObjectStore, head: ObjectHead, name: string): MediaSource {
   return {

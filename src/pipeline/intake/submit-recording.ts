@@ -21,14 +21,14 @@ export interface Submission extends SubmissionOptions {
   bucket: string
   /** Key in that bucket, see `sourceAddress`. */
   key: string
-  /** How the recording is called in front of people; the key by default. */
+  /** Name of the recording that people see; the key by default. */
   name?: string
 }
 
 /** What became of a submission. */
 export type SubmitOutcome =
   | { kind: 'queued'; jobId: string }
-  /** The same recording with the same options is under way. */
+  /** A job for the same recording with the same options exists and has not ended. */
   | { kind: 'running'; jobId: string; record: JobRecord }
   | { kind: 'done'; jobId: string; manifest: ManifestDocument }
 
@@ -47,11 +47,11 @@ export async function submitRecording(
   const { channels, bucket, tenant } = submission
   const { key, etag, versionId } = head
   const jobId = jobIdOf({ tenant, bucket, key, versionId, etag, channels })
-  const standing = await ports.jobStore.get(jobId, options)
-  if (standing && !isFinal(standing.status) && (await ports.queue.has(jobId, options))) {
-    return { kind: 'running', jobId, record: standing }
+  const current = await ports.jobStore.get(jobId, options)
+  if (current && !isFinal(current.status) && (await ports.queue.has(jobId, options))) {
+    return { kind: 'running', jobId, record: current }
   }
-  // Only then: what was done has its manifest before it leaves the queue.
+  // The manifest is read after the job has left the queue: a job that completes stores it before.
   await untilGone(ports, jobId, options)
   const manifest = await readManifest(ports.store, jobId, options)
   if (manifest) {
@@ -59,14 +59,14 @@ export async function submitRecording(
     return { kind: 'done', jobId, manifest }
   }
   const attempt = await clearFailures(ports, jobId, options)
-  // Before the queue: what Redis forgets is found again in storage.
+  // Stored before the job is queued: a job that Redis loses is then found by it and queued again.
   const document = jobDocument(ports, submission, jobId, head)
   await writeJson(ports.store, jobKey(jobId), document, options)
   await startJob(ports, document, { why: 'submitted', attempt, ...options })
   return { kind: 'queued', jobId }
 }
 
-/** How a job starts. */
+/** Why a job starts, and what is known of its earlier attempts. */
 export interface StartOptions extends CallOptions {
   /** Reason for the entry in the job's history. */
   why: 'submitted' | 'retried' | 'found'
@@ -74,11 +74,7 @@ export interface StartOptions extends CallOptions {
   attempt: number
 }
 
-/**
- * Puts a job that has its document before the workers, with a fresh record. What storage has of it
- * stays.
- *
- */
+/** Queues a job that has its document, with a new record. All that storage has of it stays. */
 export async function startJob(
   ports: IntakePorts,
   document: JobDocument,
@@ -98,13 +94,14 @@ export async function startJob(
   await ports.queue.enqueue('analyse', jobId, { priority: options.priority, signal })
 }
 
-/** A job that has ended leaves the queue within this, or its worker died at that very moment. */
+/** Time limit, in ms, for an ended job to leave the queue; it is exceeded if its worker died. */
 const LEAVE_TIMEOUT_MS = 3_000
 const LEAVE_POLL_MS = 20
 
 /**
- * What has just failed may stand in the queue for another moment, and while it does nothing can be
- * queued under its id. An entry that stays is one of a dead worker: it runs by itself.
+ * Waits until a job that has ended has left the queue: before that, no job can be queued under its
+ * id. An entry that is still there after 3 s belongs to a dead worker, and the queue itself gives
+ * it to another one.
  */
 export async function untilGone(
   ports: IntakePorts,
@@ -159,7 +156,7 @@ function jobDocument(
   }
 }
 
-/** A job that was done long ago may have lost its record: a new one lets people see the job. */
+/** Writes a record for a job that completed long ago and whose record has expired. */
 async function completedRecord(
   ports: IntakePorts,
   done: { submission: Submission; jobId: string; manifest: ManifestDocument },
@@ -169,9 +166,9 @@ async function completedRecord(
   if (await ports.jobStore.get(jobId, options)) return
   const { name: sourceName = submission.key, tenant, priority, deadlineAt } = submission
   const completedAtMs = Date.parse(manifest.completed_at)
-  const standing = { priority, deadlineAt, createdAtMs: completedAtMs }
+  const origin = { jobId, tenant, sourceName, priority, deadlineAt, createdAtMs: completedAtMs }
   const record = {
-    ...blankRecord({ jobId, tenant, sourceName, ...standing }, ports.clock.wallMs()),
+    ...blankRecord(origin, ports.clock.wallMs()),
     ...completedBy(manifest, null),
     reachedAtMs: { completed: completedAtMs },
   }

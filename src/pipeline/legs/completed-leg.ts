@@ -10,7 +10,7 @@ export interface LegEngine {
   isStandin: boolean
 }
 
-/** One leg of a lane whose text is there: a whole one, or what one had come to when it ended. */
+/** A leg whose text has come back: a whole one, or one that broke, up to its last safe cut. */
 export interface CompletedLeg {
   /** Frames of the recording; exclusive at the end. */
   fromFrame: number
@@ -18,21 +18,24 @@ export interface CompletedLeg {
   /** Frame of the recording at which the leg after it begins. */
   nextFrame: number
   cut: CutOption['kind']
-  /** Audio of it, at 16 kHz. */
+  /** Samples of its audio, at 16 kHz. */
   samples: number
-  /** Received for it, empty ones included. */
+  /** Deltas received for it, empty ones included. */
   deltas: number
-  /** Count and law of steps agree, and for a whole leg the server's own figure: times are exact. */
+  /**
+   * True where the times of its words are exact: the count of deltas agrees with the step law and,
+   * for a whole leg, with the engine's usage figure.
+   */
   verified: boolean
   groups: readonly WordGroup[]
   /** The attempt that replayed the leg, as people see it: 1, 2, 3. */
   attempt: number
   engine: LegEngine
-  /** The most that its lease allowed, and that it held by the law. */
+  /** Blocks of KV cache: the most that its lease allowed, and the most that it held. */
   kvBlocks: { granted: number; held: number }
   /** How long the leg held its session, from the lease to its end, in ms. */
   heldMs: number
-  /** Lanes on its engine when it ended. */
+  /** Lanes that ran on its engine when the leg ended. */
   lanesRunning: number
 }
 

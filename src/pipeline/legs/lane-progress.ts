@@ -2,7 +2,7 @@ import type { CompletedLane, CompletedLeg } from './completed-leg.js'
 import type { LegRecord } from './leg-record.js'
 import { PackedLeg } from './packed-leg.js'
 
-/** A leg that runs, and what it would be if it ended at its last safe cut. */
+/** A leg that runs. `part` is the leg as it would be if it ended at its last safe cut. */
 export interface RunningLegRecord {
   readonly record: LegRecord
   /** @param options.hasText see `LegRecord.part` */
@@ -29,40 +29,46 @@ export class LaneProgress {
     this.legs = lane.legs.map((leg) => new PackedLeg(leg))
   }
 
-  /** A leg begins, after those that run; what was begun here or later before is lost. */
+  /**
+   * Adds a leg that begins. Running legs that begin at the same frame or later are dropped: they
+   * belong to sessions that were lost.
+   */
   begin(leg: RunningLegRecord): void {
     const { fromFrame } = leg.record
     this.running = [...this.running.filter(({ record }) => record.fromFrame < fromFrame), leg]
   }
 
-  /** A leg has failed: nothing of it counts. One that is stopped with its job stays as it is. */
+  /**
+   * Drops a leg that has failed. A leg that is stopped together with its job is not dropped: the
+   * job's last checkpoint still takes its safe part.
+   */
   lost(leg: RunningLegRecord): void {
     this.running = this.running.filter((each) => each !== leg)
   }
 
-  /** A leg is complete, or as complete as it will be. In order. */
+  /** Adds a leg that is complete, or the safe part of one that broke. Called in order of time. */
   add(leg: CompletedLeg): void {
     this.legs.push(new PackedLeg(leg))
     this.running = this.running.filter(({ record }) => record.fromFrame >= leg.nextFrame)
   }
 
-  /** Legs that are complete. */
+  /** Number of legs that are complete. */
   get count(): number {
     return this.legs.length
   }
 
-  /** The furthest frame of the recording that was answered. */
+  /** The furthest frame of the recording for which a delta has come back. */
   get answeredFrame(): number {
     const done = this.legs.at(-1)?.endFrame ?? 0
     return Math.max(done, ...this.running.map(({ record }) => record.answeredFrame))
   }
 
-  /** Everything that is complete. */
+  /** The lane with its complete legs. */
   get completed(): CompletedLane {
     return { channel: this.channel, legs: this.legs.map((leg) => leg.unpack()) }
   }
 
-  /** Everything that is safe: what is complete, and the running leg up to its last safe cut. */
+  /** The lane with all that is safe: its complete legs, and the running leg up to a safe cut. */
   get safe(): CompletedLane {
     const lane = this.completed
     const part = this.safePart
@@ -70,14 +76,15 @@ export class LaneProgress {
     return lane
   }
 
-  /** Where it would go on from there; 0 where nothing is safe. */
+  /** The frame at which another attempt would continue; 0 where nothing is safe. */
   get safeFrame(): number {
     return this.safePart?.nextFrame ?? this.legs.at(-1)?.nextFrame ?? 0
   }
 
   private get safePart(): CompletedLeg | null {
     const nextFrame = this.legs.at(-1)?.nextFrame ?? this.fromFrame
-    // One that doesn't join on has lost the leg before it, and is about to be stopped.
+    // A running leg that begins later than the last complete one ends is not safe: the leg before
+    // it was lost, and it is about to be stopped.
     const joining = this.running.find(({ record }) => record.fromFrame === nextFrame)
     return joining?.part() ?? null
   }

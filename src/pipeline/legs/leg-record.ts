@@ -4,9 +4,15 @@ import type { SessionProgress } from '../../realtime/run-session.js'
 import { groupsBefore, isWithinRun } from '../../transcript/legs/part-of-leg.js'
 import { lastStepOf, type WordGroup } from '../../transcript/words/align.js'
 
-/** Steps after a cut that must have been answered: what was said before it is written by then. */
+/**
+ * Steps (13, about 1 s) that must be answered after a cut before it is safe: text comes late, and
+ * by then everything that was said before the cut has been written.
+ */
 const PASSED_STEPS = 13
-/** A checkpoint may end this long before the last cut where text runs across that one, in ms. */
+/**
+ * How far before the newest answered cut a checkpoint may end, in frames (375 are 30 s), so that it
+ * doesn't end within a run of text.
+ */
 const LOOK_BACK_FRAMES = 375
 
 /** A part of a leg, from its beginning to a cut. */
@@ -20,9 +26,9 @@ export interface LegPart {
 }
 
 /**
- * What has come back for a leg that runs, and up to where it is safe: the last cut that its text
- * has passed by a second, and that no run of text goes across. Grows with its session; never
- * shrinks. Where the session is lost, another one goes on from there.
+ * What has come back for a running leg, and up to where it is safe: up to the newest cut that the
+ * deltas have passed by 1 s, and that splits no run of text. It only grows. If the session is lost,
+ * another session continues from that cut.
  */
 export class LegRecord {
   readonly fromFrame: number
@@ -36,12 +42,12 @@ export class LegRecord {
     this.cuts = cuts
   }
 
-  /** A run of text is complete. */
+  /** Adds a run of text that is complete. */
   wrote(group: WordGroup): void {
     this.groups.push(group)
   }
 
-  /** A delta came. */
+  /** Takes the session's progress after each delta. */
   answered(progress: SessionProgress): void {
     this.progress = progress
   }
@@ -53,7 +59,7 @@ export class LegRecord {
 
   /**
    * The part up to the last safe cut; null where there is none yet.
-   * @param hasText take nothing after the last text: what came since may be a rut of blanks
+   * @param hasText true: ends before or at the last text; what came since may be a blank run
    */
   part({ hasText = false } = {}): LegPart | null {
     const { progress } = this

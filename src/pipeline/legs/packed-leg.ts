@@ -3,18 +3,19 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { PieceStart, WordGroup } from '../../transcript/words/align.js'
 import type { CompletedLeg } from './completed-leg.js'
 
-/** Numbers of a group before those of its pieces. */
+/** Count of numbers that a group has before those of its pieces. */
 const HEAD_NUMBERS = 5
 
 /**
- * All of a leg but the groups; their text in one string; and of each group: end (ms), leg, step,
- * all three less those of the group before, UTF-16 units of text, kind; of each piece: its start.
+ * A leg before it is compressed: its fields without the groups; the text of all groups as one
+ * string; and numbers. For each group these are: end (ms), leg and step, each minus that of the
+ * group before; UTF-16 units of its text; its kind; the start of each of its pieces.
  */
 type Unfolded = [facts: Omit<CompletedLeg, 'groups'>, text: string, numbers: number[]]
 
 /**
- * A complete leg as it waits for the end of its job, compressed: some 800 bytes for a minute of
- * talk. As objects the groups of a hundred recordings would be what a worker's memory grows by.
+ * A complete leg, kept compressed until its job ends: about 800 bytes for a minute of talk. Kept as
+ * objects, the groups of 100 recordings would be most of the memory that a worker grows by.
  */
 export class PackedLeg {
   readonly endFrame: number

@@ -4,8 +4,8 @@ import type { TranscriptLane, TranscriptLeg } from '../../transcript/assemble.js
 import type { CompletedLane, CompletedLeg } from './completed-leg.js'
 
 /**
- * A lane as transcripts are put together from: the legs as they were sent; where they overlap the
- * transcript decides who said what. Pure.
+ * A lane in the form that a transcript is assembled from. Its legs keep the ranges that were sent;
+ * where two overlap, the assembly decides whose text counts. Pure.
  * @param index 0-based, of the lane in the analysis
  */
 export function transcriptLane(
@@ -30,14 +30,15 @@ function textOf({ samples }: AnalysisDocument, completed: readonly CompletedLeg[
       index,
       startMs,
       endMs: Math.min(startMs + samplesToMs(leg.samples), samplesToMs(samples)),
-      // A silence that is left out is a pause to the reader.
+      // In the transcript a silence that was not replayed is a pause like any other.
       cut: leg.cut === 'skip' ? 'pause' : leg.cut,
       deltas: leg.deltas,
       timing: leg.verified ? 'token-step' : 'estimated',
       attempt: leg.attempt,
     }
   })
-  // A leg that was replayed again has another number in its sessions than in the result.
+  // Groups bear the leg number of their session. It differs from the one in the result where a leg
+  // was replayed again.
   const groups = completed.flatMap((leg, at) => leg.groups.map((each) => ({ ...each, leg: at })))
   return { legs, groups }
 }

@@ -3,8 +3,8 @@ import type { ObjectStore } from '../../storage/index.js'
 import { fenceOfKey, jobPrefix } from '../../storage/keys.js'
 
 /**
- * A number above that of every attempt there ever was at this job: 1 + the highest of Redis'
- * counter and what lies in storage, so that neither alone can lead to a number twice.
+ * A number above that of every earlier attempt at this job: 1 + the highest of Redis' counter and
+ * the fences of keys in storage. Both are read, so that a loss of either can't repeat a number.
  */
 export async function nextFence(
   ports: { store: ObjectStore; jobStore: JobStore },

@@ -3,7 +3,7 @@ import type { CallOptions } from '../../kernel/abort.js'
 import type { JobStore } from '../../queue/index.js'
 import type { JobView } from '../index.js'
 
-/** Writes into a job's history that an attempt has its sessions, and what of it is safe already. */
+/** Writes into a job's history that an attempt has its sessions, and how much audio is safe. */
 export async function recordAdmission(
   jobStore: JobStore,
   jobId: string,
@@ -20,8 +20,8 @@ export async function recordAdmission(
 }
 
 /**
- * Writes into a job's history that a session broke. A view: the transcription doesn't wait for it,
- * and must not fail with it.
+ * Writes into a job's history that a session broke. Only shown to people: the transcription doesn't
+ * wait for the write, and an error of it is dropped.
  */
 export function recordBrokenSession(
   view: JobView,
@@ -31,10 +31,10 @@ export function recordBrokenSession(
 ): void {
   const engine = hostOf(broke.engine)
   const entry = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
-  view.appendHistory(jobId, entry, options).catch(() => {}) // a view
+  view.appendHistory(jobId, entry, options).catch(() => {})
 }
 
-/** The same of a session that was closed so that the others of its engine go on. */
+/** Like `recordBrokenSession`, for a session closed so that the others of its engine can go on. */
 export function recordEviction(
   view: JobView,
   jobId: string,
@@ -42,7 +42,7 @@ export function recordEviction(
   options: CallOptions,
 ): void {
   const entry = { kind: 'session-evicted', engine: hostOf(engine), times: 1 } as const
-  view.appendHistory(jobId, entry, options).catch(() => {}) // a view
+  view.appendHistory(jobId, entry, options).catch(() => {})
 }
 
 /** Host and port of an engine, without the credentials and the path of its address. */

@@ -12,14 +12,14 @@ import { nextFence } from './attempt-fence.js'
 import { clearFailures, type FinalEnd, failedJobs, recordFailure } from './failure-record.js'
 import { completedBy } from './record-of-job.js'
 
-/** Time in which storage must take the record of an end. */
+/** Time limit, in ms, for storing how a job ended. */
 const RECORD_TIMEOUT_MS = 30_000
 
-/** What a cancel request met. */
+/** What a cancel request led to. */
 export type CancelOutcome =
-  /** It was waiting and will not start. */
+  /** The job was waiting, and will not start. */
   | 'canceled'
-  /** A worker runs it and has got the message. */
+  /** A worker runs the job and was told to stop it. */
   | 'requested'
   /** The job had ended before, so nothing was canceled. */
   | 'ended'
@@ -33,20 +33,21 @@ export async function cancelJob(
   const record = await recordOf(ports, jobId, options)
   if (isFinal(record.status)) return 'ended'
   await ports.jobStore.requestCancel(jobId, options)
-  // A job that the queue has lost runs on no worker.
+  // A job that can't be removed but is in the queue is run by a worker, which ends it. One that the
+  // queue has lost runs on no worker, and is ended here.
   const isTaken =
     !(await ports.queue.remove(jobId, options)) && (await ports.queue.has(jobId, options))
   if (isTaken) return 'requested'
-  // Only then: what was done has its manifest before it leaves the queue.
+  // Ended after it has left the queue: a job that completes stores its manifest before.
   const isCanceled = await endJob(ports, { jobId, record, end: { kind: 'canceled' } }, options)
   return isCanceled ? 'canceled' : 'ended'
 }
 
 /**
  * Starts a job again that ended without a transcript. It keeps its analysis, its decoded
- * audio and its checkpoints, so that it goes on where it was.
+ * audio and its checkpoints, so that it continues where it was.
  *
- * @throws InputError `job_not_found`, or when the job is not one that ended so
+ * @throws InputError `job_not_found`; `input_unsupported` for a job that runs or is completed
  */
 export async function retryJob(
   ports: IntakePorts,
@@ -62,7 +63,7 @@ export async function retryJob(
       `Job ${jobId} is ${record.status}; it needs no retry.`,
     )
   }
-  // Only then: what was done has its manifest before it leaves the queue.
+  // The manifest is read after the job has left the queue: a job that completes stores it before.
   await untilGone(ports, jobId, options)
   if (await readManifest(ports.store, jobId, options)) {
     throw new InputError('input_unsupported', `Job ${jobId} is done; there is nothing to retry.`)
@@ -72,10 +73,10 @@ export async function retryJob(
 }
 
 /**
- * Starts every dead letter again: jobs whose engine, storage or worker failed them too often. Those
- * whose recording is wrong, and those that were canceled, are left alone.
+ * Starts every dead letter again: jobs that failed too often for an engine, storage or a worker.
+ * Jobs with a wrong recording and canceled jobs are left alone.
  *
- * @returns ids of the jobs that were started, and of those that failed and would only fail again
+ * @returns ids of the jobs that were started, and of failed jobs for which a retry is no help
  */
 export async function retryFailedJobs(
   ports: IntakePorts,
@@ -83,7 +84,7 @@ export async function retryFailedJobs(
 ): Promise<{ started: string[]; left: string[] }> {
   const outcome = { started: [] as string[], left: [] as string[] }
   const failed: FailureDocument[] = []
-  // Listed to its end first: what is removed and written meanwhile must not disturb the listing.
+  // The list is read to its end first: a retry removes and adds keys, which would disturb it.
   for await (const record of failedJobs(ports.store, options)) failed.push(record)
   for (const { job_id: jobId, status, retryable } of failed) {
     if (status === 'canceled') continue
@@ -118,7 +119,7 @@ export async function writeEnd(
       return
     case 'waiting': {
       const { waiting } = end
-      // It asks again and again while it waits; that is one wait.
+      // A waiting job asks for admission repeatedly: only the first refusal is a history entry.
       if (!record?.waiting)
         await jobStore.appendHistory(jobId, { kind: 'waiting', reason: waiting.reason }, options)
       await jobStore.update(jobId, { status: 'queued', waiting }, options)
@@ -144,9 +145,9 @@ export async function writeEnd(
 }
 
 /**
- * Ends a job without a transcript, unless it is done: Redis can forget that for a moment, in which
- * it is canceled or given up.
- * @returns false where it is done
+ * Ends a job without a transcript, unless storage has its manifest: Redis may have lost that the
+ * job is completed, and a transcript must not be hidden by a cancel or a failure.
+ * @returns false where the job is completed
  */
 async function endJob(
   ports: IntakePorts,
@@ -162,7 +163,7 @@ async function endJob(
     await jobStore.appendHistory(jobId, end, options)
     await jobStore.update(jobId, recordEndOf(end), options)
   }
-  // It leaves the queue for admission: jobs behind it would wait for a job that never runs.
+  // Removed from the queue for admission: jobs behind it would wait for a job that never runs.
   await ports.waiting.remove(jobId, options)
   return manifest === null
 }
@@ -174,10 +175,10 @@ function recordEndOf(end: FinalEnd): RecordChanges {
 }
 
 /**
- * Writes an end down in storage, unless the job is done. A storage that takes nothing must not keep
- * the job from ending: its job record says how, and `reconcileJobs` writes storage out of that once
- * storage is back.
- * @returns the manifest where the job is done
+ * Stores `failure.json`, unless the job has a manifest. A storage that refuses must not keep the
+ * job from ending: the job record tells how it ended, and `reconcileJobs` writes the file from it
+ * once storage is back.
+ * @returns the manifest where the job has one
  */
 async function recordEnd(
   ports: IntakePorts,

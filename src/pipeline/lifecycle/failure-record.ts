@@ -8,7 +8,7 @@ import { readJson, writeJson } from '../../storage/documents/stored-json.js'
 import type { ObjectStore } from '../../storage/index.js'
 import { failureKey, fenceOfKey, jobPrefix } from '../../storage/keys.js'
 
-/** Outcomes of an attempt that end the job. */
+/** Outcomes of an attempt that end the job without a transcript. */
 export type FinalEnd = Extract<AttemptEnd, { kind: 'failed' | 'canceled' }>
 
 /**
@@ -43,7 +43,7 @@ export async function recordFailure(
   await writeJson(ports.store, failureKey(jobId, fence), record, options)
 }
 
-/** The record of the last attempt of a job that ended without a transcript; null of any other. */
+/** How a job ended without a transcript, by its last attempt; null for any other job. */
 export async function readFailure(
   store: ObjectStore,
   jobId: string,
@@ -52,7 +52,7 @@ export async function readFailure(
   let last: FailureDocument | null = null
   for await (const key of failureKeys(store, jobPrefix(jobId), options)) {
     const record = await readJson(store, key, failureDocument, options).catch((error) => {
-      if (error instanceof ProtocolError) return null // one of another release hides no other
+      if (error instanceof ProtocolError) return null // an unreadable one must hide no other
       throw error
     })
     if (record && record.fence > (last?.fence ?? 0)) last = record
@@ -76,10 +76,10 @@ export async function* failedJobs(
 }
 
 /**
- * Removes every such record of a job that shall run again, and nothing else. Where Redis has lost
- * its count of fences they may be all that tells of it: it is brought up to them first, so that no
- * fence is given out twice.
- * @returns how many attempts the last of them tells of; 0 where there is none
+ * Removes all failure records of a job that is to run again, and nothing else. Where Redis has lost
+ * its counter of fences, these records may be the only trace of it: the counter is raised to them
+ * first, so that no fence is given out twice.
+ * @returns number of the last attempt by these records; 0 where there is none
  */
 export async function clearFailures(
   ports: { store: ObjectStore; jobStore: JobStore },

@@ -4,14 +4,15 @@ import { NightscribeError } from '../../kernel/errors.js'
 import type { JobQueue, JobStore } from '../../queue/index.js'
 import type { WorkPorts } from '../index.js'
 
-/** How often a Redis that is away is asked again. */
+/** Interval, in ms, at which a call is repeated while Redis is unavailable. */
 const ASK_AGAIN_MS = 1_000
 
 /**
- * The ports of an attempt, which waits while Redis is away: its sessions run on meanwhile, and
- * failing it would send their audio once more. Each call to store and queue is tried again until it
- * is answered or the attempt is stopped. That is safe because a call that failed has changed
- * nothing. What is only shown (`jobView`) is not waited for.
+ * The ports of an attempt, whose calls to job store and queue wait while Redis is unavailable: the
+ * sessions go on meanwhile, and a failed attempt would have to send their audio again. A call is
+ * repeated until it is answered or the attempt is stopped. That is safe: a failed call of the job
+ * store has changed nothing, and one of the queue has the same effect twice as once. Calls that
+ * only show the job to people (`jobView`) don't wait.
  */
 export function patientPorts(ports: WorkPorts): WorkPorts {
   const { jobStore, queue, clock } = ports
@@ -53,7 +54,7 @@ function patientQueue(queue: JobQueue, clock: Clock): JobQueue {
   }
 }
 
-/** What `ask` answers once Redis is there. @throws what isn't an outage; the signal's reason */
+/** The answer of `ask` once Redis is available. @throws other errors; the signal's reason */
 async function answered<T>(
   clock: Clock,
   { signal }: CallOptions,

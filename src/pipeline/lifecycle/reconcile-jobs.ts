@@ -10,10 +10,10 @@ import { type FinalEnd, readFailure, recordFailure } from './failure-record.js'
 import { completedBy, errorOf } from './record-of-job.js'
 
 /**
- * Queues again what the queue has lost: jobs in storage without a manifest and without a record of
- * their failure. Redis with AOF every second can forget the newest jobs, or the last changes of
- * their records: an end that storage knows is written into the job record again. For jobs that
- * ended while storage was away `failure.json` is written now.
+ * Queues jobs again that the queue has lost: jobs in storage without a manifest and without
+ * `failure.json`. After a crash Redis may lack its last second: the newest jobs, or the last
+ * changes of their records. An end that storage knows is written into the job record again, and
+ * for jobs that ended while storage was unavailable `failure.json` is written now.
  *
  * @param options.onUnreadable called for a job whose document can't be read; the others go on
  * @returns the ids of the jobs that were queued again
@@ -28,11 +28,12 @@ export async function reconcileJobs(
       await work()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      // Another program's folder in the same bucket is left alone.
+      // A folder that isn't named by a job id is another program's, and not reported.
       if (isJobId(jobId)) options.onUnreadable?.(error)
     }
   }
-  // First the jobs that a person may wait for: an archive takes minutes to list.
+  // Jobs with an open record come first: people may wait for them, and listing an archive in
+  // storage takes minutes.
   for await (const jobId of ports.jobStore.openIds(options)) {
     await readable(jobId, () => endRecord(ports, jobId, options))
   }
@@ -56,7 +57,7 @@ async function endRecord(
   if (manifest) return await jobStore.update(jobId, completedBy(manifest, record), options)
   const failed = await readFailure(store, jobId, options)
   if (!failed) return
-  // Started again meanwhile, it has a new record.
+  // Only if the record is unchanged: a job that was started again has a new one by now.
   const { updatedAtMs: ifUpdatedAtMs } = record
   const { status } = failed
   await jobStore.update(jobId, { status, error: errorOf(failed) }, { ifUpdatedAtMs, ...options })
@@ -68,17 +69,17 @@ async function queueAgain(
   options: { signal: AbortSignal },
 ): Promise<boolean> {
   if (await ports.queue.has(jobId, options)) return false
-  // What left the queue since the keys were listed has its manifest by now.
+  // A job that left the queue since the keys were listed has its manifest by now.
   if (await readManifest(ports.store, jobId, options)) return false
   if (await recordLateEnd(ports, jobId, options)) return false
   const document = await readJobDocument(ports.store, jobId, options)
-  // Another worker that looks at the same time may have been first.
+  // Another worker that reconciles at the same time may have queued it first.
   if (!document || (await ports.queue.has(jobId, options))) return false
   await startJob(ports, document, { why: 'found', attempt: 0, ...options })
   return true
 }
 
-/** Writes down how a job ended while storage took nothing; false where it hasn't ended. */
+/** Stores how a job ended while storage was unavailable; false where it hasn't ended. */
 async function recordLateEnd(
   ports: IntakePorts,
   jobId: string,

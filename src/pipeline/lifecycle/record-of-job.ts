@@ -9,7 +9,7 @@ import { readJobDocument } from '../intake/read-job.js'
 import { readManifest } from '../result/commit-result.js'
 import { readFailure } from './failure-record.js'
 
-/** What a new job record is made of; its other fields are the same for all jobs. */
+/** Fields of a new job record that differ between jobs; the others have the same start values. */
 type RecordOrigin = Pick<
   JobRecord,
   'jobId' | 'tenant' | 'sourceName' | 'priority' | 'deadlineAt' | 'createdAtMs'
@@ -45,7 +45,7 @@ export function newRecord(document: JobDocument, nowMs: number): JobRecord {
 }
 
 /**
- * The record of a job; where Redis has none any more, one made of what storage knows.
+ * The record of a job; where Redis has none any more, one made from the job's files in storage.
  * @returns null where there is no such job
  */
 export async function recordOfJob(
@@ -86,7 +86,7 @@ function endedRecord(
   }
 }
 
-/** The fields that a job with a manifest has, whatever its record said before. */
+/** The changes that turn any record of a job with a manifest into a completed one. */
 export function completedBy(
   { fence, attempt = fence, warnings }: ManifestDocument,
   record: Pick<JobRecord, 'audioMsTotal'> | null,

@@ -4,10 +4,10 @@ import { type CutCandidate, cutCandidates } from '../../media/vad/cut-candidates
 import { skippableFrames } from '../../media/vad/silence.js'
 import { STEP_MS, STEP_SAMPLES, samplesToMs } from '../../model/pcm.js'
 
-/** What is known of a lane before it is replayed. */
+/** What the analysis knows of a lane. */
 export interface LaneMap {
   pausesMs: readonly MsRange[]
-  /** 20 a second; may be empty. */
+  /** Peak levels, 20 a second; may be empty. */
   peaks: Uint8Array
   /** Length of the whole lane, in samples of 16 kHz. */
   samples: number
@@ -21,30 +21,34 @@ export interface CutSettings {
   skipSilenceMs: number | null
 }
 
-/** A lane's way from its first frame to its end. */
+/** The cuts of a lane, and how much of it is replayed. */
 export interface FoundCuts {
   /** Where the replay begins: after a long silence at the start, if those are skipped. */
   fromFrame: number
-  /** In order; the last one is the end. */
+  /** In order of time; the last one is the end of the lane. */
   cuts: readonly CutOption[]
   /** Frames that are replayed, overlaps not counted. */
   frames: number
 }
 
-/** A skipped silence this near to an edge of the recording is cut off there: no leg of a second. */
+/**
+ * A skipped silence within this many frames (2 s) of the start or the end is skipped to that edge:
+ * otherwise a leg of 2 s or less would remain there.
+ */
 const EDGE_FRAMES = 25
 
-/** Time between possible cuts in unbroken talk, in ms, about. */
+/** Approximate time between possible cuts in talk without pauses, in ms. */
 const QUIET_EVERY_MS = 10_000
 
-/** All places at which a lane may change sessions. Pure. */
+/** Finds all cuts at which a lane may change sessions. Pure. */
 export function findCuts(lane: LaneMap, settings: CutSettings): FoundCuts {
   const frameCount = Math.ceil(lane.samples / STEP_SAMPLES)
   const { pausesMs, peaks } = lane
   const durationMs = samplesToMs(lane.samples)
   const skips = skippableFrames(pausesMs, settings.skipSilenceMs)
   const tail = skips.find(([, end]) => end >= frameCount - EDGE_FRAMES)
-  // Of a lane that is all silence the beginning is replayed, not skipped.
+  // In a lane that is all silence the one skip counts as the tail: skipped at both ends, the lane
+  // would have no frame left.
   const lead = skips.find((skip) => skip !== tail && skip[0] <= EDGE_FRAMES)
   const fromFrame = lead ? lead[1] : 0
   const endFrame = tail ? tail[0] : frameCount
@@ -68,7 +72,7 @@ export function findCuts(lane: LaneMap, settings: CutSettings): FoundCuts {
   return { fromFrame, cuts, frames: endFrame - fromFrame - skipped }
 }
 
-/** Whether a pause comes after a candidate and not later than a frame. */
+/** Whether a pause comes after a candidate, up to and including a frame. */
 function isPauseNear(candidates: readonly CutCandidate[], at: number, untilFrame: number): boolean {
   for (let later = at + 1; later < candidates.length; later += 1) {
     const { atFrame, kind } = candidates[later] as CutCandidate

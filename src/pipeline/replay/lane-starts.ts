@@ -11,34 +11,34 @@ import type { CompletedLane } from '../legs/completed-leg.js'
 import { LaneProgress } from '../legs/lane-progress.js'
 import { findCuts } from './find-cuts.js'
 
-/** Largest waveform that is read: one byte for every 80 ms of 12 hours is far below. */
+/** Largest waveform that is read, in bytes; one of 12 h has 864 kB at 20 peaks a second. */
 const PEAKS_BYTES_MAX = 64 * 2 ** 20
 
-/** A lane of a job as an attempt finds it. */
+/** A lane of a job at the start of an attempt. */
 export interface LaneStart {
   /** 0-based; also the channel in `audio.flac`. */
   lane: number
   cuts: readonly CutOption[]
-  /** Frame of the recording at which the replay of the lane goes on. */
+  /** Frame of the recording at which the replay of the lane continues. */
   fromFrame: number
-  /** Audio that is left to be replayed, overlaps not counted; 0: all of its text is there. */
+  /** Frames left to be replayed, overlaps not counted; 0 where all text of the lane is there. */
   framesLeft: number
-  /** Audio whose text is there, skipped silence included. */
+  /** Audio whose text is there, in ms, skipped silence included. */
   doneMs: number
   progress: LaneProgress
 }
 
-/** All lanes of a job, from where its last checkpoint left them. */
+/** All lanes of a job at the start of an attempt, with the text of its newest checkpoint. */
 export interface JobStart {
   lanes: LaneStart[]
-  /** Where attempts took the job over from a checkpoint, this one last; the first lane's offset. */
+  /** Offsets, in ms of the first lane, at which attempts continued from a checkpoint, in order. */
   resumedFromMs: number[]
-  /** The attempt that wrote the checkpoint, of people's count; 0 where there is none. */
+  /** Number of the attempt that wrote the checkpoint, as people see it; 0 without a checkpoint. */
   attempt: number
 }
 
 /**
- * Plans the way of every lane, and goes on where the newest checkpoint ends.
+ * Finds the cuts of every lane, and where its replay continues after the newest checkpoint.
  * @throws what the store throws; the signal's reason
  */
 export async function startLanes(
@@ -49,7 +49,8 @@ export async function startLanes(
   const { jobId, analysis } = job
   const checkpoint = await readCheckpoint(ports.store, jobId, options)
   const known = checkpoint === null ? [] : lanesOfCheckpoint(checkpoint)
-  // Of another analysis, by hand or by another release: then nothing of it can be trusted.
+  // A checkpoint that doesn't fit the analysis is ignored: it was made from another one, or changed
+  // by hand, and its text would land at wrong times.
   const fits = known.length === analysis.lanes.length && known.every((lane) => isWithin(lane, job))
   const lanes = await Promise.all(
     analysis.lanes.map(async ({ channel, pauses_ms, peaks: { key } }, lane) => {
@@ -60,7 +61,7 @@ export async function startLanes(
       const fromFrame = nextFrameOf(completed) ?? way.fromFrame
       const framesLeft = isComplete(completed) ? 0 : new LaneCuts(way.cuts).framesLeft(fromFrame)
       const safeMs = completed.legs.length === 0 ? 0 : fromFrame * STEP_MS
-      // The last step of a lane may reach beyond the recording, and more than all is never done.
+      // The last step of a lane may reach beyond the recording: progress must not exceed 100 %.
       const doneMs = Math.min(safeMs, analysis.duration_ms)
       const progress = new LaneProgress(completed, way.fromFrame)
       return { ...{ lane, cuts: way.cuts, fromFrame, framesLeft }, doneMs, progress }
@@ -79,7 +80,7 @@ function isWithin({ legs }: CompletedLane, { analysis }: { analysis: AnalysisDoc
   return endMs * STEP_MS <= analysis.duration_ms + STEP_MS
 }
 
-/** The waveform of a lane; empty where it is gone: it only makes cuts in unbroken talk better. */
+/** The waveform of a lane; empty where it is missing: only cuts in talk without pauses use it. */
 async function readPeaks(
   ports: Pick<WorkPorts, 'store'>,
   key: string,

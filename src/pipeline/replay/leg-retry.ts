@@ -1,22 +1,22 @@
 import { CapacityError, NightscribeError } from '../../kernel/errors.js'
 import { isRefusal } from '../../realtime/session-failure.js'
 
-/** Tries of one leg before the whole attempt fails. */
+/** Failures of a lane in a row, without progress, after which the whole attempt fails. */
 const LEG_TRIES_MAX = 5
-/** A job for which no engine is up asks again after this long, in ms; then it joins the queue. */
+/** Wait, in ms, of a job that lost its last engine, before it asks for admission again. */
 const OUTAGE_RETRY_MS = 1_000
 
 /** A lane that has lost its session. */
 export interface LostSession {
-  /** Failures in a row since the lane last got further. */
+  /** Failures in a row since the lane last made progress; at least 1. */
   failures: number
   /** Why no engine is up, as one sentence; null while one is. */
   outage: string | null
 }
 
 /**
- * When a leg is replayed again: after a wait that doubles with every failure, less up to a half by
- * chance, so that a hundred sessions of an engine that died don't return in one instant.
+ * How long to wait before a leg is replayed again. The wait doubles with every failure, less up to
+ * half of it by chance, so that 100 sessions of an engine that died don't return at the same time.
  *
  * @param uniform chance in [0, 1)
  * @returns ms

@@ -4,14 +4,15 @@ import type { JobEvent } from '../../queue/index.js'
 import type { WordGroup } from '../../transcript/words/align.js'
 import type { JobView } from '../index.js'
 
-/** How often what has gathered is sent. */
+/** Interval at which gathered text and progress are sent, in ms. */
 const FLUSH_INTERVAL_MS = 500
-/** Groups that wait while Redis doesn't answer; beyond it the oldest are dropped. */
+/** Most groups of text kept while Redis doesn't answer; beyond it the oldest are dropped. */
 const PENDING_GROUPS_MAX = 1_000
 
 /**
- * Shows a running job: progress in audio time and text as it comes. Gathers without waiting; `run`
- * sends. It is a view: while Redis is away the transcription goes on, and old text is dropped.
+ * Shows a running job to people: progress in audio time, and text as it comes. `progress` and
+ * `text` only gather, and `run` sends. While Redis is unavailable the transcription goes on, and
+ * the oldest gathered text is dropped.
  */
 export class LiveReport {
   private readonly doneMs: number[]
@@ -21,7 +22,7 @@ export class LiveReport {
   private readonly clock: Clock
   private readonly job: { jobId: string; audioMs: number }
 
-  /** @param job.doneMs of each lane, as it is found */
+  /** @param job.doneMs of each lane, the audio in ms whose text is there already */
   constructor(
     ports: { jobView: JobView; clock: Clock },
     job: { jobId: string; audioMs: number; doneMs: readonly number[] },
@@ -45,7 +46,7 @@ export class LiveReport {
   /** Sends until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      // A view must not fail the work: what couldn't be sent is sent with the next round.
+      // An error here must not fail the transcription: what couldn't be sent is sent 500 ms later.
       await this.flush({ signal }).catch(() => {})
       await pauseFor(this.clock, FLUSH_INTERVAL_MS, { signal })
     }
@@ -55,7 +56,7 @@ export class LiveReport {
     const { jobId, audioMs: audioMsTotal } = this.job
     for (let event = this.pending[0]; event !== undefined; event = this.pending[0]) {
       await this.view.publish(jobId, event, options)
-      // While it was sent it may have been dropped for newer ones.
+      // The event may have been dropped while it was sent: then the first one is another, unsent.
       if (this.pending[0] === event) this.pending.shift()
     }
     const audioMsDone = Math.min(...this.doneMs)

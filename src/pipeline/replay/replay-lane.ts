@@ -35,22 +35,22 @@ export interface LaneReplayRequest {
   /** 0-based; also the channel in the FLAC. */
   lane: number
   chain: LaneChain
-  /** All cuts of the lane, as its chain has them. */
+  /** All cuts of the lane, the same that its chain has. */
   cuts: readonly CutOption[]
-  /** Takes the legs; has those of attempts before. */
+  /** Receives completed legs; has those of earlier attempts. */
   progress: LaneProgress
   live: LiveReport
   /** Called after every delta and every leg. */
   onProgress(): void
 }
 
-/** An evicted session is opened again after this long, in ms, or once there is room. */
+/** Wait of an evicted lane for a new session, in ms, unless its engine has fewer leases before. */
 const EVICTED_WAIT_MS = 30_000
 
 /**
- * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks goes on
- * from its last safe cut, on whatever engine is well.
- * @throws what a leg fails with for the last time; the signal's reason
+ * Replays one lane leg by leg, from where its progress ends. A leg whose session breaks is
+ * continued from its last safe cut, on any healthy engine.
+ * @throws the error of a leg's last try; the signal's reason
  */
 export async function replayLane(
   ports: WorkPorts,
@@ -82,12 +82,12 @@ class LaneReplay implements AsyncDisposable {
   private readonly signal: AbortSignal
   private frames: LaneFrames | null = null
   private readonly order = new LaneOrder()
-  /** The furthest frame that was read: the reader doesn't go far back. */
+  /** The furthest frame that was read; the reader goes back `STEP_BACK_FRAMES` from it at most. */
   private readFrame = 0
-  /** A leg of which text was left out: the next time it is taken as it comes. */
+  /** First frame of a leg that failed for a blank run: its next session may return blanks. */
   private acceptBlanksFrame: number | null = null
   private readonly laneCuts: LaneCuts
-  /** What came back for the legs that run, and for the last ones that have failed. */
+  /** What came back for each leg that runs or has failed. */
   private readonly records = new WeakMap<LegLease, RunningLegRecord>()
 
   constructor(ports: WorkPorts, request: LaneReplayRequest, signal: AbortSignal) {
@@ -107,8 +107,9 @@ class LaneReplay implements AsyncDisposable {
     }
     this.records.set(lease, running)
     progress.begin(running)
-    const result = await this.runInTurn(lease, record, signal)
-    // Audio that a plan counts as sent, but that was not sent, would be missing without a trace.
+    const result = await this.runInOrder(lease, record, signal)
+    // Audio that the plan counts as sent but that was not sent would be missing from the
+    // transcript without a warning.
     const { fromFrame, endFrame, cut } = lease.planned
     const sent = this.samplesOf(fromFrame, endFrame)
     assert.equal(result.samples, sent, 'a leg ends where it was sent to')
@@ -120,7 +121,7 @@ class LaneReplay implements AsyncDisposable {
     }
   }
 
-  /** What a leg is that ends at its last safe cut; null where it has none. */
+  /** The leg as it would be if it ended at its last safe cut; null where it has none. */
   private partOf(
     record: LegRecord,
     lease: LegLease,
@@ -150,19 +151,19 @@ class LaneReplay implements AsyncDisposable {
     }
   }
 
-  private async runInTurn(
+  private async runInOrder(
     lease: LegLease,
     record: LegRecord,
     signal: AbortSignal,
   ): Promise<SessionResult> {
-    // Taken before anything is waited for, so that the leg after it can't come before it.
-    const turn = this.order.enter(lease.fromFrame)
+    // Entered before the first await: the leg after this one must not get ahead of it.
+    const position = this.order.enter(lease.fromFrame)
     try {
       const frames = await this.framesFrom(lease.fromFrame, signal)
-      const audio = this.audioOf(lease, { frames, turn })
+      const audio = this.audioOf(lease, { frames, position })
       return await this.runSession(lease, { audio, record }, signal)
     } finally {
-      turn.leave()
+      position.leave()
     }
   }
 
@@ -178,9 +179,10 @@ class LaneReplay implements AsyncDisposable {
     const engine = ports.engines.engine(lease.client.engine)
     const { session, lagMaxMs } = ports.limits
     const legStartMs = lease.fromFrame * STEP_MS
-    const heard = speechLookup(speech.segments_ms)
+    const isSpeechAt = speechLookup(speech.segments_ms)
     const audioMs = samplesToMs(analysis.samples)
-    // A blank run is replayed once; where it comes again, text with a hole is worth more than none.
+    // A leg that comes back blank is replayed once. If it is blank again the blanks are accepted:
+    // a transcript with a hole is worth more than none.
     const acceptsBlanks = this.acceptBlanksFrame === lease.fromFrame
     const activity = ports.engines.session(lease)
     using either = eitherSignal(signal, activity.evicted)
@@ -202,7 +204,7 @@ class LaneReplay implements AsyncDisposable {
           },
           mayEndShort: acceptsBlanks,
           lagMaxMs,
-          speechAt: (offsetMs) => heard(legStartMs + offsetMs),
+          speechAt: (offsetMs) => isSpeechAt(legStartMs + offsetMs),
           meter: this.meterOf(activity),
           onGroup: (group) => {
             record.wrote(group)
@@ -221,7 +223,10 @@ class LaneReplay implements AsyncDisposable {
     }
   }
 
-  /** @returns from where and when the lane goes on. @throws to give up */
+  /**
+   * Decides how a lane continues after a leg has failed.
+   * @throws the error where another session can't help: the attempt is given up
+   */
   failed(error: unknown, { lease, failures }: FailedLane): RetryAfter {
     const { ports, request } = this
     const fromFrame = this.keepPart(lease, error)
@@ -243,12 +248,12 @@ class LaneReplay implements AsyncDisposable {
     return { fromFrame, delayMs, orFewerLeases: false }
   }
 
-  /** Keeps the text of a leg that failed, as far as it is safe. @returns where the lane goes on */
+  /** Keeps the safe text of a leg that failed. @returns the frame at which the lane continues */
   private keepPart(lease: LegLease, error: unknown): number {
     const { progress } = this.request
-    // Every leg that ran has one.
+    // Every leg that ran has a record.
     const running = this.records.get(lease) as RunningLegRecord
-    // What came after the last text may be the rut that the session was ended for.
+    // A stalled session may have been ended for a blank run: nothing after its last text is kept.
     const part = running.part({ hasText: isStall(error) })
     progress.lost(running)
     if (part === null) return lease.fromFrame
@@ -265,7 +270,7 @@ class LaneReplay implements AsyncDisposable {
     return Math.min(endFrame * STEP_SAMPLES, samples) - fromFrame * STEP_SAMPLES
   }
 
-  /** Opened with the first lease only: a lane that waits for a session takes no spool room. */
+  /** Opens the reader with the first lease: a lane that waits for one takes no spool room. */
   private async framesFrom(frame: number, legSignal: AbortSignal): Promise<LaneFrames> {
     if (this.frames && frame >= this.readFrame - STEP_BACK_FRAMES) return this.frames
     await this.frames?.[Symbol.asyncDispose]()
@@ -276,44 +281,45 @@ class LaneReplay implements AsyncDisposable {
     const frames = openLane(audio, { fromFrame: frame, signal })
     this.frames = frames
     this.readFrame = frame
-    // It is decoded first: a session that is open meanwhile would begin late, and with a burst.
+    // The first frame is decoded before the session opens: otherwise its audio would begin late,
+    // and with a burst.
     await frames.frame(frame, { signal: legSignal })
     return frames
   }
 
   private audioOf(
     lease: LegLease,
-    { frames, turn }: { frames: LaneFrames; turn: LegTurn },
+    { frames, position }: { frames: LaneFrames; position: LegTurn },
   ): SessionAudio {
     const read = async (index: number, options: { signal: AbortSignal }) => {
-      await turn.reach(index, options)
+      await position.reach(index, options)
       this.readFrame = Math.max(this.readFrame, index)
       return await frames.frame(index, options)
     }
     return {
       async *frames(options) {
-        // The end may be moved while the leg runs, so it is looked at before every frame.
+        // The end of a leg may move while it runs, so `lease.frames` is read before every frame.
         for (let index = 0; index < lease.frames; index += 1) {
           yield await read(lease.fromFrame + index, options)
         }
-        turn.leave()
+        position.leave()
       },
     }
   }
 
-  /** The first frame of the first lane makes the job a running one. */
+  /** The meter of one session. A session that connects sets the job's status to `running`. */
   private meterOf(activity: SessionActivity): SessionMeter {
     const { ports, request } = this
     const { attempt, meter, job } = request.work
     const marks = meter.session()
-    // Without a pace the sender is as far ahead of the engine as it may be.
+    // At pace `max` the sender is as far ahead of the engine as it may be: its lag says nothing.
     const isPaced = job.options.pace !== 'max'
     return {
       ...marks,
       connected: (durationMs) => {
         marks.connected(durationMs)
         activity.connected(ports.clock.monotonicMs())
-        // A view: the transcription doesn't wait for it, and must not fail with it.
+        // Only shown to people: the transcription doesn't wait for Redis, and can't fail with it.
         ports.jobView.update(attempt.jobId, { status: 'running' }, attempt).catch(() => {})
       },
       frameSent: (nowMs, slipMs) => {

@@ -15,9 +15,9 @@ export interface LaneToReplay {
 }
 
 /**
- * Replays what is left of a job's lanes side by side, and writes down how far they have come. The
- * first lane that fails stops the others: a transcript with a lane missing is none.
- * @param starts all lanes; what comes back is added to their progress
+ * Replays what is left of a job's lanes side by side, and writes checkpoints meanwhile. The first
+ * lane that fails stops the others: a transcript that lacks a lane is never committed.
+ * @param job.starts all lanes; the text that comes back is added to their progress
  */
 export async function replayLanes(
   ports: WorkPorts,
@@ -41,18 +41,18 @@ export async function replayLanes(
   try {
     const flac = await ports.store.head(audioKey(jobId), { signal })
     const onProgress = () => writer.noticed()
-    const carrying = lanes.map(({ start, chain }) => async (inner: AbortSignal) => {
+    const replaying = lanes.map(({ start, chain }) => async (inner: AbortSignal) => {
       const { lane, cuts, progress } = start
       const request = { work, flac, lane, chain, cuts, progress, live, onProgress }
       await replayLane(ports, request, inner)
     })
     const completed = (inner: AbortSignal) => {
-      return allOrNone(inner, carrying).finally(() => over.abort())
+      return allOrNone(inner, replaying).finally(() => over.abort())
     }
     const writing = (inner: AbortSignal) => {
       return untilOver(writer.run(AbortSignal.any([inner, over.signal])), over.signal)
     }
-    // The part that finds the job owned by another worker stops the attempt.
+    // The writer throws when another worker owns the job, and that stops the replay too.
     await allOrNone<unknown>(signal, [completed, writing])
   } finally {
     over.abort()

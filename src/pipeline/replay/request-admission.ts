@@ -7,9 +7,9 @@ import type { LaneStart } from './lane-starts.js'
 import type { LaneToReplay } from './replay-lanes.js'
 
 /**
- * Asks for the sessions of all lanes of which audio is left.
- * @throws CapacityError when the job has to wait: it is in the queue then, and holds nothing else;
- *   InputError when it can never fit
+ * Requests a session for every lane that has audio left.
+ * @throws CapacityError when the job has to wait: it is then in the queue for admission, and holds
+ *   no lease; InputError when it can never fit
  */
 export async function requestAdmission(
   ports: Pick<WorkPorts, 'sessions' | 'engines'>,

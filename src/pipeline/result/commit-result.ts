@@ -20,10 +20,10 @@ export interface ResultFile {
 /** Whether the manifest in storage is this attempt's. */
 export type CommitOutcome =
   | { kind: 'committed'; manifest: ManifestDocument }
-  /** Another attempt was first; its result is the job's, ours stays unread. */
+  /** Another attempt committed first: its result counts, and this attempt's is never read. */
   | { kind: 'superseded'; manifest: ManifestDocument }
 
-/** What a commit is about. */
+/** The result to commit, and the attempt that made it. */
 export interface CommitRequest {
   /** Number of the attempt as people see it: 1, 2, 3. */
   attemptNumber: number
@@ -35,9 +35,9 @@ export interface CommitRequest {
 }
 
 /**
- * Writes the files below the attempt's prefix, then the manifest, last and only if there is none:
- * that one put is the commit. When the store says that a manifest exists, ours may have been
- * written with only the answer lost, which the fence in it tells.
+ * Writes the files below the attempt's prefix, and then the manifest, only if there is none: that
+ * one put is the commit. When the store says that a manifest exists, it may be this attempt's own,
+ * written by a put whose answer was lost: the fence in the manifest tells whose it is.
  */
 export async function commitResult(
   store: ObjectStore,
@@ -70,7 +70,7 @@ export async function commitResult(
   if (put.kind === 'stored') return { kind: 'committed', manifest }
   const existing = await readManifest(store, jobId, { signal })
   if (!existing) {
-    throw new UpstreamError('output_write_failed', `${key} exists, and then it does not.`)
+    throw new UpstreamError('output_write_failed', `${key} existed, and was gone when it was read.`)
   }
   const ours = existing.fence === request.fence
   return { kind: ours ? 'committed' : 'superseded', manifest: existing }

@@ -16,21 +16,19 @@ import { transcriptLane } from '../legs/transcript-lane.js'
 import type { Transcription } from '../transcription.js'
 import type { ResultFile } from './commit-result.js'
 
-/** Text came back, but count of deltas, usage and the law of steps disagree. */
+/** Times of words are estimates: count of deltas, usage figure and step law disagree. */
 const WARNING_TIMING = 'timing_estimated'
-/** Speech without text: a place to listen to. */
+/** There is speech without text; `coverage.holes` of the transcript says where. */
 const WARNING_HOLES = 'coverage_holes'
 
-/** What the job measured outside its sessions. */
+/** Measurements of a job outside its sessions, in ms and counts. */
 export interface JobMeasures {
   admissionWaitMs: number
   sessionsAtStart: number
   record: JobRecord | null
 }
 
-/**
- * All files of a result, in the order in which they are stored, and what is to be warned of. Pure.
- */
+/** All files of a result, in the order in which they are stored, and its warnings. Pure. */
 export function renderResult(
   ports: WorkPorts,
   work: Transcription,
@@ -169,7 +167,7 @@ function metricsOf(
   })
 }
 
-/** Most of all lanes at one time, as the sum of each lane's maximum. */
+/** Upper bound of what all lanes had at one time: the sum of each lane's maximum. */
 function sumOfMaxima(
   completed: readonly CompletedLane[],
   of: (leg: CompletedLeg) => number,
