@@ -17,7 +17,7 @@ import { PcmMeter } from './pcm-meter.js'
 import { type SpeechBounds, speechMap } from './vad/speech-map.js'
 import type { VadLane } from './vad/vad.js'
 
-/** How a recording is analysed. */
+/** Options of the analysis of a recording. */
 export interface AnalyseOptions {
   tools: MediaTools
   channels: ChannelMode
@@ -26,11 +26,11 @@ export interface AnalyseOptions {
 }
 
 /**
- * The one pass over a recording: decodes it at full speed, hears every lane, measures it, and keeps
- * the very samples as FLAC in the spool folder (at most 32 kB a second and lane). Memory doesn't
- * grow with the length but for about 200 kB an hour and lane.
+ * The one pass over a recording: decodes it at full speed, finds the speech of every lane, measures
+ * its level, and keeps the same samples as FLAC in the spool folder (at most 32 kB for a second of
+ * a lane). Memory grows only by about 200 kB for an hour of a lane.
  *
- * @throws what `decodeRecording` throws; UpstreamError `decode_failed` when the voice detector dies
+ * @throws what `decodeRecording` throws; UpstreamError `decode_failed` when the VAD thread dies
  */
 export async function analyseMedia(
   source: MediaSource,
@@ -40,7 +40,8 @@ export async function analyseMedia(
   try {
     return await analyseOnce(source, { ...options, encodesApart: false }, { signal })
   } catch (error) {
-    // Its rate or its channels change half-way, and the FLAC lacks some of what was decoded.
+    // The rate or the channels of the recording change within it, and the FLAC that ffmpeg wrote
+    // beside the PCM lacks samples: the second pass encodes the PCM with a process of its own.
     if (!(error instanceof FlacIncomplete)) throw error
     return await analyseOnce(source, { ...options, encodesApart: true }, { signal })
   }
@@ -55,17 +56,17 @@ async function analyseOnce(
   const { ffmpegPath } = tools
   const flacPath = path.join(tools.spoolDir, `analysis-${tools.random.hexId(8)}.flac`)
   const lanes: LaneAnalyser[] = []
-  const encoders: FlacEncoder[] = [] // one, or none
+  const encoders: FlacEncoder[] = [] // one with `encodesApart`, else none
   const sinkFor = (facts: RecordingFacts): PcmSink => {
     for (let lane = 0; lane < facts.lanes; lane += 1)
       lanes.push(new LaneAnalyser(tools.vad.openLane()))
-    const ears = listen(lanes, signal)
-    if (!encodesApart) return ears
+    const analyse = laneSink(lanes, signal)
+    if (!encodesApart) return analyse
     const apart = startFlacEncoder({ ffmpegPath, path: flacPath, lanes: facts.lanes }, { signal })
     encoders.push(apart)
     return async (pcm) => {
       await apart.write(pcm)
-      await ears(pcm)
+      await analyse(pcm)
     }
   }
   try {
@@ -73,19 +74,19 @@ async function analyseOnce(
     const decoded = await decodeRecording(source, request, { signal })
     for (const encoder of encoders) await encoder.finish()
     const flac = await spooledFlac(flacPath, { samples: decoded.samples, signal })
-    const heard: LaneAnalysis[] = []
+    const analyses: LaneAnalysis[] = []
     for (const [index, lane] of lanes.entries()) {
       const channel = channels === 'mix' ? null : index
       const speech = await lane.finish({ bounds: options.speech, signal })
-      heard.push({ channel, ...speech, speech: { method: tools.vad.method, ...speech.speech } })
+      analyses.push({ channel, ...speech, speech: { method: tools.vad.method, ...speech.speech } })
     }
     return {
-      ...analysed(decoded, heard),
+      ...analysed(decoded, analyses),
       flac,
       [Symbol.asyncDispose]: () => flac[Symbol.asyncDispose](),
     }
   } catch (error) {
-    for (const encoder of encoders) await encoder[Symbol.asyncDispose]() // then its file
+    for (const encoder of encoders) await encoder[Symbol.asyncDispose]() // before its file goes
     await rm(flacPath, { force: true })
     throw error
   } finally {
@@ -101,7 +102,7 @@ function analysed(
   const { container, codec, sampleRate, channels } = facts
   return {
     analysis: {
-      // A single sample is a recording, too.
+      // At least 1 ms: a recording of a single sample is valid, and must not have length 0.
       durationMs: Math.max(1, Math.round(samplesToMs(samples))),
       durationMethod: 'decoded',
       ...{ samples, container, codec, sampleRate, channels, sha256, lanes, warnings, decodeMs },
@@ -109,7 +110,7 @@ function analysed(
   }
 }
 
-function listen(lanes: readonly LaneAnalyser[], signal: AbortSignal): PcmSink {
+function laneSink(lanes: readonly LaneAnalyser[], signal: AbortSignal): PcmSink {
   const apart = new PcmLanes(lanes.length)
   return async (pcm) => {
     for (const [index, laneSamples] of apart.push(pcm).entries()) {

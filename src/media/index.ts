@@ -1,7 +1,7 @@
 import type { MsRange } from '../kernel/ms-range.js'
 /**
- * A recording that can be read by ranges, pinned to one content. Built over an object store by the
- * caller, so that nothing here knows of buckets.
+ * A recording that can be read by ranges, pinned to one content. The caller builds it over an
+ * object store, so that `src/media` knows nothing of buckets.
  */
 export interface MediaSource {
   /** Name of the recording in error sentences: the object's key or the file's name. */
@@ -30,20 +30,20 @@ export interface LaneAnalysis {
     segmentsMs: MsRange[]
     speechMs: number
   }
-  /** Stretches without speech of at least `pauseMinMs`, lead-in and tail included. */
+  /** Segments without speech of at least `pauseMinMs`, lead-in and tail included. */
   pausesMs: MsRange[]
   /** Absolute peak of every 50 ms (20 a second), 0 to 255. */
   peaks: Uint8Array
 }
 
-/** What a listener of the transcript should know. */
+/** Defects of a recording that its transcript warns of. */
 export type MediaWarning = 'media_truncated' | 'media_damaged'
 
-/** What the analysis pass found out about a recording. Durations are of the decoded audio. */
+/** Findings of the analysis pass about a recording. Durations are of the decoded audio. */
 export interface MediaAnalysis {
   durationMs: number
   durationMethod: 'decoded'
-  /** Whole samples a lane at 16 kHz; `durationMs` is derived from it. */
+  /** Samples of every lane, at 16 kHz; `durationMs` is derived from it. */
   samples: number
   container: string
   codec: string
@@ -54,7 +54,7 @@ export interface MediaAnalysis {
   sha256: string
   lanes: LaneAnalysis[]
   warnings: MediaWarning[]
-  /** Wall time of the decode, for metrics. */
+  /** How long the decode took, in ms, for metrics. */
   decodeMs: number
 }
 
@@ -64,7 +64,7 @@ export const PEAKS_PER_SECOND = 20
 /** The decoded audio of a recording as FLAC with a seek table, in a spool file of this machine. */
 export interface SpooledFlac extends AsyncDisposable {
   bytes: number
-  /** From the first byte; may be called again for another attempt. */
+  /** All bytes from the first one; can be called again, for another try of an upload. */
   stream(options: { signal: AbortSignal }): AsyncIterable<Uint8Array>
 }
 
@@ -82,7 +82,7 @@ export interface LegRange {
   endSample: number
 }
 
-/** The PCM of one leg, whole and on this machine; disposing it frees its room in the spool. */
+/** The PCM of one leg, complete and on this machine; disposing it gives its spool room back. */
 export interface SpooledLeg extends AsyncDisposable {
   samples: number
   /** Frames of 80 ms; the last one may be shorter. */

@@ -6,18 +6,18 @@ import { RangeProxy } from './ffmpeg/range-proxy.js'
 import { openVad, type VadOptions } from './vad/open-vad.js'
 import type { Vad } from './vad/vad.js'
 
-/** How the tools of a process are set up. */
+/** Options of the media tools of a process. */
 export interface MediaToolsOptions extends FfmpegPaths {
-  /** For spool files; made when it is missing. Its owner empties it at start, after a crash. */
+  /** Folder for spool files, created if missing. Its owner empties it at start, after a crash. */
   spoolDir: string
-  /** Wall time of one decode. */
+  /** Time limit of one decode, in ms. */
   decodeTimeoutMs: number
   vad: VadOptions
   clock: Clock
   random: Random
 }
 
-/** What decodes and analyses share in a process. */
+/** Tools that all decodes and analyses of a process share. */
 export interface MediaTools extends AsyncDisposable {
   ffmpegPath: string
   ffprobePath: string
@@ -30,8 +30,8 @@ export interface MediaTools extends AsyncDisposable {
 }
 
 /**
- * Checks ffmpeg, starts the range proxy and the voice activity detector. To be disposed after
- * everything that uses it.
+ * Checks ffmpeg, starts the range proxy and the voice activity detector. Dispose the tools after
+ * every decode and analysis has ended.
  * @throws ConfigError for a missing binary, folder or model; the signal's reason
  */
 export async function openMediaTools(

@@ -4,8 +4,8 @@ import { SAMPLE_BYTES } from '../model/pcm.js'
 const LITTLE_ENDIAN = endianness() === 'LE'
 
 /**
- * Cuts interleaved s16le bytes into the samples of each lane. Chunks may end anywhere; the bytes of
- * an incomplete sample wait for the next chunk (at most one sample of every lane). Pure.
+ * Separates interleaved s16le bytes into the samples of each lane. A chunk may end within a sample:
+ * the incomplete row (fewer bytes than one sample of every lane) is kept for the next chunk. Pure.
  */
 export class PcmLanes {
   private readonly lanes: number
@@ -17,7 +17,7 @@ export class PcmLanes {
     this.rowBytes = lanes * SAMPLE_BYTES
   }
 
-  /** One array a lane, all of the same length, possibly 0. The arrays are the caller's. */
+  /** One array for each lane, all of one length, possibly 0. The caller owns the arrays. */
   push(pcm: Uint8Array): Int16Array[] {
     const rows = Math.floor((this.rest.length + pcm.length) / this.rowBytes)
     const whole = new Uint8Array(rows * this.rowBytes)

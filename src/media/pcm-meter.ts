@@ -5,8 +5,8 @@ const PEAK_SAMPLES = SAMPLE_RATE / PEAKS_PER_SECOND
 const FULL_SCALE = 32_768
 
 /**
- * Level and waveform of one lane as its samples pass. Holds one byte for every 50 ms (72 kB an
- * hour) and nothing else. Pure.
+ * Measures level and waveform of one lane while its samples pass. Holds one byte for every 50 ms
+ * (72 kB an hour), and no samples. Pure.
  */
 export class PcmMeter {
   private squareSum = 0
@@ -36,7 +36,7 @@ export class PcmMeter {
     this.samples += pcm.length
   }
 
-  /** Ends the lane; the last peak may stand for less than 50 ms. */
+  /** Ends the lane; the last peak may cover less than 50 ms. */
   finish(): { samples: number; levelDbfs: number | null; peaks: Uint8Array } {
     if (this.samples % PEAK_SAMPLES > 0) this.addPeak(this.peak)
     const rms = Math.sqrt(this.squareSum / Math.max(1, this.samples)) / FULL_SCALE

@@ -6,20 +6,19 @@ import type { MediaSource } from './index.js'
 const RETRY_FIRST_MS = 100
 const RETRY_LAST_MS = 5_000
 
-/** How reads of a source are retried. */
+/** Options for retries of a source's reads. */
 export interface PinnedReaderOptions {
   clock: Clock
-  /** Retries in a row that bring no byte before a read is given up. */
+  /** Retries in a row without a new byte, after which a read fails. */
   retriesMax?: number
 }
 
 /**
- * Reads ranges of one source, faithfully: a read that breaks goes on from the byte it reached, and
- * every byte that passes in order from the start goes into the SHA-256 of the whole.
+ * Reads ranges of one source. A read that breaks continues from the byte that it had reached, and
+ * all bytes that pass in order from the start go into the SHA-256 of the whole source.
  *
- * Sound: reads are served. Failed: a read was given up; `failure` is the first such error, and
- * every later read throws it at once, because what was made of this source can't be trusted any
- * more.
+ * Sound: reads are served. Failed: a read has failed for good; `failure` is the first such error,
+ * and every later read throws it at once, because results made from this source can't be trusted.
  */
 export class PinnedReader {
   readonly source: MediaSource
@@ -36,18 +35,18 @@ export class PinnedReader {
     this.retriesMax = options.retriesMax ?? 5
   }
 
-  /** The error with which the source was given up, or null. */
+  /** The error of the first read that failed for good; null while all reads succeed. */
   get failure(): Error | null {
     return this.firstFailure
   }
 
-  /** Bytes that came from the source, those read twice included. */
+  /** Bytes received from the source; bytes that were read twice count twice. */
   get bytesRead(): number {
     return this.bytesServed
   }
 
   /**
-   * `[startByte, endByte)` in order and complete.
+   * Yields the bytes `[startByte, endByte)` in order and completely.
    * @throws the source's own classified error; UpstreamError `storage_unavailable` when retries are
    *   used up; the signal's reason
    */
@@ -80,7 +79,7 @@ export class PinnedReader {
     }
   }
 
-  /** The whole of a short range in one piece; `endByte` is cut at the end of the source. */
+  /** Reads a short range into one buffer; `endByte` beyond the source means its end. */
   async readAll(
     range: { startByte: number; endByte: number },
     options: { signal: AbortSignal },
@@ -93,11 +92,11 @@ export class PinnedReader {
     return Buffer.concat(chunks)
   }
 
-  /** SHA-256 of the whole source in lower-case hex; reads what hasn't passed yet. Call it last. */
+  /** SHA-256 of the whole source, lower-case hex. Reads the bytes not read so far: call it last. */
   async sha256(options: { signal: AbortSignal }): Promise<string> {
     const rest = { startByte: this.bytesHashed, endByte: this.source.bytes }
     for await (const _ of this.read(rest, options)) {
-      // read() accounts for every chunk that passes.
+      // `read` adds every chunk that passes to the hash.
     }
     return this.hash.digest('hex')
   }

@@ -1,12 +1,12 @@
 import { STEP_MS } from '../model/pcm.js'
 
-/** A multiple of real time, or as fast as the engine keeps up. */
+/** Speed of a replay: a multiple of real time, or `max`: as fast as the engine keeps up. */
 export type Pace = number | 'max'
 
 /**
- * When each frame of a replay is due, on an absolute schedule: a late frame never delays the next.
- * The schedule moves only where the sender is held back on purpose (`hold`), because the frames
- * that were not sent then must not follow in a burst. Pure; times are of one monotonic clock.
+ * When each frame of a replay is due, on an absolute schedule: a late frame never delays the next
+ * one. The schedule moves only when the sender is held back on purpose (`hold`): the frames that
+ * were not sent meanwhile must not follow in a burst. Pure; times are of one monotonic clock.
  */
 export class ReplaySchedule {
   private readonly frameMs: number
@@ -17,12 +17,12 @@ export class ReplaySchedule {
     this.startMs = startMs
   }
 
-  /** When frame `index` (0-based) may be sent; never earlier. */
+  /** The earliest time, in ms of the monotonic clock, at which frame `index` (0-based) is sent. */
   dueMs(index: number): number {
     return this.startMs + index * this.frameMs
   }
 
-  /** Moves everything that is still to come: frame `index` is due at `nowMs` at the earliest. */
+  /** Moves the schedule: frame `index` is due at `nowMs` or later, the next ones after it. */
   hold(index: number, nowMs: number): void {
     const behindMs = nowMs - this.dueMs(index)
     if (behindMs > 0) this.startMs += behindMs

@@ -7,7 +7,7 @@ import { type JobQueue, type QueueDepth, STAGES, type Stage } from './index.js'
 /** BullMQ's states that a job can be in; what has ended is removed. */
 const COUNTED = ['waiting', 'prioritized', 'active', 'delayed'] as const
 
-/** What lies in BullMQ of a job: its id, and how often it was tried; all else is in storage. */
+/** What BullMQ stores of a job: its id, and how often it was tried; all else is in storage. */
 export interface QueuedJob {
   jobId: string
   /** A `TryCount`; missing before the first attempt that fails. */
@@ -15,12 +15,12 @@ export interface QueuedJob {
 }
 
 /**
- * The producer side. Entries are removed when they end, so that a job that failed can be queued
- * again under its id; what became of it is in its record and in storage.
+ * The producer side of the queue, in BullMQ. Entries are removed when they end, so that a job that
+ * failed can be queued again under its id; how it ended is in its record and in storage.
  *
- * BullMQ's scripts can't be told until when they may be executed. Each call is harmless at any
- * later time: an entry that is there is added no second time, one for a job that has ended is taken
- * out by the worker that meets it, and only an entry that waits can be promoted or removed.
+ * BullMQ's scripts have no deadline: a call that was reported as failed may still be executed. That
+ * is harmless: an existing entry is not added twice, an entry for a job that has ended is
+ * removed by the worker that takes it, and only a waiting entry can be promoted or removed.
  */
 export class BullmqJobQueue implements JobQueue {
   private readonly commands: RedisCommands
@@ -95,7 +95,7 @@ export class BullmqJobQueue implements JobQueue {
       await commands.inTime(() => job.remove(), options)
       return true
     } catch (error) {
-      // A worker may have taken it in this very moment: then its lock keeps it.
+      // A worker may have taken the job since it was read: its lock then refuses the removal.
       if (await waiting()) throw error
       return false
     }

@@ -6,18 +6,18 @@ import type { JobWorkerOptions } from './job-worker-options.js'
 import { runAttempt } from './run-attempt.js'
 import { RunningAttempts } from './running-attempts.js'
 
-/** A stage being worked off. */
+/** The running worker of one stage. */
 export interface JobWorker {
   /** Aborts the job if this process runs it; false otherwise. */
   cancel(jobId: string): boolean
   /** Jobs that this process runs now. */
   readonly running: readonly string[]
   /**
-   * Takes nothing new and hands back what runs, with what is done of it made safe; resolves when
-   * all is handed back.
+   * Takes no new job, and hands back the running ones after a last checkpoint of each. Resolves
+   * when all are handed back.
    */
   drain(): Promise<void>
-  /** The same without waiting: what isn't handed back is found when its lock has expired. */
+  /** Like `drain`, without waiting: a job that isn't handed back is found once its lock expires. */
   abort(): Promise<void>
 }
 
@@ -42,11 +42,12 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
     concurrency: options.concurrency,
     lockDuration: options.lockDurationMs,
     stalledInterval: options.stalledIntervalMs,
-    // Each kill of a worker counts for all its jobs, and the count never falls: our own rules
-    // decide.
+    // BullMQ's limit is off: it counts a killed worker against all its jobs, and never counts down
+    // after progress. `try-count.ts` decides instead.
     maxStalledCount: Number.MAX_SAFE_INTEGER,
     settings: {
-      // For attempts whose end could not even be written to the queue; all others wait as we say.
+      // Used where the end of an attempt could not be written to the queue; `run-attempt.ts` sets
+      // the delay of all other attempts.
       backoffStrategy: (number) => backoffMs(number, options, () => options.random.uniform()),
     },
   })
@@ -58,9 +59,10 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const onReady = () => {
     isReady = true
   }
-  worker.waitUntilReady().then(onReady, () => {}) // where it fails, `trouble` is told of it
+  worker.waitUntilReady().then(onReady, () => {}) // a failure is reported to `trouble`
   const stop = async (isUrgent: boolean) => {
-    // A worker that Redis has not answered yet runs no job, and closing would wait for that answer.
+    // A worker that Redis has never answered runs no job: it is closed by force, because a normal
+    // close would wait for that answer.
     const isUnused = !isReady && attempts.jobIds.length === 0
     const closed = worker.close(isUrgent || isUnused)
     attempts.abortAll(stopped())
@@ -76,7 +78,7 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   }
 }
 
-/** Puts a job before the workers that this one has taken and not begun. */
+/** Puts a job back into the queue that this worker has taken and not begun. */
 async function takeAgain(
   { observer }: JobWorkerOptions,
   job: Job<QueuedJob>,
@@ -85,7 +87,7 @@ async function takeAgain(
   try {
     await job.moveToWait(token)
   } catch (error) {
-    // It keeps its place until its lock expires; then it is found stalled.
+    // A job that can't be moved stays active until its lock expires; then it is found stalled.
     observer.trouble(error instanceof Error ? error : new Error(String(error)))
   }
   throw new WaitingError()

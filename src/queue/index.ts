@@ -11,17 +11,17 @@ export type Stage = 'analyse' | 'transcribe'
 /** In the order in which a job passes them. */
 export const STAGES: readonly Stage[] = ['analyse', 'transcribe']
 
-/** The position in the queue of a job that waits for room on the engines. */
+/** What people see of a job that waits for room on the engines. */
 export interface JobWaiting {
-  /** 1-based, among all that wait; null where there is no order. */
+  /** 1-based position among all jobs that wait; null where there is no order. */
   place: number | null
   /** When it should start, ms of the Unix epoch; null where that isn't known. */
   expectedStartAtMs: number | null
-  /** What there is no room in, one sentence. */
+  /** What the job waits for, as one sentence. */
   reason: string
 }
 
-/** What people see of a job. The durable truth lies in storage; this is rebuilt from work. */
+/** What people see of a job. Redis may lose it: storage has all that a new attempt needs. */
 export interface JobRecord {
   jobId: string
   tenant: string
@@ -31,26 +31,26 @@ export interface JobRecord {
   priority: number
   /** When the transcript is wanted, ISO 8601 in UTC; null for no deadline. */
   deadlineAt: string | null
-  /** Length of the recording, once it is known. */
+  /** Length of the recording in ms; null until the analysis knows it. */
   audioMsTotal: number | null
-  /** Audio whose text has come back. */
+  /** Audio whose text has come back, in ms. */
   audioMsDone: number
   /**
-   * Audio whose text is safe in a checkpoint, ms of all lanes together: another attempt goes on
-   * after it. A higher value is progress; see `try-count.ts`.
+   * Audio whose text is safe in a checkpoint, in ms of all lanes together: the next attempt
+   * continues after it. A higher value counts as progress; see `try-count.ts`.
    */
   checkpointedAudioMs: number
-  /** Of its newest attempt that got its sessions: 1, 2, 3; 0 before the first. Shown to people. */
+  /** Number of the newest attempt that got its sessions: 1, 2, 3; 0 before. Shown to people. */
   attempt: number
   /**
-   * Of the same attempt: above that of every attempt before, and never given twice. What an attempt
-   * writes lies below it. It may leave numbers out, and is never shown.
+   * Fencing token of the same attempt: above that of every earlier attempt, and never given twice.
+   * An attempt writes its files below it. It may leave numbers out, and is never shown.
    */
   fence: number | null
-  /** How often it failed since `checkpointedAudioMs` last grew; decides about another attempt. */
+  /** Failed attempts since `checkpointedAudioMs` last grew; the job fails at `attemptsMax`. */
   failuresSinceProgress: number
   error: JobError | null
-  /** Only while it is `queued` and waits for room; any other change of status ends it. */
+  /** Set only while the job is `queued` and waits for room; any change of status clears it. */
   waiting: JobWaiting | null
   warnings: string[]
   engineIsStandin: boolean | null
@@ -66,14 +66,14 @@ export type RecordChanges = Partial<
   Omit<JobRecord, 'jobId' | 'tenant' | 'createdAtMs' | 'updatedAtMs' | 'reachedAtMs'>
 >
 
-/** One line of a job's live stream. */
+/** One event of a job's live stream. */
 export type JobEvent =
   | { type: 'status'; status: JobStatus; error: JobError | null }
   | { type: 'progress'; audioMsDone: number; audioMsTotal: number }
-  /** Text as it comes; `endMs` in the recording. */
+  /** Text as it comes back; `endMs` is a time of the recording. */
   | { type: 'text'; channel: number | null; endMs: number; text: string }
 
-/** A stream entry with its id, from which reading goes on. */
+/** A stream entry; reading continues after its `id`. */
 export interface StreamedEvent {
   id: string
   atMs: number
@@ -81,16 +81,16 @@ export interface StreamedEvent {
 }
 
 /**
- * Records, live events, cancel requests and fences of all jobs. Every method ends within seconds:
- * with UpstreamError `queue_unavailable` where Redis can't be had, and what it was to change then
- * stays as it is; or with the signal's reason.
+ * Records, live events, cancel requests and fences of all jobs. Every method ends within seconds.
+ * It throws UpstreamError `queue_unavailable` where Redis is unavailable, and its change then never
+ * takes effect; or the signal's reason.
  */
 export interface JobStore {
   create(record: JobRecord, options: CallOptions): Promise<void>
   /**
-   * Changes nothing where the record is gone, or its status can't follow (`mayFollow`), or it was
-   * changed since it was read, where `ifUpdatedAtMs` says when that record was. A `status` without
-   * `waiting` ends what was said of a wait.
+   * Changes a record. Does nothing where there is none, where the new status may not follow the
+   * current one (`mayFollow`), or where `ifUpdatedAtMs` is given and the record was changed after
+   * that time. A `status` without `waiting` clears `waiting`.
    */
   update(
     jobId: string,
@@ -98,13 +98,13 @@ export interface JobStore {
     options: CallOptions & { ifUpdatedAtMs?: number },
   ): Promise<void>
   get(jobId: string, options: CallOptions): Promise<JobRecord | null>
-  /** Ids of jobs whose records say that they have not ended, in no order; some twice. */
+  /** Ids of jobs that have not ended by their records, in no order; an id may come twice. */
   openIds(options: CallOptions): AsyncIterable<string>
   /** Jobs of one tenant, the newest first. */
   list(page: { tenant: string; limit: number }, options: CallOptions): Promise<JobRecord[]>
-  /** Writes down what happened to a job; the newest `HISTORY_ENTRIES_MAX` are kept. */
+  /** Adds an entry to a job's history, of which the newest `HISTORY_ENTRIES_MAX` are kept. */
   appendHistory(jobId: string, entry: JobHistoryEntry, options: CallOptions): Promise<void>
-  /** What was written down, oldest first; also of what was before a retry. */
+  /** The history of a job, oldest entry first; a retry keeps it. */
   history(jobId: string, options: CallOptions): Promise<DatedHistoryEntry[]>
   publish(jobId: string, event: JobEvent, options: CallOptions): Promise<void>
   /** Entries after an id (`0` for all that are kept), oldest first, at most `limit`. */
@@ -120,27 +120,26 @@ export interface JobStore {
   nextFence(jobId: string, floor: number, options: CallOptions): Promise<number>
 }
 
-/** How many jobs of a stage stand where. */
+/** Number of jobs of a stage by their state in the queue. */
 export interface QueueDepth {
   /** Any worker may take them now. */
   waiting: number
-  /** Some worker has them. */
+  /** A worker has them. */
   active: number
   /** They come back later: after a failed attempt, or when there is room. */
   delayed: number
 }
 
 /**
- * Puts work before the workers. Every method but `close` ends as those of `JobStore` do. What one
- * was to change may still happen after it was reported as failed; it is the same as once more.
+ * The queue that workers take jobs from. Every method but `close` ends as those of `JobStore` do. A
+ * change that was reported as failed may still happen later; each can be repeated without harm.
  */
 export interface JobQueue {
-  /** The same job twice in a stage is one entry. Higher `priority` (0 to 1000) goes first. */
+  /** Adds a job, once: it has one entry in a stage. Higher `priority` (0 to 1000) goes first. */
   enqueue(stage: Stage, jobId: string, options: CallOptions & { priority: number }): Promise<void>
   /**
-   * Puts a job that was to come back later before the workers at once, in the order of its
-   * priority; any worker may take it. False when it isn't delayed: it runs, is before the
-   * workers already, or is gone.
+   * Makes a delayed job available to the workers at once, in the order of its priority. False where
+   * the job is not delayed: it runs, waits for a worker already, or is gone.
    */
   promote(stage: Stage, jobId: string, options: CallOptions): Promise<boolean>
   /** Takes a waiting job out of every stage; false when none was waiting. */
@@ -160,11 +159,11 @@ export interface Attempt {
   signal: AbortSignal
   /** @throws StopRequested when the queue has given the job to another worker */
   assertOwned(): Promise<void>
-  /** Whether the queue has not; also once the signal has aborted. */
+  /** Whether this worker still owns the job; can also be called after the signal has aborted. */
   isOwned(): Promise<boolean>
 }
 
-/** How an attempt ended that did not complete. */
+/** How an attempt ended that did not complete its stage. */
 export type AttemptEnd =
   /** For good, after this many failures since audio was last made safe. */
   | { kind: 'failed'; error: JobError; failuresSinceProgress: number }

@@ -10,36 +10,37 @@ import type { FailureClass } from './contract/failure-codes.js'
 import type { JobError, JobWaiting, Stage } from './index.js'
 
 /**
- * What becomes of a job whose attempt ended with an error. The one place where classes meet the
- * queue; what each code means to people is in `failure-codes.ts`, the exit codes in
- * `app/exit-code.ts`.
+ * What the queue does with a job whose attempt ended with an error. Only this file maps classes of
+ * errors to the queue; what each code means to people is in `failure-codes.ts`, and exit codes are
+ * in `app/exit-code.ts`.
  */
 export type Disposition =
-  /** Nothing more happens by itself. `isBug`: an error that no part of ours classified. */
+  /** The job ends as failed. `isBug`: the error has no class of ours. */
   | { kind: 'fail'; error: JobError; isBug: boolean }
   /** Another attempt from the checkpoint, while the count of attempts allows one. */
   | { kind: 'retry'; error: JobError }
   /** There is no room now: the job comes back after this time, and no attempt is counted. */
   | { kind: 'wait'; retryAfterMs: number; waiting: JobWaiting }
-  /** Somebody canceled the job. */
+  /** The job ends as canceled. */
   | { kind: 'cancel' }
-  /** This worker stops or has lost the job: another takes it from where it is. */
+  /** This worker stops or has lost the job: another worker continues it. */
   | { kind: 'hand-back' }
 
-/** What the queue does after an error of each class. A stop is none; see `dispositionOf`. */
+/** What the queue does after an error of each class. A stop has no rule; see `dispositionOf`. */
 export const CLASS_RULES: Readonly<Record<FailureClass, 'fail' | 'retry' | 'wait'>> = {
   InputError: 'fail',
   CapacityError: 'wait',
   UpstreamError: 'retry',
-  // What an operator can mend (a key, a model) shall not cost the job its life at once.
+  // An operator can correct a setting (a key, a model): the job is not failed at once for it.
   ConfigError: 'retry',
-  // Of an engine, for which the next session is another peer; see `isHopeless`.
+  // An engine broke the protocol, and the next session may reach another one. For our own documents
+  // see `isHopeless`.
   ProtocolError: 'retry',
 }
 
 /**
- * The reason with which a cancel stops an attempt. Known by identity: our parts stop each other
- * with reasons of the same class, and none of those may end a job.
+ * The reason with which a cancel stops an attempt. It is compared by identity: parts of an attempt
+ * stop each other with reasons of the same class, and none of those may cancel the job.
  */
 export const JOB_CANCELED = new StopRequested('canceled', 'The job was canceled.')
 
@@ -59,7 +60,7 @@ export function dispositionOf(
     return { kind: 'wait', retryAfterMs, waiting: { place, expectedStartAtMs, reason } }
   }
   if (isStop(thrown)) {
-    const detail = `A part that the try needed was stopped: ${thrown.message}`
+    const detail = `A part that the attempt needed was stopped: ${thrown.message}`
     return { kind: 'retry', error: { code: 'internal', detail, retryable: true, stage } }
   }
   if (!(thrown instanceof NightscribeError)) {
@@ -77,14 +78,14 @@ function ruleFor({ name }: NightscribeError): 'fail' | 'retry' | 'wait' {
   return CLASS_RULES[name as FailureClass] ?? 'fail'
 }
 
-/** A document in storage that isn't what we write stays so, however often it is read. */
+/** Whether a retry is useless: a document in storage that can't be read stays so. */
 function isHopeless({ name, code }: NightscribeError): boolean {
   return name === 'ProtocolError' && code !== 'engine_protocol'
 }
 
 /**
  * Wait before attempt `number + 1`: doubling from `backoffMs` up to `backoffMaxMs`, less up to a
- * third by chance so that many jobs don't come back in one instant.
+ * third by chance, so that jobs that failed together don't come back together. In ms.
  */
 export function backoffMs(
   number: number,

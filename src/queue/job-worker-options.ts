@@ -4,7 +4,7 @@ import type { Clock } from '../kernel/clock.js'
 import type { Random } from '../kernel/random.js'
 import type { Attempt, AttemptEnd, JobRecord, JobStore, Stage } from './index.js'
 
-/** How one stage is worked off by this process. */
+/** Options of the worker of one stage in this process. */
 export interface JobWorkerOptions {
   redis: Redis
   prefix: string
@@ -13,9 +13,9 @@ export interface JobWorkerOptions {
   concurrency: number
   lockDurationMs: number
   stalledIntervalMs: number
-  /** Failures since audio was last made safe, after which a job counts as failed. */
+  /** Number of failures since audio was last made safe at which a job is failed. */
   attemptsMax: number
-  /** Before the second attempt; doubled with each further failure, up to `backoffMaxMs`. */
+  /** Wait before the second attempt, in ms; doubled with each failure, up to `backoffMaxMs`. */
   backoffMs: number
   backoffMaxMs: number
   clock: Clock
@@ -28,7 +28,7 @@ export interface JobWorkerOptions {
    */
   run(attempt: Attempt, record: JobRecord | null): Promise<void>
   /**
-   * Writes how an attempt ended that did not end well, before the queue moves the job.
+   * Stores how an attempt ended that did not complete its stage, before the queue moves the job.
    * @param record as it is now; null where Redis has none
    */
   writeEnd(
@@ -40,10 +40,10 @@ export interface JobWorkerOptions {
   observer: QueueObserver
 }
 
-/** What happens to the queue beside its jobs, for logs and metrics. Must not throw or wait. */
+/** Receives bugs and errors of the queue itself, for logs and metrics. Must not throw or wait. */
 export interface QueueObserver {
   /** An attempt ended with a bug of ours. */
   bug(jobId: string, thrown: unknown): void
-  /** Trouble of the queue itself; it goes on by itself. */
+  /** An error of the queue itself, such as a lost connection; the queue recovers without help. */
   trouble(error: Error): void
 }

@@ -5,7 +5,7 @@ import { redisScript } from '../redis/redis-script.js'
 import { isFinal, type JobStatus } from './contract/job-status.js'
 import { jsonValue } from './contract/json-value.js'
 
-/** Entries that Redis looks at for one answer. */
+/** Entries of a list that Redis scans in one call. */
 const SCAN_COUNT = 500
 
 const REMOVE_WITHOUT_RECORD = redisScript(`
@@ -19,19 +19,19 @@ export interface ListedJob {
   createdMs: number
 }
 
-/** The list of a tenant's jobs; that of the default one has no name in it. */
+/** Redis key of the list of a tenant's jobs; that of the default tenant contains no name. */
 export function indexKey(prefix: string, tenant: string): string {
   return tenant === DEFAULT_TENANT ? `${prefix}:jobs` : `${prefix}:jobs:${tenant}`
 }
 
-/** Names of all tenants but the default one. */
+/** Redis key of the set with the names of all tenants but the default one. */
 export function tenantsKey(prefix: string): string {
   return `${prefix}:tenants`
 }
 
 /**
- * Jobs that stand in the list and have no record any more: the records of ended jobs expire, and
- * only those among the newest are missing in a list.
+ * Jobs that are in a list and have no record any more: records of ended jobs expire, and their
+ * entries in the list do not.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* forgottenJobs(
@@ -44,7 +44,7 @@ export async function* forgottenJobs(
 }
 
 /**
- * Jobs whose records say that they have not ended, in no order; some twice.
+ * Ids of jobs that have not ended by their records, in no order; an id may come twice.
  * @throws UpstreamError `queue_unavailable`; the signal's reason
  */
 export async function* openIds(
@@ -56,7 +56,7 @@ export async function* openIds(
   }
 }
 
-/** All that stand in the lists of all tenants; `status` is null where there is no record. */
+/** The jobs in the lists of all tenants; `status` is null where a job has no record. */
 async function* listedJobs(
   commands: RedisCommands,
   options: CallOptions,
@@ -94,7 +94,7 @@ async function* jobsOf(
   }
 }
 
-/** Takes one out of its list, unless it has a record again. @throws UpstreamError */
+/** Removes a job from its list, unless it has a record again. @throws UpstreamError */
 export async function removeForgotten(
   commands: RedisCommands,
   { jobId, tenant }: Pick<ListedJob, 'jobId' | 'tenant'>,

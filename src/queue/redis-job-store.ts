@@ -27,10 +27,11 @@ import { indexKey, openIds, removeForgotten, tenantsKey } from './redis-job-inde
 const STREAM_ENTRIES_MAX = 5_000
 
 /**
- * Only the status that was read: another worker may have ended the job since. KEYS: record, stream,
- * history, fence. Arguments: that status; when the record must have been changed last, or ''; the
- * field of when the new status was reached, or '', and its time; for how long (ms) the record is
- * kept, or '' for ever; the event that tells of the status; fields and values.
+ * Changes a record that still has the status that was read: another worker may have ended the job
+ * since. KEYS: record, stream, history, fence. Arguments: that status; the time at which the record
+ * must have been changed last, or ''; the field for the time of the new status, or '', and that
+ * time; for how long (ms) the record is kept, or '' for ever; the event of the status; fields and
+ * values.
  */
 const UPDATE_RECORD = redisScript(`
   if redis.call('HGET', KEYS[1], 'status') ~= args[1] then return 0 end
@@ -49,15 +50,15 @@ const UPDATE_RECORD = redisScript(`
  * created; the tenant, or '' for the default one; fields and values.
  */
 const CREATE_RECORD = redisScript(`
-  redis.call('ZADD', KEYS[5], args[2], args[1]) -- first, for a full Redis refuses this, and no DEL
+  redis.call('ZADD', KEYS[5], args[2], args[1]) -- first: a full Redis refuses it, before any DEL
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], unpack(args, 4))
   redis.call('PERSIST', KEYS[3])
   redis.call('PERSIST', KEYS[4])
   if args[3] ~= '' then redis.call('SADD', KEYS[6], args[3]) end`)
 
-// A client that loses its connection sends again what was not answered: the same once more, right
-// after itself, is the same.
+// A client that loses its connection repeats the commands that were not answered: an event equal to
+// the last one of the stream is such a repetition, and is dropped.
 const PUBLISH_EVENT = redisScript(`
   local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
   if last and last[2][2] == args[1] then return end
@@ -67,14 +68,14 @@ const APPEND_ENTRY = redisScript(`
   if redis.call('LINDEX', KEYS[1], -1) == args[1] then return end
   redis.call('RPUSH', KEYS[1], args[1])
   redis.call('LTRIM', KEYS[1], -${HISTORY_ENTRIES_MAX}, -1)`)
-/** The counter may be lost with Redis: then what lies in storage is the floor. */
+/** The counter may be lost with Redis: the highest fence in storage is given as its floor. */
 const NEXT_FENCE = redisScript(`
   local counted = tonumber(redis.call('GET', KEYS[1]) or '0')
   local fence = math.max(counted, tonumber(args[1])) + 1
   redis.call('SET', KEYS[1], fence, 'KEEPTTL')
   return fence`)
 
-/** Only the entry that was read: another one may have come since. */
+/** Replaces the last entry if it is still the one that was read: another may have been added. */
 const REPLACE_LAST = redisScript(`
   local last = redis.call('LINDEX', KEYS[1], -1)
   if last == args[2] then return 1 end
@@ -85,7 +86,7 @@ const REPLACE_LAST = redisScript(`
 /**
  * The job store in Redis. Under `<prefix>:`: hash `job:<id>` (a record, one JSON value a field),
  * sorted set `jobs` (ids by creation; `jobs:<tenant>` of every other tenant than the default one,
- * whose names stand in the set `tenants`), stream `events:<id>`, list `history:<id>`, counter
+ * whose names are in the set `tenants`), stream `events:<id>`, list `history:<id>`, counter
  * `fence:<id>`, channel `cancel`. All of an ended job expires after `keptMs`. A job that starts
  * again gets a new record and stream, and keeps history and fence.
  */
@@ -123,18 +124,18 @@ export class RedisJobStore implements JobStore {
     const updatedAt = ifUpdatedAtMs === undefined ? '' : String(ifUpdatedAtMs)
     const event: JobEvent | null = next ? { type: 'status', status: next, error } : null
     for (;;) {
-      const [standing = null, changedAt] = await this.commands.read(
+      const [current = null, changedAt] = await this.commands.read(
         (redis) => redis.hmget(keys[0] as string, 'status', 'updatedAtMs'),
         { signal },
       )
-      if (standing === null || (updatedAt !== '' && changedAt !== updatedAt)) return
-      if (next && !mayFollow(jsonValue(standing) as JobStatus, next)) return
+      if (current === null || (updatedAt !== '' && changedAt !== updatedAt)) return
+      if (next && !mayFollow(jsonValue(current) as JobStatus, next)) return
       const nowMs = this.clock.wallMs()
       const waiting = next ? { waiting: null } : {}
       const fields = encodeFields({ ...waiting, ...changes, updatedAtMs: nowMs })
       const reached = next ? [reachedField(next), nowMs] : ['', '']
       const keptMs = next && isFinal(next) ? this.keptMs : ''
-      const head = [standing, updatedAt, ...reached, keptMs, JSON.stringify(event)]
+      const head = [current, updatedAt, ...reached, keptMs, JSON.stringify(event)]
       const args = [...head, ...Object.entries(fields).flat()]
       if (await this.commands.write(UPDATE_RECORD, { keys, args }, { signal })) return
     }
@@ -163,18 +164,18 @@ export class RedisJobStore implements JobStore {
       for (const id of ids) read.hgetall(this.key('job', id))
       return read
     }, options)) as Record<string, string>[]
-    // Of another release a record may be one that we can't read: that one stays.
+    // Only jobs without a record are removed: one that can't be read may be another release's.
     const gone = ids.filter((_, at) => Object.keys(hashes[at] ?? {}).length === 0)
     for (const jobId of gone) await this.forget(jobId, tenant, options)
     return hashes.map((hash) => decodeRecord(hash)).filter((record) => record !== null)
   }
 
-  /** Housekeeping removes it where Redis takes no writes just now. */
+  /** Removes a job from its list. Where Redis takes no writes now, housekeeping does it later. */
   private async forget(jobId: string, tenant: string, options: CallOptions): Promise<void> {
     try {
       await removeForgotten(this.commands, { jobId, tenant }, options)
     } catch {
-      options.signal.throwIfAborted() // else the list is as good with it
+      options.signal.throwIfAborted() // any other error is ignored: the entry does no harm
     }
   }
 
@@ -239,7 +240,8 @@ export class RedisJobStore implements JobStore {
     try {
       await this.commands.inTime(subscribe, { signal })
     } catch (error) {
-      subscriber.disconnect() // or it would call back later, and so would the caller's next one
+      // Otherwise this subscription would call back later, beside the caller's next one.
+      subscriber.disconnect()
       throw error
     }
   }

@@ -20,13 +20,13 @@ import {
   tryCount,
 } from './try-count.js'
 
-/** Times a job may lose its worker without progress before it is set aside. */
+/** Times that a job may lose its worker without progress before it is failed. */
 export const TAKEOVERS_MAX = 5
 
-/** Longer a Redis that is there doesn't take for a word. */
+/** Time in ms after which a Redis that has not answered counts as unavailable. */
 const REDIS_ANSWER_MS = 2_000
 
-/** A job as this worker holds it. */
+/** A job that this worker has taken, with the token of its lock. */
 interface HeldJob {
   job: Job<QueuedJob>
   token: string
@@ -34,10 +34,10 @@ interface HeldJob {
 }
 
 /**
- * One run of a job, and what the queue does with it afterwards: BullMQ is told by what is thrown.
- * Attempts and lost workers are counted by our own rule (`try-count.ts`), as BullMQ's counters know
- * nothing of progress. What people see is written before the queue is told: once the job is moved,
- * another worker may run it at once.
+ * One run of a job's stage, and what the queue does with the job afterwards: BullMQ learns it from
+ * the error that is thrown. Attempts and lost workers are counted in `try-count.ts`, as BullMQ's
+ * counters know nothing of progress. What people see is written before the job is moved: after
+ * that, another worker may run it at once.
  */
 export async function runAttempt(options: JobWorkerOptions, held: HeldJob): Promise<void> {
   const { signal } = held
@@ -85,8 +85,8 @@ async function beginTry(
 }
 
 /**
- * The fence of the last attempt that got to work. A transcription draws it when it has its
- * sessions, and may only have waited before that; an analysis is at work at once: null.
+ * The fence of the last attempt that got to work. A transcription draws its fence when it has its
+ * sessions, and may only have waited before; an analysis works from the start: null.
  */
 function begunOf({ stage }: JobWorkerOptions, record: JobRecord | null): number | null {
   return stage === 'transcribe' ? (record?.fence ?? 0) : null
@@ -122,7 +122,7 @@ async function endTry(
   }
 }
 
-/** Another worker takes the job at once. */
+/** Puts the job back into the queue, so that another worker can take it at once. */
 async function handBack(options: JobWorkerOptions, held: HeldJob): Promise<never> {
   const { job, token } = held
   const { jobId } = job.data
@@ -135,7 +135,7 @@ async function handBack(options: JobWorkerOptions, held: HeldJob): Promise<never
   throw new WaitingError()
 }
 
-/** Writes that the attempt, if it got to work, was not lost with its worker. */
+/** Writes that the end of this attempt is known: it is not counted as lost with its worker. */
 async function tellBegun(
   options: JobWorkerOptions,
   held: HeldJob,
@@ -148,8 +148,8 @@ async function tellBegun(
 
 /**
  * Writes the count into the queue's entry.
- * @throws what leaves the job to others where it is no longer ours: a worker that slept too long
- *   may find that it has ended and is gone; UpstreamError `queue_unavailable`
+ * @throws WaitingError where another worker owns the job or it is gone, as after a long sleep of
+ *   this process; UpstreamError `queue_unavailable`
  */
 async function writeTries(
   options: JobWorkerOptions,
@@ -164,7 +164,7 @@ async function writeTries(
   }
 }
 
-/** It failed with what may mend itself: another attempt after a wait, or the job is given up. */
+/** Starts another attempt after a wait, or fails the job at `attemptsMax` failures. */
 async function tryAgain(
   options: JobWorkerOptions,
   held: HeldJob,
@@ -184,7 +184,7 @@ async function tryAgain(
   await comeBackLater(options, held, { delayMs, end, record })
 }
 
-/** Ends the job and takes it out of the queue. @throws what tells BullMQ so */
+/** Fails the job and removes it from the queue. @throws UnrecoverableError, which tells BullMQ */
 async function endFailed(
   options: JobWorkerOptions,
   held: HeldJob,
@@ -197,8 +197,7 @@ async function endFailed(
 }
 
 /**
- * Takes the job away from the workers until its time comes or it is promoted. BullMQ
- * counts no attempt for this.
+ * Delays the job for `delayMs`, unless it is promoted before. BullMQ counts no attempt for this.
  */
 async function comeBackLater(
   options: JobWorkerOptions,
@@ -210,17 +209,24 @@ async function comeBackLater(
   await options.writeEnd(job.data.jobId, end, record, unstopped()).catch(trouble)
   const dueMs = Math.ceil(options.clock.wallMs() + delayMs)
   await job.moveToDelayed(dueMs, token).catch(trouble)
-  // Canceled meanwhile: its next attempt ends it. Where it is gone already, the better.
+  // A job that was canceled meanwhile is promoted, so that its next attempt ends it at once. It may
+  // be gone already, and that is no failure.
   if (signal.reason === JOB_CANCELED) await job.promote().catch(() => {})
   throw new DelayedError()
 }
 
-/** A job that can't be moved keeps its place until its lock expires; then it is found stalled. */
+/**
+ * Reports an error of the queue and goes on: a job that can't be moved stays active until its lock
+ * expires, and then another worker is given it.
+ */
 function troubleOf({ observer }: JobWorkerOptions): (error: unknown) => void {
   return (error) => observer.trouble(error instanceof Error ? error : new Error(String(error)))
 }
 
-/** Nobody may say how a job ended that is another worker's. @throws what leaves it to that one */
+/**
+ * Checked before an end is written: only the worker that owns a job may say how it ended.
+ * @throws WaitingError, which leaves the job to the worker that owns it
+ */
 async function unlessLost(options: JobWorkerOptions, held: HeldJob): Promise<void> {
   if (!(await isOurs(options, held))) throw new WaitingError()
 }
@@ -231,8 +237,9 @@ async function isOurs(options: JobWorkerOptions, { job, token }: HeldJob): Promi
 }
 
 /**
- * Without Redis no other worker can have taken it either, for a while. A
- * command to a Redis that is away waits until it is back.
+ * Whether this worker may still own the job. True while Redis doesn't answer within 2 s: for the
+ * time of a lock no other worker can have taken it. Without that limit the call would wait until
+ * Redis is back.
  */
 async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOptions) {
   if (signal.reason === LOCK_LOST) return false
@@ -243,7 +250,7 @@ async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOpti
 
 function countOf({ data }: Job<QueuedJob>): TryCount {
   const parsed = tryCount.safeParse(data.tries)
-  return parsed.success ? parsed.data : NO_TRIES // an entry of another release begins anew
+  return parsed.success ? parsed.data : NO_TRIES // counted from 0 after another release
 }
 
 function diedTooOften({ stage }: JobWorkerOptions, times: number): JobError {

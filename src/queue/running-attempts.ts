@@ -4,7 +4,7 @@ import { LOCK_LOST } from './job-disposition.js'
 
 interface RunningAttempt {
   controller: AbortController
-  /** Resolves when it has ended, well or not. */
+  /** Resolves when the attempt has ended, with or without an error. */
   over: Promise<void>
 }
 
@@ -12,11 +12,11 @@ interface RunningAttempt {
  * The attempts that this process runs, of each job one at a time. Two states: *taking*; *stopping*,
  * after `abortAll`, in which every further attempt begins aborted.
  *
- * A process that loses a job, because it or Redis stood still, may be the one that is given it
- * next. To everybody else both attempts would be the same worker: the leases that the older one
- * gives back would be those of the newer one, whose sessions would no longer be counted. And
- * BullMQ, which knows locks by their jobs, stops renewing the newer one's when the older one ends.
- * So nothing begins before the older one has ended, and then the job has to be taken again.
+ * A process that loses a job, because it or Redis was suspended, may be given the same job again
+ * while its older attempt still runs. Both would act as the same worker: the leases that the older
+ * one returns would be those of the newer one, whose sessions would no longer be counted. BullMQ,
+ * which knows locks by job, would stop renewing the newer lock when the older attempt ends. So the
+ * newer attempt doesn't begin: the older one is ended, and then the job is taken once more.
  */
 export class RunningAttempts {
   private readonly running = new Map<string, RunningAttempt>()
@@ -24,9 +24,9 @@ export class RunningAttempts {
 
   /**
    * Runs an attempt to its end.
-   * @returns false where an older one at the same job was running: that one has ended, and this one
-   *   has not begun
-   * @throws what it throws
+   * @returns false where an older attempt at the same job was running: that one has ended, and this
+   *   one has not begun
+   * @throws the error of the attempt
    */
   async run(
     jobId: string,
@@ -34,13 +34,13 @@ export class RunningAttempts {
   ): Promise<boolean> {
     const older = this.running.get(jobId)
     if (older) {
-      // Whoever is given a job has it: the older one's lock has only not been refused yet.
+      // The queue gave the job to the newer attempt, so the older one's lock is lost already.
       older.controller.abort(LOCK_LOST)
       await older.over
       return false
     }
     const controller = new AbortController()
-    setMaxListeners(0, controller.signal) // its lanes listen, and all engines that it asks
+    setMaxListeners(0, controller.signal) // lanes and engine requests listen: no leak
     if (this.stopReason !== null) controller.abort(this.stopReason)
     const running = attempt(controller)
     this.running.set(jobId, { controller, over: running.catch(() => {}) }) // thrown below
@@ -52,7 +52,7 @@ export class RunningAttempts {
     return true
   }
 
-  /** Jobs at which one runs. */
+  /** Ids of the jobs whose attempts run. */
   get jobIds(): string[] {
     return [...this.running.keys()]
   }
@@ -64,7 +64,7 @@ export class RunningAttempts {
     return found !== undefined
   }
 
-  /** Stops all of them, and those that are still to come. */
+  /** Stops all attempts, and every one that begins later. */
   abortAll(reason: StopRequested): void {
     this.stopReason = reason
     for (const { controller } of this.running.values()) controller.abort(reason)

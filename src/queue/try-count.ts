@@ -1,19 +1,19 @@
 import { z } from 'zod'
 
 /**
- * How often a stage of a job was tried in vain since audio of it was last made safe. Lies in the
- * queue's entry, so that it ends with it: a new stage and a `jobs retry` begin at `NO_TRIES`.
+ * How often a stage of a job failed since audio of it was last made safe. Stored in the queue's
+ * entry and gone with it: a new stage and a `jobs retry` begin at `NO_TRIES`.
  */
 export const tryCount = z.object({
   /** Attempts that ended with an error. */
   failuresSinceProgress: z.int().min(0),
   /** Times that a worker was lost while it had the job. */
   takeovers: z.int().min(0),
-  /** The queue's own count of lost workers that `takeovers` goes up to; that one never falls. */
+  /** BullMQ's count of lost workers that `takeovers` already includes; BullMQ's never falls. */
   stallsSeen: z.int().min(0),
   /** Number of the last attempt that got to work and whose end is known. */
-  begunSeen: z.int().min(0).default(0), // an entry that an upgrade met may lack it
-  /** The most audio (ms, all lanes together) that was ever found safe. */
+  begunSeen: z.int().min(0).default(0), // an older release's entry lacks it
+  /** The most audio that was ever found safe, in ms of all lanes together. */
   checkpointedAudioMs: z.number().min(0),
 })
 
@@ -30,9 +30,9 @@ export const NO_TRIES: TryCount = {
 }
 
 /**
- * An attempt begins: workers that were lost meanwhile are counted, but not for a job that only
- * waited for room while it was theirs. It can't have killed them, and a worker holds hundreds of
- * those.
+ * The count when an attempt begins. Workers that were lost since are counted as takeovers, but not
+ * where the job only waited for room: a waiting job can't have killed its worker, which may hold
+ * hundreds of them.
  *
  * @param seen.stalls the queue's count
  * @param seen.begun number of the last attempt that got to work; null where each one does
@@ -48,12 +48,12 @@ export function countBegun(
   return { ...countTold(since, seen.begun), takeovers, stallsSeen: seen.stalls }
 }
 
-/** The end of the last attempt that got to work is known: no worker was lost with it. */
+/** The count once the end of the last attempt at work is known: no worker was lost with it. */
 export function countTold(count: TryCount, begun: number | null): TryCount {
   return { ...count, begunSeen: begun ?? count.begunSeen }
 }
 
-/** An attempt ended with an error. Where it made audio safe before, failures count from 1 again. */
+/** The count after an attempt failed: one more, or 1 where it made audio safe before. */
 export function countFailed(count: TryCount, checkpointedAudioMs: number): TryCount {
   const since = sinceProgress(count, checkpointedAudioMs)
   return { ...since, failuresSinceProgress: since.failuresSinceProgress + 1 }

@@ -1,6 +1,7 @@
 /**
- * Lengths that a header states and ffprobe loses when the file is cut: it then guesses from the
- * number of bytes, and a recording cut in half looks complete. Pure.
+ * Reads the length that the header of an mp3 or wav states. ffprobe ignores it in a file that was
+ * cut and estimates the length from the number of bytes: half a recording then looks complete.
+ * Pure.
  */
 
 const SAMPLES_PER_FRAME = { 1: 1152, 2: 576, 2.5: 576 } as const
@@ -16,7 +17,7 @@ const tagAt = (bytes: Uint8Array, at: number, tag: string) =>
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Length of the ID3v2 tag in front of an mp3, with its header; 0 when there is none. */
+/** Bytes of the ID3v2 tag in front of an mp3, with the tag's header; 0 where there is none. */
 export function id3Bytes(head: Uint8Array): number {
   if (!tagAt(head, 0, 'ID3') || head.length < 10) return 0
   const footer = ((head[5] ?? 0) & 0x10) !== 0 ? 10 : 0
@@ -26,7 +27,7 @@ export function id3Bytes(head: Uint8Array): number {
 }
 
 /**
- * Length in ms out of the frame count in an mp3's Xing, Info or VBRI header.
+ * Length of an mp3 in ms, by the frame count in its Xing, Info or VBRI header.
  * @param frame the bytes that follow the ID3v2 tag, 200 or more
  * @returns null when there is no such header (plain constant bit rate)
  */
@@ -56,19 +57,19 @@ function vbriFrames(frame: Uint8Array): number | null {
   return view(frame).getUint32(50) || null
 }
 
-/** Sizes from here on are what writers put that don't know the length of a stream. */
+/** Sizes from this value on are written by encoders that don't know the length of their stream. */
 const WAV_SIZE_UNKNOWN = 0x7fff_0000
 
 /**
  * Length in ms that the `data` chunk of a RIFF or RF64 wav states.
- * @returns null when the header doesn't say (streamed), or `data` doesn't begin within `head`
+ * @returns null where the header has no length (streamed), or `data` doesn't begin within `head`
  */
 export function wavDeclaredMs(head: Uint8Array): number | null {
   const { dataBytes, bytesPerSecond } = wavHeader(head) ?? { dataBytes: null, bytesPerSecond: 0 }
   return dataBytes !== null && bytesPerSecond > 0 ? (dataBytes * 1000) / bytesPerSecond : null
 }
 
-/** Whether a wav says itself that it doesn't know its length: it is whole wherever it ends. */
+/** Whether a wav's header says that its length is unknown: such a file is complete at any end. */
 export function isOpenWav(head: Uint8Array): boolean {
   return wavHeader(head)?.dataBytes === null
 }

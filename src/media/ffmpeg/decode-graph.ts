@@ -1,26 +1,26 @@
 import { SAMPLE_RATE } from '../../model/pcm.js'
 
-/** Output labels of the graphs below. */
+/** Name of the graph output that becomes the PCM. */
 export const PCM_LABEL = '[pcm]'
 /** Name of the graph output that becomes the FLAC. */
 export const FLAC_LABEL = '[flac]'
 
-/** Seconds; a first timestamp up to this is the codec's own delay. */
+/** Seconds; a first timestamp below this is the codec's own delay. */
 const DELAY_MAX = 0.1
-/** Seconds at the beginning that may be too damaged to be decoded. */
+/** Seconds at the beginning of a recording that may be too damaged to be decoded. */
 const LOST_MAX = 10
 
 /**
- * Puts the audio on the timeline of its timestamps: a gap in them (discontinuous transmission, a
- * lost packet, sound that begins after the picture) becomes silence, so that every later word
- * is at its true time. Audio whose timestamps go back is kept behind what came before, because
- * a resampler left to itself would drop it, and words with it. A first timestamp below 100 ms is
- * the codec's own delay and is taken off.
+ * Puts the audio on the timeline of its timestamps. A gap in them (discontinuous transmission, a
+ * lost packet, sound that begins after the picture) becomes silence, so that every later word has
+ * its true time. Audio whose timestamps go back is appended to the audio before it: the resampler
+ * would drop it, and its words. A first timestamp below 100 ms is the codec's own delay and is
+ * subtracted.
  *
- * Where the rate or the channels change half-way, ffmpeg builds the graph anew and all of this
- * begins once more: N is 0, much later than where the audio begins. Then what follows comes right
- * behind what came before. In another rate (SR) than the file began with timestamps count for
- * nothing, because demuxers go on to count in the first one.
+ * Where the rate or the channels change within the file, ffmpeg builds the graph again and its
+ * state is lost: N is 0 long after the start of the audio. The audio is then appended to the audio
+ * before it. In another rate (SR) than the file's first one timestamps are ignored, because
+ * demuxers go on to count them in the first rate.
  */
 function trueTimeline({ sampleRate, audioFromMs }: TimelinePlan): string {
   const late = `if(eq(SR,${sampleRate}),${LOST_MAX},${DELAY_MAX})`
@@ -38,25 +38,25 @@ function trueTimeline({ sampleRate, audioFromMs }: TimelinePlan): string {
 
 const RESAMPLE = `aresample=${SAMPLE_RATE}:async=1:first_pts=0`
 
-/** Where the audio of a recording begins, and in what rate. */
+/** The start of a recording's audio, and its sample rate in Hz. */
 export interface TimelinePlan {
   sampleRate: number
-  /** How long after the start of the file its audio begins, in ms; null when unknown. */
+  /** How long after the start of the file its audio begins, in ms; null where unknown. */
   audioFromMs: number | null
 }
 
-/** The channels of a decode: how many there are, and how many lanes come out. */
+/** The channels of a recording, and the lanes that they are decoded to. */
 export interface ChannelPlan {
   channels: number
-  /** False when the file doesn't say which channel is where. */
+  /** False where the file names no positions (left, right) for its channels. */
   channelsPlaced: boolean
-  /** 1 for a mix, `channels` for a lane each. */
+  /** 1 for a mix, `channels` for one lane per channel. */
   lanes: number
 }
 
 /**
- * The filter graph from the first audio track to 16 kHz samples of 16 bit, `lanes` interleaved, in
- * `[pcm]` and, where wanted, the same samples in `[flac]`. Pure.
+ * The filter graph that turns the first audio track into 16 kHz samples of 16 bit, its lanes
+ * interleaved, in `[pcm]` and, where `flac` is set, the same samples in `[flac]`. Pure.
  */
 export function recordingGraph(
   plan: ChannelPlan & TimelinePlan,
@@ -66,15 +66,15 @@ export function recordingGraph(
   return `[0:a:0]${chain}${outputs.flac ? `,asplit=2${PCM_LABEL}${FLAC_LABEL}` : PCM_LABEL}`
 }
 
-/** The graph that takes one lane, unchanged, out of our own FLAC. */
+/** The filter graph that takes one lane, its samples unchanged, out of a job's `audio.flac`. */
 export function laneGraph(lane: number): string {
   return `[0:a:0]pan=mono|c0=c${lane},aformat=sample_fmts=s16${PCM_LABEL}`
 }
 
-/** The resampler converts to this itself: one pass for rate, format and channels. */
+/** The format that the resampler converts to: rate, sample format and channels in one pass. */
 function formatOf(lanes: number): string {
   if (lanes === 1) return 'aformat=sample_fmts=s16:channel_layouts=mono'
-  // A file whose channel count changes half-way must not shift the lanes of the interleaved PCM.
+  // Fixed, because a file whose channel count changes would shift the lanes of the interleaved PCM.
   if (lanes === 2) return 'aformat=sample_fmts=s16:channel_layouts=stereo'
   return 'aformat=sample_fmts=s16'
 }

@@ -1,4 +1,4 @@
-/** What a line on ffmpeg's stderr says about the recording; its exit code says nothing. */
+/** What a line of ffmpeg's stderr tells of the recording; its exit code tells too little. */
 export type DecodeMarker = 'truncated' | 'damaged' | 'disk_full'
 
 const MARKERS: readonly (readonly [RegExp, DecodeMarker])[] = [
@@ -8,14 +8,14 @@ const MARKERS: readonly (readonly [RegExp, DecodeMarker])[] = [
   [/CRC mismatch|decode_frame|invalid (frame|packet)|Error parsing/i, 'damaged'],
 ]
 
-/** Classifies one line. Pure. */
+/** Classifies one line of stderr; null where it tells nothing of the recording. Pure. */
 export function markerOf(line: string): DecodeMarker | null {
   return MARKERS.find(([pattern]) => pattern.test(line))?.[1] ?? null
 }
 
 const ADDRESS = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi
 
-/** A line without addresses (they hold the proxy's token) and without memory addresses, cut. */
+/** A line without URLs (they hold the proxy's token) and memory addresses, at most 300 letters. */
 export function printableLine(line: string): string {
   return line
     .replace(ADDRESS, '<source>')
@@ -23,22 +23,22 @@ export function printableLine(line: string): string {
     .slice(0, 300)
 }
 
-/** Why a recording is called cut; `none` when nothing says so. */
+/** Facts that decide whether a recording is truncated. */
 export interface TruncationFacts {
   decodedMs: number
-  /** As a header states it, counted by ffprobe; null when unknown. */
+  /** Length that a header states, in ms, as ffprobe reads it; null where unknown. */
   headerMs: number | null
-  /** As we counted it ourselves out of frame counts or chunk sizes; null when unknown. */
+  /** Length by frame counts or chunk sizes in the file's head, in ms; null where unknown. */
   countedMs: number | null
-  /** It doesn't know its length: then ffmpeg calls its last packet corrupt, which it is not. */
+  /** The file has no length by intention: ffmpeg then calls its last packet corrupt, wrongly. */
   isOpen: boolean
   oggTail: 'complete' | 'open' | 'cut' | 'none' | null
   markers: Readonly<Record<DecodeMarker, number>>
 }
 
 /**
- * Whether the recording is shorter than it says. A header may be off by 1 s or 2 %, whichever is
- * more; a count of frames or bytes by 1 s. Pure.
+ * Whether the decoded audio is shorter than the file states. A header may be off by 1 s or 2 %,
+ * whichever is more; a count of frames or bytes by 1 s. Pure.
  */
 export function isTruncated(facts: TruncationFacts): boolean {
   const { decodedMs, headerMs, countedMs } = facts

@@ -12,28 +12,28 @@ import { type ProbedMedia, probeMedia } from './media-probe.js'
 import { OGG_PAGE_BYTES_MAX, oggTail } from './ogg-tail.js'
 import type { ServedSource } from './range-proxy.js'
 
-/** What a recording may be at most; the settings `media.*` of the same names. */
+/** Limits of a recording; the settings `media.*` of the same names. */
 export interface MediaLimits {
   durationMaxMs: number
   sourceBytesMax: number
   channelsMax: number
 }
 
-/** What is known of a recording before its audio comes. */
+/** Facts of a recording that are known before its audio is decoded. */
 export interface RecordingFacts extends ProbedMedia {
   lanes: number
-  /** Length that the file states, for progress; null when it doesn't. */
+  /** Length that the file states, in ms, to show progress; null where it states none. */
   expectedMs: number | null
 }
 
-/** How a recording is decoded, and who takes the samples. */
+/** How a recording is decoded, and the sink of its samples. */
 export interface DecodeRecordingOptions {
   tools: MediaTools
   channels: ChannelMode
   limits: MediaLimits
-  /** Where the samples are also written as FLAC; null for none. */
+  /** File to which the samples are also written as FLAC; null for none. */
   flacPath: string | null
-  /** Called once, before the first PCM: s16le, the lanes interleaved. */
+  /** Called once, before the first PCM, which is s16le with the lanes interleaved. */
   sinkFor: (facts: RecordingFacts) => PcmSink
 }
 
@@ -51,8 +51,8 @@ export interface DecodedRecording {
 const HEAD_BYTES = 64 * 1024
 
 /**
- * Decodes a recording once, from its first byte to its last, and says how far it can be trusted. A
- * damaged one gives what can be decoded and a warning; it fails only when nothing can be.
+ * Decodes a recording once, from its first byte to its last, and warns of defects. A damaged one
+ * gives the audio that can be decoded and a warning; it fails only where none can.
  *
  * @throws InputError `media_corrupt`, `input_unsupported`, `no_audio_stream`, `media_too_long`,
  *   `media_too_large` or `decode_failed`; the source's own error; UpstreamError `decode_failed`
@@ -79,7 +79,7 @@ export async function decodeRecording(
       decodeServed(served, options, timed),
     )
   } catch (error) {
-    // A source that broke explains whatever ffmpeg made of it.
+    // An error of the source comes first: ffmpeg's own error is a consequence of it.
     if (!signal.aborted && served.reader.failure) throw served.reader.failure
     throw error
   }
@@ -117,7 +117,7 @@ async function decodeServed(
   if (isTruncated({ decodedMs, headerMs, countedMs, isOpen, oggTail: ogg, markers })) {
     warnings.push('media_truncated')
   }
-  // A cut recording ends in a broken packet; damage is more than that.
+  // A truncated recording ends in one broken packet, which is no further damage.
   const packetsAllowed = warnings.length > 0 ? 1 : 0
   if (markers.damaged > packetsAllowed || outcome.exitCode !== 0) {
     warnings.push('media_damaged')
@@ -150,7 +150,7 @@ function lanesOf({ channels }: ProbedMedia, options: DecodeRecordingOptions, nam
   )
 }
 
-/** Stops the decode as soon as more came than is allowed. */
+/** Wraps a sink: stops the decode once it gives more audio than `durationMaxMs` allows. */
 function limited(
   sink: PcmSink,
   { lanes, limits, name }: { lanes: number; limits: MediaLimits; name: string },
@@ -170,8 +170,8 @@ function limited(
 }
 
 /**
- * Length in ms that the head of a wav or mp3 counts, which ffprobe loses when the file is cut; null
- * where it says nothing, and for other containers.
+ * Length in ms by the head of a wav or mp3, which ffprobe ignores where the file was cut; null
+ * where the head has none, and for other containers.
  */
 export async function countedDuration(
   reader: PinnedReader,

@@ -1,7 +1,7 @@
 import { ConfigError, reasonOf, systemCode } from '../../kernel/errors.js'
 import { runProcess } from './run-process.js'
 
-/** Where ffmpeg and ffprobe are: a path, or a name to be found in PATH. */
+/** Paths of ffmpeg and ffprobe, or names that are looked up in PATH. */
 export interface FfmpegPaths {
   ffmpegPath: string
   ffprobePath: string
@@ -16,8 +16,8 @@ export interface FfmpegVersions {
 const INSTALL_LINE = 'apt-get install -y --no-install-recommends ffmpeg'
 
 /**
- * Runs both binaries once with `-version`. To be called before the first decode: the driver
- * library throws an uncaught TypeError when its binary is missing.
+ * Runs both binaries once with `-version`. Call it before the first decode: fluent-ffmpeg throws an
+ * uncaught TypeError when its binary is missing.
  *
  * @throws ConfigError naming the setting and the line that installs ffmpeg; the signal's reason
  */

@@ -5,13 +5,13 @@ import { FLAC_LABEL, PCM_LABEL } from './decode-graph.js'
 import { type DecodeMarker, markerOf, printableLine } from './decode-markers.js'
 import { INPUT_GUARD } from './media-formats.js'
 
-/** One run of ffmpeg: the address that it reads, and what is wanted of it. */
+/** One run of ffmpeg: the URL that it reads, the filter graph and the outputs. */
 export interface DecodeRequest {
   ffmpegPath: string
   url: string
   /** From `decode-graph.ts`: ends in `[pcm]` and, with a `flacPath`, in `[flac]`. */
   graph: string
-  /** Where the same samples are written as FLAC; null for none. */
+  /** File to which the same samples are written as FLAC; null for none. */
   flacPath: string | null
 }
 
@@ -19,30 +19,30 @@ export interface DecodeRequest {
 export type PcmSink = (pcm: Uint8Array) => void | Promise<void>
 
 /**
- * How ffmpeg ended by itself. None of this proves a success: exit code 0 with too little audio is
- * common, and only the caller knows what the source held.
+ * How ffmpeg ended without being stopped. None of this proves a success: exit code 0 with too
+ * little audio is common, and only the caller knows how much the source should give.
  */
 export interface DecodeOutcome {
-  /** Null when something outside killed it. */
+  /** Null where another process or the kernel killed it. */
   exitCode: number | null
   pcmBytes: number
   markers: Record<DecodeMarker, number>
-  /** The last lines of stderr, without addresses; for the log, not for sentences. */
+  /** The last lines of stderr, without URLs; for the log, not for error sentences. */
   stderrTail: string[]
 }
 
 const STDERR_LINES_MAX = 20
-/** Lines of stderr that the library keeps by itself. */
+/** Lines of stderr that fluent-ffmpeg keeps in memory itself. */
 const LIBRARY_LINES_MAX = 50
 
 /**
- * Runs ffmpeg to its end and feeds `sink`. The process has been reaped when this settles: an abort,
- * and an error of the sink, kill it at once.
+ * Runs ffmpeg to its end and feeds `sink`. An abort and an error of the sink kill the process at
+ * once; it has been reaped when this settles.
  *
- * The only file that knows the driver library. What has to be done around it: the binary must have
- * been checked before (`checkFfmpeg`), because its error path throws an uncaught TypeError when a
- * process can't be spawned; and its output stream must never emit `close`, because it kills ffmpeg
- * 20 ms after that, perhaps before the FLAC's header was rewritten.
+ * This is the only file that uses fluent-ffmpeg, and it works around two faults of it. The binary
+ * must be checked before (`checkFfmpeg`): the library throws an uncaught TypeError when a process
+ * can't be spawned. The output stream must never emit `close`: the library kills ffmpeg 20 ms after
+ * it, perhaps before ffmpeg has rewritten the header of the FLAC.
  *
  * @throws what `sink` throws; the spawn error; the signal's reason
  */
@@ -86,8 +86,9 @@ function commandOf(request: DecodeRequest, output: Writable): ffmpeg.FfmpegComma
 }
 
 /**
- * Starting: the library asks ffmpeg what it can do (once a process). Running: PCM goes to the sink.
- * Stopping: `failure` is set and the process was killed. Each ends when the process is gone.
+ * Starting: the library asks ffmpeg for its capabilities, once per process of ours. Running: PCM
+ * goes to the sink. Stopping: `failure` is set and ffmpeg was killed. Each ends once ffmpeg is
+ * gone.
  */
 class FfmpegRun {
   readonly output: Writable
@@ -113,11 +114,12 @@ class FfmpegRun {
     })
   }
 
-  /** Ends the process; the first reason counts. */
+  /** Kills ffmpeg; the reason of the first call is the one that `toEnd` throws. */
   stop(reason: unknown): void {
     this.failure ??= { reason }
     this.child?.kill('SIGKILL')
-    // Nobody reads on, and the process doesn't count as closed with bytes left in its pipe.
+    // The pipe is destroyed because its unread bytes would keep the process from counting as
+    // closed.
     this.child?.stdout?.destroy()
   }
 
@@ -132,7 +134,7 @@ class FfmpegRun {
         this.attach((command as unknown as { ffmpegProc: ChildProcess }).ffmpegProc, settle, reject)
         if (signal.aborted) this.stop(signal.reason)
       })
-      // Before a process exists this is all there is; afterwards its own events are the truth.
+      // Counts only before a process exists; afterwards the process's own events decide.
       command.on('error', (error: Error) => {
         if (!this.child) reject(signal.aborted ? signal.reason : error)
       })

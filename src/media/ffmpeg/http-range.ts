@@ -1,4 +1,4 @@
-/** What a `Range` header asks of a body of a known length. */
+/** The part of a body of known length that a `Range` header requests. */
 export type RangeAnswer =
   | { kind: 'whole' }
   | { kind: 'part'; startByte: number; endByte: number }
@@ -7,7 +7,7 @@ export type RangeAnswer =
 const oneRange = /^bytes=(\d*)-(\d*)$/
 
 /**
- * Reads a `Range` header after RFC 9110. Several ranges, other units and malformed values are
+ * Parses a `Range` header by RFC 9110. Several ranges, other units and malformed values are
  * answered with the whole body, which the RFC allows. `endByte` is exclusive.
  */
 export function rangeAnswer(header: string | undefined, bodyBytes: number): RangeAnswer {

@@ -1,7 +1,7 @@
 /**
- * The demuxers that may open a recording. Everything that could make ffmpeg open another file or
- * address (playlists, `concat`, `hls`, `dash`, `sdp`, image sequences, devices) is left out,
- * because recordings are not trusted.
+ * The demuxers that may open a recording. Recordings are not trusted: formats that could make
+ * ffmpeg open another file or address (playlists, `concat`, `hls`, `dash`, `sdp`, image sequences,
+ * devices) are left out.
  */
 export const FORMATS_ALLOWED = [
   'aac',
@@ -30,7 +30,7 @@ export const FORMATS_ALLOWED = [
   'wv',
 ].join(',')
 
-/** Input options for ffmpeg and ffprobe: the loopback proxy and nothing else. */
+/** Input options that keep ffmpeg and ffprobe from opening anything but the loopback proxy. */
 export const INPUT_GUARD = [
   '-protocol_whitelist',
   'http,tcp',
@@ -47,20 +47,20 @@ const FIRST_FOUR: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether the first bytes are those of an audio or video container: what tells a broken recording
- * from something that never was one. Pure.
+ * Whether the first bytes are those of an audio or video container. It tells a damaged recording
+ * from a file that never was one. Pure.
  */
 export function looksLikeMedia(head: Uint8Array): boolean {
   const four = ascii(head, 0, 4)
   if (FIRST_FOUR.has(four)) return true
   if (four.startsWith('ID3') || four.startsWith('FLV') || four === '\x30\x26\xb2\x75') return true
   if (['ftyp', 'moov', 'mdat', 'wide', 'free'].includes(ascii(head, 4, 4))) return true
-  // The sync word of an MPEG audio or ADTS frame; FF FE begins a text in UTF-16.
+  // The sync word of an MPEG audio or ADTS frame; but FF FE begins a text in UTF-16.
   const second = head[1] ?? 0
   return head[0] === 0xff && (second & 0xe0) === 0xe0 && second !== 0xfe
 }
 
-/** Our name of the container from ffprobe's, which names whole families. Pure. */
+/** Name of the container (`webm`, `m4a`); ffprobe names only the family of formats. Pure. */
 export function containerName(
   format: { name: string; majorBrand: string | null },
   head: Uint8Array,

@@ -3,20 +3,18 @@ import { containerName, INPUT_GUARD, looksLikeMedia } from './media-formats.js'
 import type { ServedSource } from './range-proxy.js'
 import { runProcess } from './run-process.js'
 
-/** What ffprobe says of a recording and its first audio track. */
+/** Facts that ffprobe gives of a recording and its first audio track. */
 export interface ProbedMedia {
   container: string
   codec: string
   sampleRate: number
   channels: number
-  /** False when the file doesn't say which channel is where. */
+  /** False where the file names no positions (left, right) for its channels. */
   channelsPlaced: boolean
-  /**
-   * Length of the audio as a header states it; null where there is none or it is only estimated.
-   */
+  /** Length of the audio in ms as a header states it; null where it is missing or an estimate. */
   headerMs: number | null
   hasVideo: boolean
-  /** How long after the file the audio begins; null where nothing says so. */
+  /** How long after the start of the file its audio begins, in ms; null where unknown. */
   audioFromMs: number | null
 }
 
@@ -42,10 +40,10 @@ interface FfprobeAnswer {
   }
 }
 
-/** Containers whose header or index states the length; ffprobe guesses the others' from bytes. */
+/** Containers whose header states the length; for others ffprobe estimates it from the bytes. */
 const STATES_DURATION = /^(aiff|asf|au|caf|flac|w64|wv|mov,|matroska|voc)/
 
-/** Nothing else: tags can be of any length, and what is printed is capped. */
+/** Fields that ffprobe prints. Others are left out: tags of any length would fill its answer. */
 const ENTRIES_WANTED = [
   'format=format_name,start_time,duration',
   'format_tags=major_brand',
@@ -90,7 +88,7 @@ export async function probeMedia(
   return read(parsed(outcome.stdout, name), name, head)
 }
 
-/** @throws InputError where the answer was too long to be kept whole */
+/** @throws InputError where the answer was longer than the limit and is incomplete */
 function parsed(answer: string, name: string): FfprobeAnswer {
   try {
     return JSON.parse(answer) as FfprobeAnswer
@@ -166,14 +164,14 @@ function headerMs(answer: FfprobeAnswer, audio: FfprobeStream, hasVideo: boolean
   if (!STATES_DURATION.test(answer.format?.format_name ?? '')) return null
   const ofTrack = secondsToMs(audio.duration)
   if (ofTrack !== null) return ofTrack
-  // Matroska says when it ends, and need not begin at 0.
+  // Matroska states the end of its track, and may begin later than 0.
   const endMs = clockToMs(audio.tags?.DURATION)
   if (endMs !== null) return endMs - startMs(answer.format?.start_time)
-  // The length of a film is not the length of its sound.
+  // The length of a file with video may differ from the length of its audio, so it isn't used.
   return hasVideo ? null : secondsToMs(answer.format?.duration)
 }
 
-/** Where timestamps begin; 0 where nothing says so. */
+/** A start time in seconds as ms; 0 where it is missing. */
 function startMs(text: string | undefined): number {
   const seconds = Number(text ?? 0)
   return Number.isFinite(seconds) ? seconds * 1000 : 0
@@ -184,7 +182,7 @@ function secondsToMs(text: string | undefined): number | null {
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null
 }
 
-/** `00:01:02.345000000`, as Matroska's statistics tags have it. */
+/** Parses `00:01:02.345000000`, the form of Matroska's statistics tags, to ms. */
 function clockToMs(text: string | undefined): number | null {
   const match = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(text ?? '')
   if (!match) return null

@@ -1,4 +1,4 @@
-/** Longest possible page of an Ogg file: read at least this much of its end. */
+/** Longest possible page of an Ogg file, in bytes: at least this much of its end must be read. */
 export const OGG_PAGE_BYTES_MAX = 27 + 255 + 255 * 255
 
 /**
@@ -10,11 +10,11 @@ export type OggTail = 'complete' | 'open' | 'cut' | 'none'
 const CAPTURE = Buffer.from('OggS')
 const END_OF_STREAM = 4
 
-/** Reads the last page out of the end of the file. Pure. */
+/** Tells from the last bytes of an Ogg file how it ends. Pure. */
 export function oggTail(tail: Uint8Array): OggTail {
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length)
   for (let at = bytes.lastIndexOf(CAPTURE); at >= 0; ) {
-    // Four letters inside a packet are no page: a page has version 0 and no unknown flags.
+    // `OggS` may also occur inside a packet: only a page has version 0 and no unknown flags.
     const flags = bytes[at + 5] ?? 0
     if ((bytes[at + 4] ?? 0) === 0 && flags <= 7) {
       const pageBytes = pageLength(bytes, at)
@@ -28,8 +28,8 @@ export function oggTail(tail: Uint8Array): OggTail {
 }
 
 /**
- * Length in ms out of the position of the last page in the end of the file: samples since the
- * beginning, which Opus always counts at 48 kHz. Null when no page says one. Pure.
+ * Length in ms by the position in the last page: samples since the beginning, which Opus always
+ * counts at 48 kHz. Null where no page in `tail` has a position. Pure.
  */
 export function oggLengthMs(
   tail: Uint8Array,
@@ -40,7 +40,7 @@ export function oggLengthMs(
   for (let at = bytes.lastIndexOf(CAPTURE); at >= 0; at = bytes.lastIndexOf(CAPTURE, at - 1)) {
     const isPage = (bytes[at + 4] ?? 1) === 0 && (bytes[at + 5] ?? 8) <= 7
     if (isPage && at + 14 <= bytes.length) {
-      // All ones: no packet ends on this page.
+      // A position of all ones (-1) means that no packet ends on this page.
       const position = bytes.readBigInt64LE(at + 6)
       if (position > 0n) return (Number(position) * 1000) / rate
     }
@@ -49,7 +49,7 @@ export function oggLengthMs(
   return null
 }
 
-/** Whole length of the page at `at`; null when its header isn't complete. */
+/** Bytes of the page at `at`, with its header; null where the header is incomplete. */
 function pageLength(bytes: Buffer, at: number): number | null {
   if (at + 27 > bytes.length) return null
   const segments = bytes[at + 26] ?? 0

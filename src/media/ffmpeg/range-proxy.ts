@@ -8,9 +8,9 @@ import type { MediaSource } from '../index.js'
 import { PinnedReader } from '../pinned-reader.js'
 import { rangeAnswer } from './http-range.js'
 
-/** One source behind the proxy; disposing it ends its requests and forgets its address. */
+/** One source behind the proxy; disposing it ends its requests and removes its URL. */
 export interface ServedSource extends Disposable {
-  /** For ffmpeg; holds a random token and is good for as long as this is not disposed. */
+  /** URL for ffmpeg, with a random token; valid until this is disposed. */
   url: string
   reader: PinnedReader
 }
@@ -23,8 +23,8 @@ interface Route {
 /**
  * A web server on the loopback interface that turns the range requests of ffmpeg and ffprobe into
  * reads of a `MediaSource`. It serves every container, because some (an m4a with its index at the
- * end) can only be decoded with seeks, and ffmpeg's exit code hides a source that broke: whoever
- * ran it must look at `reader.failure`.
+ * end) can only be decoded with seeks. ffmpeg's exit code doesn't show that a source broke, so its
+ * caller must check `reader.failure`.
  *
  * Open: sources can be added and are served. Closed: all requests were ended; adding throws.
  */
@@ -119,9 +119,9 @@ async function sendBody(
   try {
     await pipeline(route.reader.read(range, { signal: controller.signal }), response)
   } catch {
-    // The reader keeps a failure of the source; a client that went away is ffmpeg seeking. In both
-    // cases pipeline() has broken the connection, so that ffmpeg doesn't take a short body for a
-    // whole one.
+    // Ignored: the reader keeps a failure of the source, and a client that closes is ffmpeg
+    // seeking. In both cases `pipeline` has broken the connection, so that ffmpeg can't take a
+    // short body for a complete one.
   } finally {
     response.off('close', stop)
     route.controller.signal.removeEventListener('abort', stop)

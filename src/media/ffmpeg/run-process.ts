@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** How a short process ended. Output beyond `outputBytesMax` is dropped. */
+/** How a process ended, and what it printed, up to `outputBytesMax` bytes per stream. */
 export interface ProcessOutcome {
   /** Exit code of the process; null when a signal ended it. */
   exitCode: number | null
@@ -9,8 +9,8 @@ export interface ProcessOutcome {
 }
 
 /**
- * Runs a short process without a shell to its end and keeps the beginning of what it prints.
- * An abort kills it with SIGKILL; it has always been reaped when this settles.
+ * Runs a short process to its end, without a shell, and keeps the beginning of its output. An abort
+ * kills it with SIGKILL; it has been reaped when this settles.
  *
  * @throws the spawn error (ENOENT, EACCES and so on); the signal's reason
  */

@@ -3,17 +3,17 @@ import { UpstreamError } from '../../kernel/errors.js'
 import { SAMPLE_RATE } from '../../model/pcm.js'
 import type { PcmSink } from '../ffmpeg/ffmpeg-decoder.js'
 
-/** FLAC in the making. Disposing it ends the process; what it wrote so far is the caller's. */
+/** A running encoder. Disposing it ends the process; the caller must remove the file. */
 export interface FlacEncoder extends AsyncDisposable {
-  /** Takes s16le samples, the lanes interleaved; waits while the process is behind. */
+  /** Takes s16le samples, the lanes interleaved; waits while the encoder is behind. */
   write: PcmSink
   /** Closes the file. @throws UpstreamError `decode_failed` when it could not be written whole */
   finish(): Promise<void>
 }
 
 /**
- * Encodes PCM with a process of its own: exactly the samples that it is given, where a decoder that
- * writes both loses some of one whenever the recording changes its rate or channels.
+ * Encodes PCM as FLAC in a process of its own, every sample that it is given. An ffmpeg that
+ * decodes to PCM and FLAC at once loses samples where the recording changes its rate or channels.
  */
 export function startFlacEncoder(
   { ffmpegPath, path, lanes }: { ffmpegPath: string; path: string; lanes: number },
@@ -33,7 +33,7 @@ export function startFlacEncoder(
     })
     child.once('close', resolve)
   })
-  child.stdin.on('error', () => {}) // `write` is told, and how the process ended says more
+  child.stdin.on('error', () => {}) // `write` gets it, and throws the exit code
   const failed = (exitCode: number | null) =>
     new UpstreamError(
       'decode_failed',

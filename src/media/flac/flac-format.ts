@@ -1,4 +1,4 @@
-/** Reading and writing of the parts of FLAC (RFC 9639) that range reads need. Pure. */
+/** Reads and writes the parts of FLAC (RFC 9639) that range reads need. Pure. */
 
 /** The STREAMINFO block. */
 export interface FlacStreamInfo {
@@ -11,22 +11,22 @@ export interface FlacStreamInfo {
   bitsPerSample: number
   /** 0 when unknown. */
   samples: number
-  /** The 34 bytes as they stand in the file. */
+  /** The 34 bytes of the block in the file. */
   raw: Uint8Array
 }
 
-/** A place where decoding can begin. */
+/** A frame at which decoding can begin. */
 export interface FlacSeekPoint {
   sample: number
-  /** Place of the frame in bytes, counted from the first byte of the first frame. */
+  /** Offset of the frame in bytes from the first byte of the first frame. */
   offsetBytes: number
-  /** Samples in the frame at this place. */
+  /** Samples in that frame. */
   frameSamples: number
 }
 
-/** A frame header that is whole and whose CRC-8 is right. */
+/** A frame header that is complete and has the right CRC-8. */
 export interface FlacFrameHeader {
-  /** Number of the frame in the stream; all blocks are of one size, so it tells the time. */
+  /** Number of the frame in the stream; blocks are of one size, so it gives the frame's time. */
   number: number
   samples: number
   bytes: number
@@ -34,15 +34,15 @@ export interface FlacFrameHeader {
 
 /** Bytes of the STREAMINFO block, without its header. */
 export const STREAMINFO_BYTES = 34
-/** Bytes of one point of the seek table. */
+/** Bytes of one seek point in the table. */
 export const SEEK_POINT_BYTES = 18
-/** `fLaC`, one block header and STREAMINFO. */
+/** Bytes of `fLaC`, one block header and STREAMINFO. */
 export const FLAC_PREFIX_BYTES = 4 + 4 + STREAMINFO_BYTES
-/** Longest frame header with a 36 bit frame number. */
+/** Bytes of the longest frame header, one with a 36 bit frame number. */
 export const FRAME_HEADER_BYTES_MAX = 16
-/** Type of the block that says what the stream is. */
+/** Type of the STREAMINFO block. */
 export const BLOCK_STREAMINFO = 0
-/** Type of the block that holds the seek table. */
+/** Type of the SEEKTABLE block. */
 export const BLOCK_SEEKTABLE = 3
 
 const PLACEHOLDER = 0xffff_ffff_ffff_ffffn
@@ -90,7 +90,7 @@ export function flacPrefix(info: FlacStreamInfo, points: readonly FlacSeekPoint[
   return bytes
 }
 
-/** The same stream without total and MD5, which are wrong for a part of it. */
+/** STREAMINFO for a part of the stream: without total and MD5, which would be wrong for it. */
 export function infoOfPart(info: FlacStreamInfo): FlacStreamInfo {
   const raw = Uint8Array.from(info.raw)
   raw[13] = (raw[13] ?? 0) & 0xf0
@@ -127,7 +127,7 @@ function crc8(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * Reads the frame header at `at` of a stream with blocks of one size; 16 bytes must be there.
+ * Reads the frame header at `at` of a stream with blocks of one size; 16 bytes must follow `at`.
  * @returns null when no valid header of such a stream begins there
  */
 export function parseFrameHeader(
@@ -160,7 +160,7 @@ function blockSamples(sizeCode: number): number {
   return sizeCode <= 5 ? 576 << (sizeCode - 2) : 256 << (sizeCode - 8)
 }
 
-/** A number in the extended UTF-8 of frame headers. */
+/** Decodes a frame number, which frame headers have in an extended UTF-8. */
 function codedNumber(bytes: Uint8Array, at: number): { value: number; bytes: number } | null {
   const first = bytes[at] ?? 0xff
   if (first < 0x80) return { value: first, bytes: 1 }

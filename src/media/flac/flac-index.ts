@@ -13,10 +13,10 @@ import {
   STREAMINFO_BYTES,
 } from './flac-format.js'
 
-/** Where the audio of a FLAC begins and where decoding can start. */
+/** Where the frames of a FLAC begin, and at which of them decoding can start. */
 export interface FlacIndex {
   info: FlacStreamInfo
-  /** Places to seek to, by rising samples; the first one is sample 0. */
+  /** Seek points by rising samples; the first one is sample 0. */
   points: FlacSeekPoint[]
   framesStartByte: number
 }
@@ -26,7 +26,7 @@ const FIRST_READ_BYTES = 16 * 1024
 
 /**
  * Reads the metadata blocks of a FLAC, usually with one or two short range reads.
- * @throws UpstreamError `decode_failed` when it isn't one of ours; what the reader throws
+ * @throws UpstreamError `decode_failed` where it is no FLAC of the analysis; what the reader throws
  */
 export async function readFlacIndex(
   reader: PinnedReader,
@@ -67,7 +67,7 @@ export function flacPart(
   const { source } = reader
   const start = index.points.filter((point) => point.sample <= range.startSample).at(-1)
   const end = index.points.find((point) => point.sample >= range.endSample)
-  // A file that was cut gives what is there; who decodes it counts the samples.
+  // A truncated file gives the bytes that it has: `decodeLeg` counts the samples and fails.
   const within = (byte: number) => Math.min(source.bytes, index.framesStartByte + byte)
   const startByte = within(start?.offsetBytes ?? 0)
   const endByte = end ? within(end.offsetBytes) : source.bytes
@@ -94,7 +94,7 @@ export function flacPart(
 
 type MetadataWalk =
   | { kind: 'whole'; blocks: Map<number, Buffer>; endByte: number }
-  /** The parser needs this many bytes from the start of the file to go on. */
+  /** The parser needs `bytes` bytes from the start of the file to continue. */
   | { kind: 'more'; bytes: number }
   | { kind: 'no_flac' }
 

@@ -8,9 +8,9 @@ import {
 const SYNC = Buffer.from([0xff, 0xf8])
 
 /**
- * Finds seek points in the frames of a FLAC as they stream by. A frame is known by its sync code, a
- * header that fits the stream, the right CRC-8 and the number that must come next, so that four
- * bytes of audio that look like a header don't count. Holds a few bytes between chunks.
+ * Finds seek points in the frames of a FLAC while they pass. A frame must have the sync code, a
+ * header that fits the stream, the right CRC-8 and the next frame number: bytes of audio that look
+ * like a header don't count. Holds at most 16 bytes between chunks.
  *
  * Scanning: `push` takes the frames in order. Ended: `finish` was called and gives the points.
  */
@@ -18,9 +18,9 @@ export class FlacSeekTable {
   private readonly info: FlacStreamInfo
   private readonly everySamples: number
   private readonly points: FlacSeekPoint[] = []
-  private carry: Buffer = Buffer.alloc(0)
-  /** Place of the first byte of `carry`, counted in bytes from the first frame. */
-  private carryAtBytes = 0
+  private rest: Buffer = Buffer.alloc(0)
+  /** Offset of the first byte of `rest`, in bytes from the first frame. */
+  private restAtBytes = 0
   private nextNumber = 0
   private samplesSeen = 0
 
@@ -30,18 +30,18 @@ export class FlacSeekTable {
   }
 
   push(chunk: Uint8Array): void {
-    const bytes = Buffer.concat([this.carry, chunk])
+    const bytes = Buffer.concat([this.rest, chunk])
     this.scan(bytes, bytes.length - FRAME_HEADER_BYTES_MAX)
   }
 
-  /** @returns the points, and how many samples all frames hold together */
+  /** @returns the seek points, and the number of samples in all frames together */
   finish(): { points: FlacSeekPoint[]; samples: number } {
     const room = Buffer.alloc(FRAME_HEADER_BYTES_MAX)
-    this.scan(Buffer.concat([this.carry, room]), this.carry.length)
+    this.scan(Buffer.concat([this.rest, room]), this.rest.length)
     return { points: this.points, samples: this.samplesSeen }
   }
 
-  /** Looks for headers that begin before `endAt` and keeps what comes after. */
+  /** Finds headers that begin before `endAt`, and keeps the bytes after it for the next chunk. */
   private scan(bytes: Buffer, endAt: number): void {
     let at = 0
     while (at < endAt) {
@@ -51,17 +51,17 @@ export class FlacSeekTable {
       at += this.take(bytes, at)
     }
     const keptFrom = Math.min(at, bytes.length)
-    this.carry = Buffer.from(bytes.subarray(keptFrom))
-    this.carryAtBytes += keptFrom
+    this.rest = Buffer.from(bytes.subarray(keptFrom))
+    this.restAtBytes += keptFrom
   }
 
-  /** Reads a possible header and says by how many bytes to go on. */
+  /** Reads a possible header. @returns the bytes to skip before the search continues */
   private take(bytes: Buffer, at: number): number {
     const header = parseFrameHeader(bytes, at, this.info)
     if (!header || header.number !== this.nextNumber) return 1
     const sample = header.number * this.info.blockSamplesMax
     if (sample >= this.points.length * this.everySamples) {
-      const offsetBytes = this.carryAtBytes + at
+      const offsetBytes = this.restAtBytes + at
       this.points.push({ sample, offsetBytes, frameSamples: header.samples })
     }
     this.nextNumber += 1

@@ -14,11 +14,11 @@ import {
 } from './flac-format.js'
 import { FlacSeekTable } from './flac-seek-table.js'
 
-/** A seek point every 5 s: a leg reads at most that much too much at either end. */
+/** Samples between seek points, 5 s: a leg reads at most 5 s too much at either end. */
 const SEEK_POINT_SAMPLES = 5 * SAMPLE_RATE
 const READ_BYTES = 256 * 1024
 
-/** The FLAC holds another number of samples than were decoded beside it. */
+/** The FLAC holds another number of samples than the PCM that was decoded with it. */
 export class FlacIncomplete extends UpstreamError {
   constructor(flacSamples: number, samples: number) {
     super(
@@ -30,11 +30,11 @@ export class FlacIncomplete extends UpstreamError {
 }
 
 /**
- * Finishes the FLAC that ffmpeg has written to `path`: finds its frames and puts a seek table in
- * front of them. The file itself stays as it is; the new front is put before it when it is read.
+ * Adds a seek table to the FLAC that ffmpeg has written to `path`. The file itself stays as it is:
+ * `stream` puts new metadata with the table before its frames.
  *
- * @param samples of a lane, which the FLAC must hold
- * @throws FlacIncomplete when it holds anything else; the signal's reason
+ * @param samples samples of a lane that the FLAC must hold
+ * @throws FlacIncomplete where it holds another number; the signal's reason
  */
 export async function spooledFlac(
   path: string,
@@ -68,7 +68,7 @@ async function* streamOf(
   }
 }
 
-/** STREAMINFO and the place of the first frame, after whatever ffmpeg put between. */
+/** Reads STREAMINFO, and the offset of the first frame after all metadata that ffmpeg wrote. */
 async function readFront(path: string): Promise<{ info: FlacStreamInfo; framesStartByte: number }> {
   await using file = await open(path, 'r')
   const front = Buffer.alloc(FLAC_PREFIX_BYTES)

@@ -9,9 +9,8 @@ import type { MediaTools } from '../media-tools.js'
 import { PinnedReader } from '../pinned-reader.js'
 
 /**
- * Decodes a part of one lane out of the FLAC of a recording: exactly the samples
- * `[startSample, endSample)` reach the sink. Only the bytes between the seek points around the
- * part are read, with those of the header.
+ * Decodes a part of one lane of a recording's FLAC: exactly the samples `[startSample, endSample)`
+ * reach the sink. Only the header and the bytes between the seek points around the part are read.
  *
  * @throws RangeError when the part isn't inside the recording; the source's own error;
  *   UpstreamError `decode_failed` when the FLAC is damaged or time is up; the signal's reason
@@ -35,9 +34,9 @@ export async function decodeLeg(
     const index = await readFlacIndex(whole, { signal: timed })
     assertInside(range, index, flac.name)
     const part = flacPart(whole, index, range)
-    // Retries are with the reader underneath.
+    // No retries here: the reader `whole` below this one has its own.
     using served = tools.proxy.open(part.source, { retriesMax: 0 })
-    const wanted = new Stretch(range, part.firstSample, sink)
+    const wanted = new WantedSamples(range, part.firstSample, sink)
     const graph = laneGraph(range.lane)
     const request = { ffmpegPath: tools.ffmpegPath, url: served.url, graph, flacPath: null }
     await decodeAudio(request, (pcm) => wanted.take(pcm), { signal: timed })
@@ -60,9 +59,9 @@ function assertInside(range: LegRange, { info }: FlacIndex, name: string): void 
   )
 }
 
-/** Lets the wanted samples through and drops those around them. */
-class Stretch {
-  /** Bytes that must still come. */
+/** Passes the wanted samples to the sink and drops those before and after them. */
+class WantedSamples {
+  /** Bytes of wanted samples that have not come yet. */
   bytesLeft: number
   private skipBytes: number
   private readonly sink: PcmSink

@@ -3,14 +3,14 @@ import { STEP_SAMPLES } from '../../model/pcm.js'
 import type { LegReader, MediaSource, SpooledLeg } from '../index.js'
 
 /**
- * Frames that are decoded at a time: 2 min, 3.8 MB of PCM. Starting ffmpeg and finding the place
- * take 80 ms, decoding a minute 45 ms, so shorter ones cost too much; of longer ones more is thrown
- * away, because most legs end within minutes.
+ * Frames of a segment, which is decoded at a time: 2 min, 3.8 MB of PCM. Starting ffmpeg and
+ * seeking take 80 ms and decoding a minute takes 45 ms, so shorter segments cost too much. Of
+ * longer ones more would be thrown away, because most legs end within minutes.
  */
 export const STRETCH_FRAMES = 1_500
 /** How far back a reader may step behind the furthest frame it has asked for: 2 s. */
 export const STEP_BACK_FRAMES = 25
-/** From this place in a segment on the next one is decoded: a slow store has a minute for it. */
+/** Frame of a segment from which on the next one is decoded: a slow store has 1 min for it. */
 const AHEAD_FROM_FRAME = STRETCH_FRAMES / 2
 
 /** One lane of a recording that has been analysed. */
@@ -24,14 +24,14 @@ export interface LaneAudio {
   samples: number
 }
 
-/** The frames of a lane from some place on; where they end needn't be known beforehand. */
+/** Reads the frames of a lane from a frame on; the last frame to read needn't be known before. */
 export interface LaneFrames extends AsyncDisposable {
   /** Of the whole lane; the last one may be shorter than 80 ms. */
   readonly frameCount: number
   /**
-   * Frame `index` of the lane (0-based): 2560 bytes, fewer in the last one. By rising index, with
-   * steps of up to 2 s back; frames may be left out. May be called again before it has answered, so
-   * that the legs around a cut can share a reader.
+   * Frame `index` of the lane (0-based): 2560 bytes, fewer in the last one. Call it with rising
+   * index; steps of up to 2 s back are allowed, and frames may be left out. Calls may overlap, so
+   * that the legs before and after a cut can share a reader.
    *
    * @throws RangeError when the lane has no such frame or the reader is past it; what
    *   `LegReader.openLeg` throws for the segment that the frame is in; the reason of this signal or
@@ -41,19 +41,19 @@ export interface LaneFrames extends AsyncDisposable {
 }
 
 /**
- * Reads a lane from a frame on, segment by segment: the first one is being decoded when this
- * returns, each further one while the one before is read, so the end of a leg can move while it
- * runs.
+ * Reads a lane from a frame on, segment by segment. The first one is being decoded when this
+ * returns, and each further one while the one before it is read, so that the end of a leg can move
+ * while it runs.
  *
- * It holds one segment in the spool, from its second half on two, and in memory the frames of the
- * last 2 s (with the blocks that they are part of, some 200 kB).
+ * It holds one segment in the spool, and two from the second half of a segment on. In memory it
+ * holds the frames of the last 2 s, with the blocks that they are part of about 200 kB.
  *
- * Lanes that share a spool can't lock each other out of it: a segment that was read to its end is
- * given back before the next one is waited for, and one that is waited for ahead keeps no other
- * from reading. So everything that takes room is being read, and room comes free at the pace of the
- * replay, as long as no lane is opened before its session may run.
+ * Lanes that share a spool can't deadlock: a segment that was read to its end is given back before
+ * the next one is waited for, and a segment that is opened ahead holds no other one up. So all room
+ * in use is being read, and room is given back at the pace of the replay, as long as no lane is
+ * opened before its session may run.
  *
- * @param start.signal ends decodes under way; the lane must still be disposed of
+ * @param start.signal ends running decodes; the lane must still be disposed
  * @throws RangeError when `fromFrame` isn't in the lane; the signal's reason
  */
 export function openLane(
@@ -65,19 +65,19 @@ export function openLane(
 }
 
 /**
- * Open: `current` holds what is being read, `ahead` what comes right after it, once the second
- * half of `current` is read. Closed: every segment is given back, nothing can be read.
+ * Open: `current` is the segment that is being read, and `ahead` the one right after it, once the
+ * second half of `current` is read. Closed: all segments are given back, and no frame can be read.
  */
 class OpenLane implements LaneFrames {
   readonly frameCount: number
   private readonly audio: LaneAudio
   private readonly signal: AbortSignal
-  private current: Stretch
-  private ahead: Stretch | null = null
+  private current: Segment
+  private ahead: Segment | null = null
   private furthest: number
-  /** The last frames that were asked for: their segment may be gone. */
+  /** The frames of the last 2 s that were read: their segment may have been given back. */
   private readonly recent = new Map<number, Promise<Uint8Array>>()
-  /** Stretches on their way back to the spool. */
+  /** Segments that are being given back to the spool. */
   private readonly closing = new Set<Promise<void>>()
   private isClosed = false
   private readonly onAbort = () => {
@@ -111,9 +111,9 @@ class OpenLane implements LaneFrames {
     if (!this.isClosed) {
       this.isClosed = true
       this.signal.removeEventListener('abort', this.onAbort)
-      for (const stretch of [this.current, this.ahead]) {
-        stretch?.stop(new DOMException('The lane was closed.', 'AbortError'))
-        if (stretch) this.release(stretch)
+      for (const segment of [this.current, this.ahead]) {
+        segment?.stop(new DOMException('The lane was closed.', 'AbortError'))
+        if (segment) this.release(segment)
       }
       this.recent.clear()
     }
@@ -123,7 +123,7 @@ class OpenLane implements LaneFrames {
   /** Undefined for a frame before the current segment. */
   private read(index: number): Promise<Uint8Array> | undefined {
     if (index < this.current.fromFrame) return undefined
-    const frame = this.stretchOf(index).read(index)
+    const frame = this.segmentOf(index).read(index)
     this.furthest = Math.max(this.furthest, index)
     this.recent.set(index, frame)
     for (const known of this.recent.keys()) {
@@ -132,7 +132,7 @@ class OpenLane implements LaneFrames {
     return frame
   }
 
-  private stretchOf(index: number): Stretch {
+  private segmentOf(index: number): Segment {
     if (index >= this.current.endFrame) {
       const { ahead } = this
       this.keepEndOf(this.current, index)
@@ -147,26 +147,29 @@ class OpenLane implements LaneFrames {
     return this.current
   }
 
-  /** The leg before a cut may not have read the end of a segment when the one after it goes on. */
-  private keepEndOf(stretch: Stretch, furthest: number): void {
-    const fromFrame = Math.max(stretch.fromFrame, furthest - STEP_BACK_FRAMES)
-    for (let index = fromFrame; index < stretch.endFrame; index += 1) {
+  /**
+   * Reads the last frames of a segment into memory before it is given back: the leg before a cut
+   * may still need them when the leg after the cut has moved on to the next segment.
+   */
+  private keepEndOf(segment: Segment, furthest: number): void {
+    const fromFrame = Math.max(segment.fromFrame, furthest - STEP_BACK_FRAMES)
+    for (let index = fromFrame; index < segment.endFrame; index += 1) {
       if (this.recent.has(index)) continue
-      const frame = stretch.read(index)
-      frame.catch(() => {}) // told to who asks for it
+      const frame = segment.read(index)
+      frame.catch(() => {}) // thrown to the caller that reads this frame
       this.recent.set(index, frame)
     }
   }
 
-  private open(fromFrame: number): Stretch {
+  private open(fromFrame: number): Segment {
     const endFrame = Math.min(fromFrame + STRETCH_FRAMES, this.frameCount)
-    return new Stretch(this.audio, fromFrame, endFrame)
+    return new Segment(this.audio, fromFrame, endFrame)
   }
 
-  private release(stretch: Stretch): void {
-    const closed = stretch.close()
+  private release(segment: Segment): void {
+    const closed = segment.close()
     this.closing.add(closed)
-    // A failure stays in the set: disposing of the lane tells it.
+    // A failed one stays in the set, so that disposing the lane throws its error.
     closed.then(
       () => this.closing.delete(closed),
       () => {},
@@ -182,10 +185,10 @@ class OpenLane implements LaneFrames {
 }
 
 /**
- * Opening, then open; closed from either, when it has no reader any more. A failure to open is
- * thrown to its next reader.
+ * A segment of a lane. States: opening; open; closed, from either. A failure to open is thrown by
+ * the next `read`.
  */
-class Stretch {
+class Segment {
   readonly fromFrame: number
   /** Exclusive. */
   readonly endFrame: number
@@ -202,7 +205,7 @@ class Stretch {
       endSample: Math.min(samples, endFrame * STEP_SAMPLES),
     }
     this.leg = reader.openLeg(flac, range, { signal: this.stopping.signal })
-    this.leg.catch(() => {}) // `read` tells it
+    this.leg.catch(() => {}) // `read` throws it
   }
 
   async read(index: number): Promise<Uint8Array> {
@@ -216,7 +219,7 @@ class Stretch {
     this.stopping.abort(reason)
   }
 
-  /** Reads that were begun are finished; a decode without a waiting reader is not. */
+  /** Lets reads that have begun finish; stops a decode that no read waits for. */
   async close(): Promise<void> {
     if (!this.isWanted) this.stopping.abort()
     const leg = await this.leg.catch(() => null)

@@ -9,21 +9,21 @@ import type { MediaTools } from '../media-tools.js'
 import { decodeLeg } from './audio-leg.js'
 import { SpoolBudget } from './spool-budget.js'
 
-/** What a spool shares between its legs. */
+/** Limits that all legs of a spool share. */
 export interface LegSpoolOptions {
   tools: MediaTools
-  /** Decodes at a time; the sessions that read legs aren't bounded by it. */
+  /** Most decodes at a time; it doesn't limit the sessions that read legs. */
   decodesMax: number
-  /** PCM of all legs together; who doesn't fit waits. */
+  /** Most bytes of PCM of all legs together; a leg that doesn't fit waits. */
   spoolBytesMax: number
 }
 
 /**
- * Legs as files of PCM in the spool folder, decoded at full speed before they are replayed.
+ * Keeps legs as files of PCM in the spool folder, decoded at full speed before they are replayed.
  *
- * A leg is waiting for room, then for a decode, then decoding, then open: `openLeg` resolves when
- * all its samples are on disk, so that nothing of a source can fail during the replay. Disposing it
- * removes the file.
+ * A leg waits for room, then for a free decode, is decoded, and is open. `openLeg` resolves when
+ * all its samples are on disk, so that an error of storage can't interrupt the replay. Disposing a
+ * leg removes its file.
  */
 export class LegSpool implements LegReader {
   private readonly tools: MediaTools
@@ -63,7 +63,9 @@ export class LegSpool implements LegReader {
     }
   }
 
-  /** An abort ends the wait for a slot at once, and a decode when its process is gone. */
+  /**
+   * Runs a decode in a free slot. An abort ends the wait at once, and a decode once ffmpeg ended.
+   */
   private async inSlot(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let begin = () => {}
     const begun = new Promise<void>((resolve) => {
@@ -74,7 +76,7 @@ export class LegSpool implements LegReader {
       begin()
       await work()
     })
-    done.catch(() => {}) // told below, unless the abort came first
+    done.catch(() => {}) // thrown below, unless the abort comes first
     await orAbort(Promise.race([begun, done]), signal)
     await done
   }
@@ -121,7 +123,7 @@ async function writing<T>(file: string, work: Promise<T>): Promise<T> {
 const BLOCK_FRAMES = 25
 const BLOCK_BYTES = BLOCK_FRAMES * FRAME_BYTES
 
-/** Open: frames can be read, the block after the one in use is on its way. Closed: file is gone. */
+/** Open: frames can be read, and the next block is being read ahead. Closed: the file is gone. */
 class OpenLeg implements SpooledLeg {
   readonly samples: number
   readonly frameCount: number
@@ -140,7 +142,7 @@ class OpenLeg implements SpooledLeg {
     this.room = room
     this.samples = samples
     this.frameCount = Math.ceil((samples * SAMPLE_BYTES) / FRAME_BYTES)
-    this.block(0).catch(() => {}) // readFrame(0) waits for the same promise and tells the error
+    this.block(0).catch(() => {}) // readFrame(0) waits for the same promise and throws its error
   }
 
   async *frames(options: { signal: AbortSignal }): AsyncGenerator<Uint8Array, void, void> {
@@ -160,7 +162,7 @@ class OpenLeg implements SpooledLeg {
       if (known !== blockIndex && known !== blockIndex + 1) this.blocks.delete(known)
     }
     const hasNext = (blockIndex + 1) * BLOCK_FRAMES < this.frameCount
-    // Read ahead; its error comes when that block is wanted.
+    // Read ahead: an error is thrown when that block is needed.
     if (hasNext) this.block(blockIndex + 1).catch(() => {})
     const at = (index % BLOCK_FRAMES) * FRAME_BYTES
     return (await orAbort(block, signal)).subarray(at, at + FRAME_BYTES)

@@ -6,8 +6,8 @@ interface Waiter {
 }
 
 /**
- * Room on disk for spooled legs. Who doesn't fit waits in order of arrival, so that a large leg is
- * not overtaken for ever by small ones.
+ * Room on disk for spooled legs. A leg that doesn't fit waits in order of arrival: otherwise small
+ * legs could overtake a large one for ever.
  */
 export class SpoolBudget {
   private readonly bytesMax: number
@@ -24,7 +24,7 @@ export class SpoolBudget {
   }
 
   /**
-   * Reserves room; disposing the answer gives it back, once.
+   * Reserves room; disposing the result gives the room back, once.
    * @throws ConfigError when it could never fit; the signal's reason
    */
   async reserve(bytes: number, { signal }: { signal: AbortSignal }): Promise<Disposable> {
@@ -32,7 +32,7 @@ export class SpoolBudget {
     if (bytes > this.bytesMax) {
       throw new ConfigError(
         'config_invalid',
-        `media.spoolBytesMax is ${this.bytesMax} bytes, and a single stretch of audio takes ` +
+        `media.spoolBytesMax is ${this.bytesMax} bytes, and a single segment of audio takes ` +
           `${bytes}: set it (NIGHTSCRIBE_MEDIA_SPOOL_BYTES_MAX) to that at least, better to twice ` +
           'as much for each recording that runs at a time.',
         { facts: { setting: 'media.spoolBytesMax', bytesMax: this.bytesMax, bytes } },

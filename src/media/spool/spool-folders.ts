@@ -3,36 +3,37 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { systemCode } from '../../kernel/errors.js'
 
-/** Decoded audio of one process that is gone. */
+/** The spool folder of a process that is gone. */
 export interface DeadSpool {
   path: string
-  /** Whether the process ran on this host: then it is known to be gone. */
+  /** Whether the process ran on this host: then its end is certain, else only assumed. */
   isLocal: boolean
   files: number
   bytes: number
-  /** When something in it was last written; Unix epoch. */
+  /** When a file in it was last written, ms of the Unix epoch. */
   touchedMs: number
 }
 
-/** A folder that another host may use is left alone for this long after its last change, in ms. */
+/** Time in ms without a change after which another host's folder counts as left behind. */
 const FOREIGN_AGE_MIN_MS = 24 * 3600 * 1000
 
 /**
- * Name of the spool folder of this process: with its host, because a state folder may be shared and
- * process ids mean nothing elsewhere.
+ * Name of the spool folder of this process. It contains the host, because hosts may share a state
+ * folder, and a process id is unique on one host only.
  */
 export function ownSpoolName(): string {
   return spoolName(hostname(), process.pid)
 }
 
-/** Name of the spool folder of a process of some host. */
+/** Name of the spool folder of a process on a host. */
 export function spoolName(host: string, pid: number): string {
   return `${host.replace(/[^A-Za-z0-9.-]/g, '-')}_${pid}`
 }
 
 /**
- * Spool folders whose processes are gone: of this host by their ids, of others when nothing was
- * written for a day. An id that was given out again keeps a folder until that process ends, too.
+ * Spool folders whose processes are gone: on this host those whose process id is unused, of other
+ * hosts those without a change for 24 h. A process id that is in use again keeps an old folder
+ * until that process ends too.
  * @param spoolRoot the folder that holds them
  */
 export async function deadSpools(
@@ -54,7 +55,7 @@ export async function deadSpools(
   return dead
 }
 
-/** Removes one, with all that is in it. */
+/** Removes a spool folder with all its files. */
 export async function removeSpool({ path }: Pick<DeadSpool, 'path'>): Promise<void> {
   await rm(path, { recursive: true, force: true })
 }
@@ -64,11 +65,11 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return systemCode(error) !== 'ESRCH' // EPERM: it lives, and is another user's
+    return systemCode(error) !== 'ESRCH' // EPERM: another user's process lives
   }
 }
 
-/** Null where it has gone meanwhile. */
+/** Counts the files of a folder; null where it is gone. */
 async function contentsOf(
   folder: string,
 ): Promise<{ files: number; bytes: number; touchedMs: number } | null> {

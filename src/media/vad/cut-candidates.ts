@@ -2,17 +2,17 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
 import { PEAKS_PER_SECOND } from '../index.js'
 
-/** A place where a lane may be cut into legs. */
+/** A frame at which a lane may be cut into legs. */
 export interface CutCandidate {
   /** 0-based index, in frames of 80 ms, of the first frame of the next leg; never 0. */
   readonly atFrame: number
-  /** `quiet`: in the middle of talk, so both legs should hear what lies around it. */
+  /** `quiet`: within talk, so the audio around it should be sent in both legs. */
   readonly kind: 'pause' | 'quiet'
 }
 
-/** What of a lane decides where it may be cut. */
+/** The facts of a lane that decide where it may be cut. */
 export interface CuttableLane {
-  /** Stretches without speech, sorted, without overlaps. */
+  /** Segments without speech, sorted, without overlaps. */
   readonly pausesMs: readonly MsRange[]
   /** Absolute peak of every 50 ms; where they are missing the lane counts as evenly loud. */
   readonly peaks: Uint8Array
@@ -20,33 +20,32 @@ export interface CuttableLane {
   readonly durationMs: number
 }
 
-/** How cuts are looked for. */
+/** Options of the search for cuts. */
 export interface CutOptions {
-  /** Shorter pauses are not cut: at 400 ms both words around the cut are recognized whole. */
+  /** Shorter pauses, in ms, are not cut: from 400 ms on both words around a cut are recognized. */
   readonly pauseMinMs: number
-  /** Talk that goes on for longer without a pause has a quiet point in every window of this. */
+  /** Talk without a pause for longer than this, in ms, gets a quiet point in every such window. */
   readonly everyMs: number
 }
 
 const DEFAULTS: CutOptions = { pauseMinMs: 400, everyMs: 10_000 }
-/** A long pause may be cut at its middle and every so often from there to its edges. */
+/** A long pause may be cut at its middle, and every 2 s from there to its edges. */
 const PAUSE_CUTS_MS = 2_000
-/** No cut is closer to speech, as far as the pause is long enough for that. */
+/** Least distance of a cut from speech, in ms, where the pause is long enough. */
 const PAUSE_EDGE_MS = 200
-/** A quiet point is the middle of a window of twice this length. */
+/** Half the window, in ms, whose loudness is compared: a quiet point is its middle. */
 const QUIET_HALF_MS = 80
 /**
- * Share of a window that is left out at both its ends, so that two quiet points never stand side by
- * side and none at the edge of a pause, which is the better place.
+ * Share of a window that is left out at both its ends, so that two quiet points are never close
+ * together, and none is at the edge of a pause, where the pause itself is the better cut.
  */
 const WINDOW_EDGE_SHARE = 1 / 8
 const PEAK_MS = 1000 / PEAKS_PER_SECOND
 
 /**
- * Where a lane may be cut, in order and no place twice: in the middle of pauses, in long pauses at
- * further places as well, and in talk that goes on for longer than `everyMs` at its quietest 160
- * ms, judged by the mean of the peaks. Pure; the time it takes grows with the length of the lane
- * (12 hours: some 30 ms).
+ * Finds the frames at which a lane may be cut, in order and none twice: in the middle of pauses, at
+ * further frames of long pauses, and in talk without a pause for longer than `everyMs` at its
+ * quietest 160 ms by the mean of the peaks. Pure; 12 hours of audio take about 30 ms.
  */
 export function cutCandidates(lane: CuttableLane, options: CutOptions = DEFAULTS): CutCandidate[] {
   const { durationMs } = lane
@@ -73,7 +72,7 @@ export function cutCandidates(lane: CuttableLane, options: CutOptions = DEFAULTS
   return candidates
 }
 
-/** The middle of a pause, and in steps from there whatever keeps clear of its edges. */
+/** The frames at which a pause may be cut: its middle, and every 2 s from there to its edges. */
 function pauseFrames([fromMs, toMs]: MsRange): number[] {
   const middleMs = (fromMs + toMs) / 2
   const steps = Math.max(0, Math.floor((middleMs - fromMs - PAUSE_EDGE_MS) / PAUSE_CUTS_MS))
@@ -82,7 +81,7 @@ function pauseFrames([fromMs, toMs]: MsRange): number[] {
   )
 }
 
-/** The quietest place of each window of unbroken talk; of equal ones the nearest its middle. */
+/** The quietest frame of each window of talk; of equally quiet ones the nearest to its middle. */
 function quietFrames(
   [fromMs, toMs]: MsRange,
   everyMs: number,
@@ -99,8 +98,8 @@ function quietFrames(
     for (let step = 0; step * STEP_MS <= reachMs; step += 1) {
       for (const atFrame of step === 0 ? [middleFrame] : [middleFrame - step, middleFrame + step]) {
         const atMs = atFrame * STEP_MS
-        const heard = loudness(atMs - QUIET_HALF_MS, atMs + QUIET_HALF_MS)
-        if (heard < quietest.loudness) quietest = { atFrame, loudness: heard }
+        const around = loudness(atMs - QUIET_HALF_MS, atMs + QUIET_HALF_MS)
+        if (around < quietest.loudness) quietest = { atFrame, loudness: around }
       }
     }
     return quietest.atFrame
@@ -108,8 +107,8 @@ function quietFrames(
 }
 
 /**
- * Sums of peaks over spans of time, each peak times the ms that it is within: whole numbers for
- * whole ms, so that what is equally loud compares as equal.
+ * Loudness of a range of time: each peak times the ms of it that are within. Sums are whole numbers
+ * for whole ms, so that equally loud ranges compare as equal.
  */
 function loudnessOf(peaks: Uint8Array): (fromMs: number, toMs: number) => number {
   const sums = new Float64Array(peaks.length + 1)

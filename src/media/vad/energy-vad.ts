@@ -4,21 +4,21 @@ import { VAD_WINDOW_SAMPLES } from './speech-map.js'
 /** Steps of half a dB above -127.5 dBFS: 0 is silence, 255 full scale. */
 const DB_STEPS = 2
 const LOUDEST = 255
-/** Nothing below -60 dBFS is speech. */
+/** Level below which no window counts as speech: -60 dBFS. */
 const GATE = LOUDEST - 60 * DB_STEPS
-/** Speech begins this far above the noise, and goes on down to the second value. */
+/** Speech begins 9 dB above the noise, and lasts while the level is 5 dB above it. */
 const RISE = 9 * DB_STEPS
 const FALL = 5 * DB_STEPS
-/** Windows that still count once the level has fallen: 0.2 s. */
+/** Windows that still count as speech after the level has fallen: 6, or 0.2 s. */
 const HANGOVER_WINDOWS = 6
-/** The noise is the 10th percentile of the 30 s around a window. */
+/** The noise level is the 10th percentile of the 30 s around a window. */
 const NOISE_SHARE = 0.1
 const HALF_SPAN_WINDOWS = Math.round((15 * SAMPLE_RATE) / VAD_WINDOW_SAMPLES)
 
 /**
- * Voice activity by level alone, for machines on which the model can't run: in noise it hears
- * less, and loud noise passes for speech. Holds one byte a window (113 kB an hour) and decides at
- * the end, when the noise around each window is known. Pure.
+ * Detects voice activity by level alone, for machines on which the Silero model can't run. In noise
+ * it misses speech, and loud noise counts as speech. It holds one byte for each window (113 kB an
+ * hour) and decides at the end, when the noise around each window is known. Pure.
  */
 export class EnergyVad {
   private levels = new Uint8Array(4096)
@@ -35,7 +35,7 @@ export class EnergyVad {
     }
   }
 
-  /** One byte a window, 1 for speech; the last window may be incomplete. */
+  /** One byte for each window, 1 for speech; the last window may be incomplete. */
   finish(): Uint8Array {
     if (this.filled > 0) this.closeWindow()
     return energyMask(this.levels.subarray(0, this.count))
@@ -56,7 +56,7 @@ export class EnergyVad {
   }
 }
 
-/** Speech windows out of levels in half dB; see `EnergyVad`. */
+/** Marks the windows with speech, by levels in steps of half a dB; see `EnergyVad`. */
 export function energyMask(levels: Uint8Array): Uint8Array {
   const mask = new Uint8Array(levels.length)
   const noise = new SlidingPercentile()
@@ -80,7 +80,7 @@ export function energyMask(levels: Uint8Array): Uint8Array {
   return mask
 }
 
-/** Percentile of the bytes in it, by a histogram. */
+/** Percentile of the bytes that were added and not removed, by a histogram. */
 class SlidingPercentile {
   private readonly counts = new Uint32Array(256)
   private total = 0

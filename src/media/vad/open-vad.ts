@@ -8,13 +8,13 @@ export interface VadOptions {
   method: 'auto' | 'silero' | 'energy'
   /** Probability from which a window is speech; Silero only. */
   threshold: number
-  /** Where Silero's model is; by default where npm has put it. */
+  /** Path of Silero's model; by default that of the installed npm package. */
   modelPath?: string
 }
 
 /**
- * Starts the detector that is wanted; `auto` takes Silero and, where its native module or its model
- * can't be loaded, energy.
+ * Starts the detector of the settings. `auto` starts Silero or, where its native module or its
+ * model can't be loaded, the energy detector.
  * @throws ConfigError when `silero` is forced and can't be loaded; the signal's reason
  */
 export async function openVad(

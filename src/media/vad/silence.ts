@@ -2,15 +2,15 @@ import type { MsRange } from '../../kernel/ms-range.js'
 import { STEP_MS } from '../../model/pcm.js'
 
 /**
- * Silence that is replayed at both ends of what is skipped: a voice detector hears the edges of
- * speech late, and a session needs the steps after a word to write it.
+ * Silence, in ms, that is still replayed at both ends of a skipped one: a voice detector finds the
+ * edges of speech late, and a session needs the steps after a word to write it.
  */
 export const SILENCE_MARGIN_MS = 1_000
 
 /**
- * The parts of a lane that need not be replayed: what is left of every pause longer than
- * `skipSilenceMs` without a margin at both its ends, lead-in and tail of the recording included,
- * so that even a silent one keeps something to replay. Pure.
+ * The parts of a lane that need not be replayed: every pause longer than `skipSilenceMs`, less 1 s
+ * at both its ends. That margin also stays at the start and the end of the recording, so that even
+ * a silent recording has frames to replay. Pure.
  *
  * @param pausesMs sorted, without overlaps
  * @param skipSilenceMs null skips nothing

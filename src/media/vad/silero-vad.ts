@@ -9,13 +9,13 @@ import { reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
 import { VAD_WINDOW_SAMPLES } from './speech-map.js'
 import type { Vad, VadLane } from './vad.js'
 
-/** Samples sent to the worker at a time: 1.024 s. */
+/** Samples sent to the worker thread at a time: 1.024 s. */
 const SLICE_SAMPLES = 32 * VAD_WINDOW_SAMPLES
-/** Slices of one lane that the worker may have before the lane waits: 256 KiB. */
+/** Slices of one lane that the worker may have before the lane waits: 8, or 256 KiB. */
 const SLICES_AHEAD_MAX = 8
 
 const MODEL = '@ricky0123/vad-web/dist/silero_vad_v6.onnx'
-/** The native module aborts the whole process over a broken model, so it only gets this one. */
+/** Hash that the model must have: the native module aborts the whole process for a broken one. */
 const MODEL_SHA256 = '1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3'
 
 type WorkerMessage =
@@ -23,14 +23,14 @@ type WorkerMessage =
   | { kind: 'unavailable'; reason: string }
   | { kind: 'mask'; lane: number; mask: Uint8Array }
 
-/** Whether the model could be loaded. */
+/** Whether the model could be loaded, and why not. */
 export type SileroStart =
   | { kind: 'ready'; vad: SileroVad }
   | { kind: 'unavailable'; reason: string }
 
 /**
- * Silero v6 in one worker thread for the whole process. Lanes share it fairly, because each has at
- * most 8 slices there and the worker takes them in order of arrival.
+ * Runs Silero v6 in one worker thread for the whole process. Lanes share it fairly: each has at
+ * most 8 slices there, and the worker takes them in order of arrival.
  *
  * Ready: lanes can be opened. Broken: the worker died; all lanes fail, and new ones do too. Closed:
  * disposed; the thread is gone.
@@ -46,7 +46,7 @@ export class SileroVad implements Vad {
   private constructor(worker: Worker) {
     this.worker = worker
     worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'mask') this.lanes.get(message.lane)?.heard(message.mask)
+      if (message.kind === 'mask') this.lanes.get(message.lane)?.addMask(message.mask)
     })
     worker.on('error', (error) => this.breakDown(reasonOf(error), error))
     worker.on('exit', (exitCode) => this.breakDown(`exit code ${exitCode}`))
@@ -90,7 +90,7 @@ export class SileroVad implements Vad {
       },
     })
     this.lanes.set(id, lane)
-    this.worker.ref() // somebody waits for its answers
+    this.worker.ref() // an open lane waits for answers: the process must not exit
     if (this.broken) lane.fail(this.broken)
     return lane
   }
@@ -104,8 +104,8 @@ export class SileroVad implements Vad {
   private breakDown(reason: string, cause?: unknown): void {
     this.broken ??= new UpstreamError(
       'decode_failed',
-      `The thread that hears speech ended (${reason}); the analysis is run again, and this worker ` +
-        "must be restarted, or vad.method set to 'energy'.",
+      `The thread of the voice detector ended (${reason}); the analysis is run again, and this ` +
+        "worker must be restarted, or vad.method set to 'energy'.",
       { effect: 'none', cause },
     )
     for (const lane of this.lanes.values()) lane.fail(this.broken)
@@ -151,7 +151,7 @@ class SileroLane implements VadLane {
     return withOnsets(Buffer.concat(this.masks))
   }
 
-  heard(mask: Uint8Array): void {
+  addMask(mask: Uint8Array): void {
     this.masks.push(mask)
     this.slicesAhead -= 1
     this.wake?.()
@@ -175,21 +175,21 @@ class SileroLane implements VadLane {
     this.filled = 0
   }
 
-  /** Waits until at most `slicesAhead` are with the worker. */
+  /** Waits until the worker has at most `slicesAhead` slices of this lane unanswered. */
   private async until(slicesAhead: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (!this.failure && this.slicesAhead > slicesAhead) {
-      const heard = new Promise<void>((resolve) => {
+      const answered = new Promise<void>((resolve) => {
         this.wake = resolve
       })
-      await orAbort(heard, signal)
+      await orAbort(answered, signal)
     }
     this.wake = null
     if (this.failure) throw this.failure
   }
 }
 
-/** The library tells speech with the second of its windows: the one before belongs to it. */
+/** Marks the window before each start of speech: the library reports speech one window late. */
 function withOnsets(mask: Uint8Array): Uint8Array {
   for (let index = 1; index < mask.length; index += 1) {
     if (mask[index] === 1 && mask[index - 1] === 0) mask[index - 1] = 1
@@ -216,14 +216,12 @@ async function findModel(wantedPath: string | undefined): Promise<FoundModel> {
     if (sha256 === MODEL_SHA256) return { kind: 'found', path }
     return { kind: 'unavailable', reason: `${path} is not the model of Silero v6` }
   } catch (error) {
-    // Not installed, or unreadable: the caller falls back or says so.
+    // Not installed, or unreadable: the caller falls back to energy or reports it.
     return { kind: 'unavailable', reason: reasonOf(error) }
   }
 }
 
-/**
- * The worker's file is in `src` only: the compiler doesn't copy JavaScript to `dist`.
- */
+/** Path of the worker's file. It is only in `src`: the compiler doesn't copy `.mjs` to `dist`. */
 function workerPath(): string {
   const beside = new URL('./vad-worker.mjs', import.meta.url)
   const fromDist = new URL('../../../../src/media/vad/vad-worker.mjs', import.meta.url)

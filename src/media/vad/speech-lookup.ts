@@ -1,8 +1,6 @@
 import type { MsRange } from '../../kernel/ms-range.js'
 
-/**
- * Whether a time lies in one of the segments, which are sorted and don't overlap. Pure, O(log n).
- */
+/** Tells whether a time is within one of the segments, sorted and disjoint. Pure, O(log n). */
 export function speechLookup(
   segmentsMs: Pick<readonly MsRange[], 'length' | 'at'>,
 ): (timeMs: number) => boolean {

@@ -1,13 +1,13 @@
-/** How readily sound counts as speech. */
+/** How easily sound counts as speech: `high` misses least, and takes most noise for speech. */
 export type Sensitivity = 'low' | 'medium' | 'high'
 
-/** What the voice detector and the speech map go by. */
+/** Settings of the voice detector and of the speech map; times in ms. */
 export interface VadSettings {
   /** Probability from which the detector's answer counts as speech. */
   threshold: number
-  /** Shorter speech is taken for noise. */
+  /** Speech below this counts as noise. */
   speechMinMs: number
-  /** Shorter silence belongs to the speech around it. */
+  /** Silence below this belongs to the speech around it. */
   silenceMinMs: number
   pauseMinMs: number
 }
@@ -18,7 +18,7 @@ const PRESETS = {
   high: { threshold: 0.35, speechMinMs: 150, silenceMinMs: 300 },
 } as const
 
-/** A preset, with whatever is given in its place. */
+/** The preset of a sensitivity; values that are given replace the preset's. */
 export function vadSettings(given: {
   sensitivity: Sensitivity
   threshold: number | null

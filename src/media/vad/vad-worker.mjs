@@ -12,13 +12,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 const WINDOW_SAMPLES = 512
 const BUFFER_SECONDS = 30
-/** Speech is cut inside the library after this, so that its buffer never grows. */
+/** Windows of speech (19 s) after which the library is flushed, so that its buffer stays small. */
 const RUN_WINDOWS_MAX = 600
 
 const { modelPath, threshold } = workerData
 /** @type {Map<number, { vad: object, run: number }>} */
 const lanes = new Map()
-/** Detectors that a finished lane has left; each holds the model (a few MB). */
+/** Detectors of finished lanes, kept for new lanes; each holds the model (a few MB). */
 const idle = []
 
 /** @returns {new (config: object, bufferSeconds: number) => object} */
@@ -38,8 +38,9 @@ function start() {
 }
 
 function newDetector(Detector) {
-  // Almost no minimum for speech and silence (0 means "the default"): each window is told as the
-  // model hears it, and speech-map.ts applies the bounds. Seconds here.
+  // Minimum durations are 1 ms (0 would mean the library's default), so that each window is
+  // reported as the model classifies it: `speech-map.ts` applies the bounds. The library takes
+  // seconds.
   const sileroVad = {
     model: modelPath,
     threshold,

@@ -44,7 +44,7 @@ export interface CheckpointJob {
  * complete, has a key of its own, and is written only while this worker owns the job. A store that
  * refuses doesn't stop the replay: a crash would then cost more audio, and nothing else.
  *
- * States: *waiting* until a checkpoint is due; *writing*, when new progress counts for the next one.
+ * States: *waiting* until a checkpoint is due; *writing*, when progress counts for the next one.
  */
 export class CheckpointWriter {
   private readonly ports: CheckpointPorts

@@ -31,7 +31,7 @@ export function recordBrokenSession(
 ): void {
   const engine = hostOf(broke.engine)
   const entry = { kind: 'session-broke', engine, code: broke.code, times: 1 } as const
-  view.appendHistory(jobId, entry, options).catch(() => {})
+  view.appendHistory(jobId, entry, options).catch(() => {}) // only shown to people
 }
 
 /** Like `recordBrokenSession`, for a session closed so that the others of its engine can go on. */
@@ -42,7 +42,7 @@ export function recordEviction(
   options: CallOptions,
 ): void {
   const entry = { kind: 'session-evicted', engine: hostOf(engine), times: 1 } as const
-  view.appendHistory(jobId, entry, options).catch(() => {})
+  view.appendHistory(jobId, entry, options).catch(() => {}) // only shown to people
 }
 
 /** Host and port of an engine, without the credentials and the path of its address. */

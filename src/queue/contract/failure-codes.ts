@@ -8,16 +8,16 @@ export type FailureClass =
   | 'UpstreamError'
   | 'ProtocolError'
 
-/** What a code means to the people whose job ended with it. */
+/** What an error code means to people whose job ended with it. */
 export interface FailureCode {
   /** In a few words. */
   title: string
-  /** The classes that have this code; the class decides whether the queue tries again by itself. */
+  /** Error classes with this code; the class decides whether the queue retries the job. */
   carriedBy: readonly FailureClass[]
-  /** Whether a retry can lead to another end, also where something must be mended before. */
+  /** Whether a retry can succeed, at once or after the advice was followed. */
   retryHelps: boolean
   /**
-   * What mends it, one sentence. `{retry}` is the place of the command that starts the job again.
+   * What to do about it, one sentence. `{retry}` stands for the command that starts the job again.
    */
   advice: string
 }
@@ -26,10 +26,10 @@ const SUBMIT_AGAIN = 'Submit the recording again.'
 const REPAIR = 'Repair or replace the recording, then submit it again.'
 
 /**
- * Every code there is. `internal` is also the code of what is no class of ours: a bug.
+ * All error codes. `internal` is also the code of an error without a class, which is a bug.
  *
- * @NOTE `coverage_below_threshold` and `deadline_missed` are names of the published contract that
- * no job fails with: text with a hole, or a late one, is worth more than none.
+ * @NOTE `coverage_below_threshold` and `deadline_missed` are in the published contract, but no job
+ * fails with them: a transcript with a hole, or a late one, is worth more than none.
  */
 export const FAILURE_CODES: Readonly<Record<ErrorCode, FailureCode>> = {
   config_invalid: {
@@ -192,7 +192,7 @@ export const FAILURE_CODES: Readonly<Record<ErrorCode, FailureCode>> = {
   },
 }
 
-/** What mends a job that ended with this code: one sentence, with the command where one helps. */
+/** What to do about a job that ended with this code: one sentence, with the retry command. */
 export function adviceOn(code: ErrorCode, jobId: string): string {
   const advice = FAILURE_CODES[code]?.advice ?? FAILURE_CODES.internal.advice
   return advice.replace('{retry}', `\`nightscribe jobs retry ${jobId}\``)

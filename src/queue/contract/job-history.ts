@@ -2,17 +2,17 @@ import { z } from 'zod'
 import { jobError } from './job-error.js'
 import { jsonValue } from './json-value.js'
 
-/** Entries that are kept of a job; the oldest go first. */
+/** Entries that are kept of a job's history; the oldest are dropped first. */
 export const HISTORY_ENTRIES_MAX = 20
 
 /** One thing that happened to a job, for people. Times of audio are sums over all lanes. */
 export const jobHistoryEntry = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('submitted') }),
-  /** Somebody started it again after it had ended. */
+  /** A user started the job again after it had ended. */
   z.object({ kind: z.literal('retried') }),
-  /** The queue had lost it, and it was found in storage. */
+  /** The queue had lost the job, and it was found in storage and queued again. */
   z.object({ kind: z.literal('found') }),
-  /** It waits for room; written when the wait begins. */
+  /** The job waits for room; written once, when the wait begins. */
   z.object({ kind: z.literal('waiting'), reason: z.string() }),
   /** An attempt has its sessions. `engines` are hosts with ports, of each lane's first leg. */
   z.object({
@@ -21,14 +21,14 @@ export const jobHistoryEntry = z.discriminatedUnion('kind', [
     engines: z.array(z.string()),
     checkpointedAudioMs: z.number(),
   }),
-  /** This many sessions broke in a row, and their legs are replayed within the same attempt. */
+  /** `times` sessions broke in a row; their legs are replayed within the same attempt. */
   z.object({
     kind: z.literal('session-broke'),
     engine: z.string(),
     code: z.string(),
     times: z.int().min(1),
   }),
-  /** This many sessions in a row were evicted, so that the others of a full engine could go on. */
+  /** `times` sessions in a row were evicted, so that the others of a full engine could go on. */
   z.object({ kind: z.literal('session-evicted'), engine: z.string(), times: z.int().min(1) }),
   /** An attempt failed, and another follows. */
   z.object({
@@ -38,12 +38,12 @@ export const jobHistoryEntry = z.discriminatedUnion('kind', [
     backoffMs: z.number(),
     checkpointedAudioMs: z.number(),
   }),
-  /** Its worker died, this many times since audio was last made safe; another one goes on. */
+  /** Its worker died, the `takeovers`th since audio was last made safe; another one continues. */
   z.object({ kind: z.literal('taken-over'), takeovers: z.int(), checkpointedAudioMs: z.number() }),
-  /** Its worker was told to stop and gave it back. */
+  /** Its worker was told to stop, and gave the job back. */
   z.object({ kind: z.literal('handed-back') }),
   z.object({ kind: z.literal('canceled') }),
-  /** It ended without a transcript. */
+  /** The job ended without a transcript. */
   z.object({ kind: z.literal('failed'), error: jobError, failuresSinceProgress: z.int() }),
 ])
 
@@ -56,10 +56,10 @@ const datedHistoryEntry = z.object({ atMs: z.number(), entry: jobHistoryEntry })
 export type DatedHistoryEntry = z.infer<typeof datedHistoryEntry>
 
 /**
- * One entry for the last one and this one: the same trouble once more. Without it a
- * bad night's sessions would push all else out of the history.
+ * One entry in place of two that tell of the same failure. Without it the broken sessions of one
+ * bad night would push all other entries out of the history.
  *
- * @returns null where both stay
+ * @returns null where the two tell of different things, and both are kept
  */
 export function mergedEntry(
   last: JobHistoryEntry | null,
@@ -73,7 +73,7 @@ export function mergedEntry(
   return { ...entry, times: last.times + entry.times }
 }
 
-/** Entries out of their list; such of an unknown shape (another release's) are left out. */
+/** Decodes the entries of a list; those of an unknown shape (another release's) are left out. */
 export function decodeHistory(entries: readonly string[]): DatedHistoryEntry[] {
   return entries.flatMap((json) => {
     const parsed = datedHistoryEntry.safeParse(inNewNames(jsonValue(json)))
@@ -92,7 +92,7 @@ const FORMER_KINDS: Readonly<Record<string, string>> = {
   'try-failed': 'attempt-failed',
 }
 
-/** What lies in the list, with today's names; what isn't an entry stays as it is. */
+/** An entry of an older release with the current names; anything else unchanged. */
 function inNewNames(stored: unknown): unknown {
   const { atMs, note } = (stored ?? {}) as { atMs?: unknown; note?: unknown }
   if (typeof note !== 'object' || note === null) return stored

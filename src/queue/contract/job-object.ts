@@ -3,8 +3,8 @@ import type { DatedHistoryEntry, JobError, JobRecord, JobWaiting } from '../inde
 import { adviceOn, FAILURE_CODES } from './failure-codes.js'
 
 /**
- * The public job object: what the command line, and every other face, tells of a job. A field that
- * isn't known is null.
+ * The public job object: what the command line, and every other interface, shows of a job. A field
+ * that isn't known is null.
  */
 export function jobObject(record: JobRecord): object {
   return {

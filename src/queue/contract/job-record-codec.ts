@@ -12,7 +12,7 @@ const waiting = z.object({
   reason: z.string(),
 })
 
-/** Fields that a record of an older release may lack have a default. */
+/** The shape of a record; fields that an older release's record may lack have a default. */
 const record = z.object({
   jobId: z.string(),
   tenant: z.string().default(DEFAULT_TENANT),
@@ -47,7 +47,7 @@ const event = z.discriminatedUnion('type', [
   }),
 ])
 
-/** What an older release called fields; read until its records have expired. */
+/** Names that an older release had for fields; read until its records have expired. */
 const FORMER_NAMES: Readonly<Record<string, string>> = {
   attempt: 'attempts',
   failuresSinceProgress: 'triesSinceProgress',
@@ -56,14 +56,14 @@ const FORMER_NAMES: Readonly<Record<string, string>> = {
 /** Hash field under which the time of reaching a status is kept. */
 export const reachedField = (name: string) => `reached:${name}`
 
-/** Hash fields, each value as JSON. */
+/** The fields of a Redis hash, each value as JSON. */
 export function encodeFields(fields: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]),
   )
 }
 
-/** A record out of its hash; null where it is missing or of another release's shape. */
+/** Decodes a record from its hash; null where it is missing or of another release's shape. */
 export function decodeRecord(hash: Readonly<Record<string, string>>): JobRecord | null {
   const values: Record<string, unknown> = {}
   const reachedAtMs: Record<string, unknown> = {}
@@ -77,7 +77,7 @@ export function decodeRecord(hash: Readonly<Record<string, string>>): JobRecord 
   return parsed.success ? parsed.data : null
 }
 
-/** An event out of its stream entry; null where its shape is unknown. */
+/** Decodes an event from its stream entry; null where its shape is unknown. */
 export function decodeEvent(json: string): JobEvent | null {
   const parsed = event.safeParse(jsonValue(json))
   return parsed.success ? parsed.data : null

@@ -25,14 +25,14 @@ export const JOB_STATUSES = [
 /** One of `JOB_STATUSES`. */
 export type JobStatus = (typeof JOB_STATUSES)[number]
 
-/** True where nothing more happens by itself. */
+/** Whether a job with this status has ended. */
 export function isFinal(status: JobStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'canceled'
 }
 
 /**
- * Whether a record may go from one status to another by an update. What has ended begins again with
- * a new record alone: a worker that slept too long must not bring it back.
+ * Whether an update may change one status to another. A job that has ended starts again only with a
+ * new record: a worker that slept through the end must not reopen the job.
  */
 export function mayFollow(status: JobStatus, next: JobStatus): boolean {
   if (status === 'completed') return next === 'completed'

@@ -1,8 +1,8 @@
-/** The value of a text that may be JSON; undefined, which no schema accepts, where it isn't. */
+/** Parses a text that may be JSON. Where it isn't: undefined, which every schema refuses. */
 export function jsonValue(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // the schema says what it should have been
+    return undefined // the schema reports what was expected
   }
 }

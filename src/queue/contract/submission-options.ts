@@ -7,7 +7,7 @@ export const PRIORITY_MAX = 1000
 const PACE_MIN = 0.1
 const PACE_MAX = 20
 
-/** A number, or a text that is one: command lines and forms have only texts. */
+/** Accepts a number or the text of one: command lines and forms give only texts. */
 const numeric = (number: z.ZodNumber) =>
   z.preprocess((value) => {
     return typeof value === 'string' && value.trim() !== '' ? Number(value) : value
@@ -28,10 +28,10 @@ const schema = z.object({
 /** How a recording shall be transcribed, for whom, and by when. */
 export type SubmissionOptions = z.infer<typeof schema>
 
-/** The name of one of them. */
+/** The name of one submission option. */
 export type SubmissionOption = keyof SubmissionOptions
 
-/** What an option takes, as the middle of a sentence. */
+/** The values that an option takes, as the middle of an error sentence. */
 const TAKES: Readonly<Record<SubmissionOption, string>> = {
   channels: 'mix or split',
   pace: `a number from ${PACE_MIN} to ${PACE_MAX}, or max`,
@@ -40,7 +40,7 @@ const TAKES: Readonly<Record<SubmissionOption, string>> = {
   tenant: '1 to 40 of a-z, 0-9 and -',
 }
 
-/** What counts where an option is left out. */
+/** Values of options that are left out. */
 export const SUBMISSION_DEFAULTS: SubmissionOptions = {
   channels: 'mix',
   pace: 1,
@@ -49,10 +49,10 @@ export const SUBMISSION_DEFAULTS: SubmissionOptions = {
   tenant: DEFAULT_TENANT,
 }
 
-/** How a face calls the options, for its sentences. */
+/** Names of the options in one interface (command line, form), for its error sentences. */
 export type OptionNames = Readonly<Record<SubmissionOption, string>>
 
-/** Names on the command line; the tenant is no choice there. */
+/** Names on the command line, which has no option for the tenant. */
 export const COMMAND_LINE_NAMES: OptionNames = {
   channels: '--channels',
   pace: '--pace',
@@ -61,7 +61,7 @@ export const COMMAND_LINE_NAMES: OptionNames = {
   tenant: 'tenant',
 }
 
-/** Names as fields of a form or a document. @param prefix such as `options.` */
+/** Names of the fields of a form or a document. @param prefix such as `options.` */
 export function fieldNames(prefix = ''): OptionNames {
   return {
     channels: `${prefix}channels`,
@@ -73,11 +73,11 @@ export function fieldNames(prefix = ''): OptionNames {
 }
 
 /**
- * The options out of what a face was given: values, or texts of them. A deadline may be a time of
- * day, which then is the next time that the local clock shows it.
+ * Parses the options of a submission, given as values or as texts of them. A deadline that is a
+ * time of day means the next time that the local clock shows it.
  *
- * @param raw what is undefined or left out counts as in `SUBMISSION_DEFAULTS`
- * @throws InputError with a sentence for each option that is wrong, in the words of the face
+ * @param raw options that are undefined or missing are taken from `SUBMISSION_DEFAULTS`
+ * @throws InputError with a sentence for each option that is wrong, which uses its name in `names`
  */
 export function parseSubmission(
   raw: Partial<Record<SubmissionOption, unknown>>,
