@@ -2,13 +2,14 @@ import { type Clock, pauseFor } from '../src/kernel/clock.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
 import type { JobStore } from '../src/queue/index.js'
 
-/** A message that was lost is made up for within this. */
+/** Interval, in ms, at which job records are read: a lost message is made up for within it. */
 const LOOK_INTERVAL_MS = 30_000
 
 /**
- * Stops jobs that people have canceled, until the signal aborts: at once where it hears of it, and
- * else at the next look at their records, because messages are lost while a connection is cut.
- * @throws UpstreamError `queue_unavailable` when it can't listen
+ * Stops running jobs that people have canceled, until the signal aborts: at once by a message of
+ * Redis, and every 30 s by reading their records, because messages are lost while a connection is
+ * cut.
+ * @throws UpstreamError `queue_unavailable` where it can't subscribe
  */
 export async function watchCancels(
   stages: readonly JobWorker[],
@@ -33,7 +34,7 @@ async function lookAgain(
         if ((await jobStore.get(jobId, { signal }))?.cancelRequested) stop(jobId)
       }
     } catch {
-      // Redis is away, and would keep every further question waiting; the next look asks again.
+      // Redis is unavailable, and every further read would wait too: the next round reads again.
     }
   }
 }

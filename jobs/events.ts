@@ -7,27 +7,28 @@ import type { WorkObserver } from '../src/pipeline/index.js'
 import type { JobError, Stage } from '../src/queue/index.js'
 
 /**
- * Everything a worker logs, one function an event: ids and counts, never text, never a credential.
+ * All events that a worker logs, one function each. They get ids and counts, never text of a
+ * recording, and never a credential.
  */
 export interface WorkerEvents extends WorkObserver, EngineEvents {
   ready(engines: readonly KnownEngine[]): void
   attemptStarted(stage: Stage, jobId: string, failuresSinceProgress: number): void
   attemptDone(stage: Stage, jobId: string): void
   attemptEnded(stage: Stage, jobId: string, how: string, error: JobError | null): void
-  /** A bug of ours: its stack, and nothing of the recording. */
+  /** An attempt met a bug: logs its stack, and nothing of the recording. */
   bug(stage: Stage, jobId: string, thrown: unknown): void
   looksFailed(error: unknown): void
   reconciled(jobIds: readonly string[]): void
   reconcileFailed(error: unknown): void
   redisError(error: Error): void
   queueError(error: unknown): void
-  /** One look for leftovers, whether there were any or not. */
+  /** A run of housekeeping ended, with or without leftovers. */
   cleaned(report: CleanReport): void
   cleaningFailed(error: unknown): void
   metricsServed(address: { host: string; port: number }): void
 }
 
-/** The events of a worker as lines of its log. */
+/** Writes the events of a worker as lines of its log. */
 export function workerEvents(log: Logger): WorkerEvents {
   return {
     ready: (engines) =>
@@ -62,7 +63,7 @@ export function workerEvents(log: Logger): WorkerEvents {
     reconcileFailed: (error) => log.error(facts(error), 'looking for lost jobs failed'),
     redisError: (error) => log.error(facts(error), 'redis connection'),
     queueError: (error) => log.error(facts(error), 'queue'),
-    ...NO_TALLY, // every leg and every frame: metrics count them, a line each would drown all else
+    ...NO_TALLY, // events of legs and frames go to metrics only: they would flood the log
     audited: (jobId, { found, repaired, foundMs }) =>
       log[found > repaired ? 'warn' : 'debug']({ jobId, found, repaired, foundMs }, 'audited'),
     cleaned: ({ sums: { removed, failed, left }, unseen }) =>
@@ -76,8 +77,8 @@ export function workerEvents(log: Logger): WorkerEvents {
 }
 
 /**
- * What an error was, without its sentence: that may name files, and quote what it was given.
- * Where a person has to act, the sentence is in the job record and in what the command prints.
+ * Class, codes and numbers of an error, without its sentence, which may name files or quote input.
+ * Where a person has to act, the sentence is in the job record and in the command's output.
  */
 function facts(error: unknown): object {
   const name = error instanceof Error ? error.name : typeof error
@@ -87,7 +88,7 @@ function facts(error: unknown): object {
   return { error: name, code: error.code, errno: cause, ...Object.fromEntries(counts) }
 }
 
-/** What was thrown and where; without its message, which may quote what it was given. */
+/** Class and stack of an error, without its message, which may quote input. */
 function stackOf(thrown: unknown): string[] {
   if (!(thrown instanceof Error)) return [typeof thrown]
   const lines = (thrown.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))

@@ -10,14 +10,15 @@ import { cleanUp } from '../src/pipeline/housekeeping/clean-up.js'
 import { tryLock } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 
-/** After the start, when a worker has better things to do. */
+/** Wait before the first run, in ms: a worker that starts takes jobs first. */
 const FIRST_LOOK_MS = 60_000
-/** The lock ends a little before the next round, which would find it taken otherwise. */
+/** Share of the interval that the lock is held: held longer, it would block the next run. */
 const LOCK_SHARE = 0.9
 
 /**
- * Removes leftovers again and again until the signal aborts: each worker those on its own disk, one
- * worker at a time those that all see. What fails is reported, and found again in the next round.
+ * Removes leftovers at every interval until the signal aborts: each worker those on its own disk,
+ * and the worker that holds the lock also those in storage and Redis. A failure is reported, and
+ * the next run finds the same leftover again.
  */
 export async function runHousekeeping(
   settings: Settings,

@@ -11,8 +11,8 @@ import { vadSettings } from '../src/media/vad/vad-settings.js'
 import type { MediaPort } from '../src/pipeline/index.js'
 
 /**
- * Reading recordings by ffmpeg, the voice detector and spool files of this process. The spool
- * folder is named by host and process, so that workers of one checkout don't empty each other's.
+ * Opens ffmpeg, the voice detector and the spool of this process. The spool folder is named by host
+ * and process id, so that workers with the same state folder don't empty each other's.
  */
 export async function openMedia(
   settings: Settings,
@@ -21,7 +21,7 @@ export async function openMedia(
   const { clock, random, signal } = options
   const { ffmpegPath, ffprobePath, decodeTimeoutMs, decodesMax, spoolBytesMax } = settings.media
   const spoolDir = join(settings.stateDir, 'spool', ownSpoolName())
-  await rm(spoolDir, { recursive: true, force: true }) // of a process that had this id before us
+  await rm(spoolDir, { recursive: true, force: true }) // left by a dead process with this id
   const { method, ...vad } = settings.vad
   const { threshold, ...speech } = vadSettings(vad)
   const tools = await openMediaTools(

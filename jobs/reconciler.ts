@@ -7,24 +7,26 @@ import type { RedisCommands } from '../src/redis/redis-commands.js'
 import { tryLock } from '../src/redis/redis-lock.js'
 import type { WorkerEvents } from './events.js'
 
-/** How often storage is compared with the queue. */
+/** Interval at which storage is compared with the queue, in ms: 10 min. */
 const INTERVAL_MS = 10 * 60_000
 /**
- * Also this long, up to twice that, after Redis is back: it may have lost jobs, and what is on its
- * way comes first. The same after a look that failed, or that was another worker's.
+ * Wait, in ms, of which up to twice is used, after Redis is back: it may have lost jobs, and
+ * running jobs write to it first. Also used after a run that failed, or while another worker has
+ * the lock.
  */
 const SOON_MS = 15_000
 
 /**
- * Looks for what Redis has lost of jobs, until the signal aborts: at the start, and as above. Two
- * workers don't begin at once: both would start the same job.
+ * Queues jobs again that Redis has lost, until the signal aborts: at the start, every 10 min, and
+ * 15 to 30 s after Redis is back. A lock keeps two workers from doing it at the same time: both
+ * would start the same job.
  */
 export async function runReconciler(
   work: IntakePorts & Pick<WorkPorts, 'random'>,
   options: { commands: RedisCommands; events: WorkerEvents; signal: AbortSignal },
 ): Promise<void> {
   const { commands, events, signal } = options
-  // Aborted when the next look is due after 15 to 30 s instead of 10 min.
+  // Aborted when the next run is due after 15 to 30 s instead of 10 min.
   let soon = new AbortController()
   commands.redis.on('ready', () => soon.abort())
   while (!signal.aborted) {
@@ -49,7 +51,7 @@ export async function runReconciler(
     }
   }
 
-  /** False where the rest was cut short, and not by the stop. */
+  /** False where the pause was ended early by `isSoon`, and not by the stop. */
   async function hasRested(restMs: number, isSoon: AbortSignal): Promise<boolean> {
     using either = eitherSignal(signal, isSoon)
     await pauseFor(work.clock, restMs, either)

@@ -14,14 +14,14 @@ const WRITE_END_TIMEOUT_MS = 60_000
 /** The worker options that `runStage` sets itself, the same for every stage. */
 type OwnOptions = 'stage' | 'jobStore' | 'run' | 'writeEnd' | 'observer'
 
-/** How a stage is worked off. */
+/** Options of a stage's worker. */
 export interface StageOptions extends Omit<JobWorkerOptions, OwnOptions> {
   events: WorkerEvents
   /** An attempt ended with a bug of ours; the job has failed. */
   onBug(thrown: unknown): void
 }
 
-/** Takes jobs of one stage and runs `body` for each; how an attempt ended is written down. */
+/** Takes jobs of one stage, runs `body` for each, and stores how each attempt ended. */
 export function runStage(
   stage: Stage,
   work: WorkPorts,
@@ -37,7 +37,7 @@ export function runStage(
     async run(attempt, record) {
       const { jobId, failuresSinceProgress } = attempt
       events.attemptStarted(stage, jobId, failuresSinceProgress)
-      // Its worker died between writing that down and taking it out of the queue.
+      // The job has ended: its worker died after writing that and before it left the queue.
       if (record?.status === 'failed' || record?.status === 'canceled') return
       if (record?.cancelRequested) throw JOB_CANCELED
       await body(patient, attempt)

@@ -33,24 +33,24 @@ import { type WorkerMetrics, workerMetrics } from './metrics/worker-metrics.js'
 import { runReconciler } from './reconciler.js'
 import { startTranscribe } from './transcribe.js'
 
-/** How often engines and line are looked after. */
-const LOOK_INTERVAL_MS = 1_000
-/** Time limit for deregistering, in ms; without it others notice when its heartbeat expires. */
+/** Interval, in ms, of heartbeats, engine ticks and the check of jobs that wait for room. */
+const TICK_INTERVAL_MS = 1_000
+/** Time limit for deregistering, in ms; if it fails, the end shows when the heartbeat expires. */
 const DEREGISTER_MS_MAX = 1_000
-/** Jobs that this worker holds at a time: how many run is decided by admission, the rest waits. */
+/** Most jobs of `transcribe` that this worker holds; admission decides how many of them run. */
 const JOBS_MAX = 1_000
 
-/** A worker that takes jobs of both stages. Disposing of it closes what it opened. */
+/** A worker that takes jobs of both stages. Disposing it closes all connections and tools. */
 export interface RunningWorker extends AsyncDisposable {
   /** See `JobWorker`. */
   drain(): Promise<void>
   abort(): Promise<void>
   /**
-   * Aborts, with what was thrown, once an attempt has met a bug of ours: its job has failed, and
-   * what this process remembers is no longer to be trusted. It is to be drained and started anew.
+   * Aborts, with the error, once an attempt has met a bug. Its job has failed, and the state of
+   * this process can't be trusted any more: it must be drained and started again.
    */
   readonly broken: AbortSignal
-  /** Where `/metrics` is served; null where it isn't. */
+  /** Port at which `/metrics` is served; null where it isn't. */
   readonly metricsPort: number | null
 }
 
@@ -59,16 +59,16 @@ export interface WorkerOptions {
   clock: Clock
   random: Random
   events: WorkerEvents
-  /** Opens the sockets of its sessions; by default to where the settings say, and nothing else. */
+  /** Opens the sockets of sessions; by default a WebSocket by the settings. */
   opener?: TransportOpener
-  /** Ends the start. */
+  /** Aborts the start. */
   signal: AbortSignal
 }
 
 /**
  * Builds the adapters and starts taking jobs.
- * @throws ConfigError, UpstreamError: an engine, a store or a Redis that isn't what the settings
- *   say
+ * @throws ConfigError or UpstreamError where an engine, storage or Redis is missing, or not as the
+ *   settings say
  */
 export async function startWorker(
   settings: Settings,
@@ -90,14 +90,14 @@ export async function startWorker(
       limits: limitsOf(settings),
     }
     const ended = new AbortController()
-    setMaxListeners(0, ended.signal) // every engine listens as long as it is looked after
-    const looking = [
-      lookAfter(engines, ports, events, ended.signal),
+    setMaxListeners(0, ended.signal) // every watched engine listens: no leak
+    const tasks = [
+      watchAdmission(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),
       runReconciler(work, { commands: ports.commands, events, signal: ended.signal }),
       runHousekeeping(settings, ports, events, { signal: ended.signal }),
     ]
-    cleanup.defer(() => Promise.all(looking))
+    cleanup.defer(() => Promise.all(tasks))
     cleanup.defer(() => ended.abort(new StopRequested('internal', 'The worker has ended.')))
     const broken = new AbortController()
     const onBug = (thrown: unknown) => broken.abort(thrown)
@@ -132,7 +132,7 @@ function runningWorker(
   }
 }
 
-/** Storage and queue, with what they do counted. */
+/** Opens storage and queue, and counts the requests to storage. */
 async function openCounted(
   settings: Settings,
   { clock, random, events, signal }: WorkerOptions,
@@ -145,7 +145,7 @@ async function openCounted(
   return { ...ports, store: countedStorage(ports.store, metrics) }
 }
 
-/** @returns null where the settings want no metrics */
+/** Serves metrics. @returns null where the settings give no port for them */
 async function startMetrics(
   { metrics: { host, port } }: Settings,
   parts: { metrics: WorkerMetrics; ports: OpenPorts; pool: EngineRegistry; sessions: SessionPool },
@@ -165,7 +165,7 @@ async function startMetrics(
   return server
 }
 
-/** The parts that run sessions: engines, their ledgers in Redis, the queue before them. */
+/** Opens the engines, their ledgers in Redis, and the pool that admits sessions. */
 async function openEngines(settings: Settings, ports: OpenPorts, options: WorkerOptions) {
   const { clock, random, events, signal } = options
   const { commands, waiting } = ports
@@ -224,8 +224,11 @@ function limitsOf(settings: Settings) {
   }
 }
 
-/** Heartbeats, ticks of the engine controllers, and calls to jobs that there may be room for. */
-async function lookAfter(
+/**
+ * Every second until the signal aborts: writes this worker's heartbeat, lets the engine controllers
+ * tick, and promotes waiting jobs that there may be room for. Deregisters the worker at the end.
+ */
+async function watchAdmission(
   parts: {
     pool: EngineRegistry
     sessions: SessionPool
@@ -248,9 +251,10 @@ async function lookAfter(
       if (isStop(error)) break
       events.looksFailed(error)
     }
-    await pauseFor(ports.clock, LOOK_INTERVAL_MS, { signal })
+    await pauseFor(ports.clock, TICK_INTERVAL_MS, { signal })
   }
   const inTime = abortedWithin(DEREGISTER_MS_MAX, new AbortController().signal)
-  // Its leases were given back; where that failed they are found at once, and not after its sign.
+  // The leases were returned before. Where that failed, other workers find them at once now, and
+  // not only when the heartbeat expires.
   await heartbeats.deregister(worker, { signal: inTime }).catch(() => {})
 }

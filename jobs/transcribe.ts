@@ -3,7 +3,7 @@ import { transcribeRecording } from '../src/pipeline/transcribe-recording.js'
 import type { JobWorker } from '../src/queue/bullmq-job-worker.js'
 import { runStage, type StageOptions } from './run-stage.js'
 
-/** The stage `transcribe`: replay into sessions, assemble, commit. */
+/** Starts the stage `transcribe`: replay into sessions, assemble the text, commit it. */
 export function startTranscribe(work: WorkPorts, options: StageOptions): JobWorker {
   return runStage('transcribe', work, options, transcribeRecording)
 }

@@ -13,19 +13,19 @@ import { systemRandom } from '../src/kernel/random.js'
 import { workerEvents } from './events.js'
 import { type RunningWorker, startWorker } from './start-worker.js'
 
-/** Flag of the program that starts this process: its end closes our stdin, and ends us too. */
+/** Flag set by the program that starts this process: when its end closes stdin, this one drains. */
 const WATCH_STDIN = '--exit-with-stdin'
 
-/** Time in which everything that runs must be handed back, and the connections be closed. */
+/** Time limit, in ms, for handing back all running jobs and closing the connections. */
 const DRAIN_MS_MAX = 9_000
-/** And, when that isn't enough or a second signal came, time for the shortest goodbye, in ms. */
+/** Time limit, in ms, for a forced close after that, or after a second signal. */
 const LEAVE_MS_MAX = 1_000
 
 /**
- * The worker process. First signal: takes nothing new, makes safe what is done, hands the jobs
- * back.
- * Second: leaves at once; the queue finds what ran within seconds. `--exit-with-stdin`: as a first
- * signal when stdin closes, so that a worker never outlives the program that started it.
+ * The worker process. First signal: takes no new job, writes last checkpoints, hands the jobs back.
+ * Second signal: ends at once, and the queue finds its jobs within seconds. `--exit-with-stdin`: a
+ * closed stdin counts as a first signal, so that a worker never outlives the program that started
+ * it.
  */
 async function work(stop: StopSignals): Promise<void> {
   const { settings } = readSettings(projectRoot(), undefined)
@@ -38,15 +38,16 @@ async function work(stop: StopSignals): Promise<void> {
   try {
     await orAbort(drainAndClose(worker), hurry)
   } catch (error) {
-    // Told twice, or too slow. Storage and queue are consistent whatever is cut off: leave.
+    // A second signal, or 9 s were not enough: this process ends at once. Storage and queue stay
+    // consistent wherever it is interrupted.
     if (!hurry.aborted) process.stderr.write(`${withoutCredentials(sentenceOf(error, false))}\n`)
     const { signal } = new AbortController()
-    const left = worker.abort().catch(() => {}) // the process is ending
+    const left = worker.abort().catch(() => {}) // the process ends anyway
     await Promise.race([left, sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
-    // Whoever keeps workers starts one again that has met a bug, however it has ended.
+    // After a bug the exit code is that of a bug, so that the supervisor starts the worker again.
     process.exit(worker.broken.aborted ? EXIT.bug : EXIT.stopped)
   }
-  // A bug: what this process remembers is not to be trusted.
+  // After a bug the state of this process can't be trusted: it ends with the bug's exit code.
   if (worker.broken.aborted) throw worker.broken.reason
 }
 
@@ -55,7 +56,7 @@ async function drainAndClose(worker: RunningWorker): Promise<void> {
   await worker[Symbol.asyncDispose]()
 }
 
-/** Aborts when the program that started us is gone; only with `--exit-with-stdin`. */
+/** Aborts when the program that started this process is gone; only with `--exit-with-stdin`. */
 function parentGone(): AbortSignal {
   const controller = new AbortController()
   if (process.argv.includes(WATCH_STDIN)) {
@@ -73,7 +74,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 {
-  watchOutputs(process.stdout, process.stderr) // results go to storage, whoever reads what we say
+  watchOutputs(process.stdout, process.stderr) // a closed output must not end the worker
   using stop = stopSignals(null)
   try {
     await work(stop)

@@ -6,12 +6,12 @@ import type { WorkerMetrics } from './worker-metrics.js'
 /** Label `code` where there is no error. */
 export const NO_CODE = 'none'
 
-/** The code of what was thrown, as a label. */
+/** The code of an error as a label; `internal` for one without a class. */
 export function codeOf(error: unknown): string {
   return error instanceof NightscribeError ? error.code : 'internal'
 }
 
-/** Label of an engine: its host, for an address may hold a password. */
+/** Label of an engine: host and port only, because its address may contain a password. */
 export function engineLabel(url: string): string {
   return new URL(url).host
 }
@@ -22,7 +22,8 @@ export function countedEvents(
   metrics: WorkerMetrics,
   clock: Pick<Clock, 'monotonicMs' | 'wallMs'>,
 ): WorkerEvents {
-  // There from the beginning, or an alert would miss the first one.
+  // These series exist from the start with 0: otherwise `increase` in an alert misses the first
+  // error.
   for (const part of ['connection', 'queue']) metrics.redisErrors.at({ part })
   return {
     ...events,
@@ -55,7 +56,7 @@ export function countedEvents(
 
 type Some = Partial<WorkerEvents>
 
-/** Transcriptions that run, and since when each has nothing newer that is safe. */
+/** Counts attempts, and keeps for each running transcription when its text was last made safe. */
 function attempts(
   events: WorkerEvents,
   metrics: WorkerMetrics,
@@ -122,7 +123,7 @@ function durability(
   return {
     checkpointed(jobId, checkpoint) {
       metrics.checkpoints.at({}).add()
-      // Its last one comes when the attempt has ended, too.
+      // A last checkpoint may come after its attempt has ended: that job is no longer counted.
       if (metrics.safeSince.has(jobId)) metrics.safeSince.set(jobId, clock.monotonicMs())
       events.checkpointed(jobId, checkpoint)
     },

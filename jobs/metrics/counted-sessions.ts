@@ -6,7 +6,7 @@ import type { SessionMeter, SessionRunner } from '../../src/realtime/run-session
 import { codeOf, engineLabel, NO_CODE } from './counted-events.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
-/** Counts what sessions do; they run as they would. */
+/** Wraps a session runner: counts sessions, frames, deltas and waits, and changes nothing else. */
 export function countedSessions(
   run: SessionRunner,
   metrics: WorkerMetrics,
@@ -55,7 +55,7 @@ function countedMeter(
       lastFrameMs = nowMs
       frames.add()
       audio.add(STEP_MS / 1000)
-      // Without a pace nothing is due, and the sender is ahead of the engine by intent.
+      // At pace `max` frames have no due time, and the sender is ahead of the engine on purpose.
       if (isPaced) slip.observe(Math.max(0, slipMs) / 1000)
       meter.frameSent(nowMs, slipMs)
     },

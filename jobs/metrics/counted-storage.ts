@@ -5,16 +5,16 @@ import type { WorkerMetrics } from './worker-metrics.js'
 
 const CHECKPOINT = /^jobs\/[^/]+\/checkpoints\//
 
-/** Counts requests to a store, and what checkpoints take up there. */
+/** Wraps a store: counts its requests by action and error code, and the bytes of checkpoints. */
 export function countedStorage(store: ObjectStore, metrics: WorkerMetrics): ObjectStore {
   const counted = async <T>(action: string, work: Promise<T>): Promise<T> => {
-    const note = (code: string) => metrics.storageRequests.at({ action, code }).add()
+    const count = (code: string) => metrics.storageRequests.at({ action, code }).add()
     try {
       const result = await work
-      note(NO_CODE)
+      count(NO_CODE)
       return result
     } catch (error) {
-      if (!isStop(error)) note(codeOf(error))
+      if (!isStop(error)) count(codeOf(error))
       throw error
     }
   }
@@ -30,7 +30,7 @@ export function countedStorage(store: ObjectStore, metrics: WorkerMetrics): Obje
       }
       return outcome
     },
-    // Counted as its consumer goes on, a listing may be of a million keys.
+    // Not counted: a listing of a million keys is many requests, made while its consumer reads.
     list: (prefix, options) => store.list(prefix, options),
     delete: (key, options) => counted('delete', store.delete(key, options)),
     unfinished: (options) => store.unfinished(options),

@@ -8,10 +8,10 @@ import type { JobQueue } from '../../src/queue/index.js'
 import { engineLabel } from './counted-events.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
-/** How long, in ms, a request for the page waits for Redis. */
+/** Time limit, in ms, for Redis while the metrics page is made. */
 const QUEUE_TIMEOUT_MS = 2_000
 
-/** What is read when the page is asked for. */
+/** The parts of a worker that are read when the metrics page is requested. */
 export interface MeasuredParts {
   readings(): readonly EngineReading[]
   /** The queue for admission, as this worker last read it. */
@@ -20,7 +20,7 @@ export interface MeasuredParts {
   clock: Clock
 }
 
-/** Says what doesn't change, and @returns what brings the rest up to date. */
+/** Sets the metrics that never change. @returns a function that updates the others */
 export function measuredState(
   metrics: WorkerMetrics,
   parts: MeasuredParts,
@@ -31,7 +31,7 @@ export function measuredState(
     metrics.memory.at({}).set(process.memoryUsage.rss())
     measureAge(metrics, parts.clock.monotonicMs())
     measureEngines(metrics, parts.readings())
-    measureLine(metrics, parts.line())
+    measureWaiting(metrics, parts.line())
     await measureQueue(metrics, parts.queue, options)
   }
 }
@@ -52,17 +52,17 @@ function measureEngines(metrics: WorkerMetrics, readings: readonly EngineReading
     metrics.hung.at({ engine }).set(hungMs / 1000)
     kvCapacity.at({ engine }).set(kvBlocks.capacity)
     kvCorrection.at({ engine }).set(kvBlocks.correction)
-    // What isn't known has no series: a zero would be a claim.
+    // An unknown figure has no series: 0 would be read as a measured value.
     if (kvBlocks.predicted !== null) kvPredicted.at({ engine }).set(kvBlocks.predicted)
     if (kvBlocks.measured !== null) kvMeasured.at({ engine }).set(kvBlocks.measured)
     if (kvBlocks.error !== null) kvError.at({ engine }).set(kvBlocks.error)
   }
 }
 
-function measureLine({ waitingJobs }: WorkerMetrics, line: readonly Waiter[]): void {
+function measureWaiting({ waitingJobs }: WorkerMetrics, waiters: readonly Waiter[]): void {
   waitingJobs.clear()
   waitingJobs.at({ reason: 'turn' }).set(0)
-  for (const { reason = 'turn' } of line) waitingJobs.at({ reason }).add()
+  for (const { reason = 'turn' } of waiters) waitingJobs.at({ reason }).add()
 }
 
 async function measureQueue(
@@ -79,6 +79,6 @@ async function measureQueue(
     }
   } catch {
     signal.throwIfAborted()
-    unread.at({}).add() // the page lacks these, and says so
+    unread.at({}).add() // the page lacks `queue_jobs`, and this counter shows it
   }
 }

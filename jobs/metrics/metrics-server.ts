@@ -4,22 +4,22 @@ import { orAbort } from '../../src/kernel/abort.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import type { MetricRegistry } from '../../src/latency/metric-registry.js'
 
-/** Most connections at a time: Prometheus asks every few seconds, and needs one. */
+/** Most connections at a time; Prometheus needs one. */
 const CONNECTIONS_MAX = 32
 /** A client that sends nothing for this long is dropped, in ms. */
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** The metrics, and the address at which they are served. */
+/** The metrics to serve, and the address to serve them at. */
 export interface MetricsServerOptions {
   registry: MetricRegistry
-  /** Brings up to date what isn't counted as it happens. */
+  /** Updates the metrics that are read and not counted; called before each answer. */
   update(options: { signal: AbortSignal }): Promise<void>
   host: string
-  /** 0: any free one. */
+  /** 0: any free port. */
   port: number
 }
 
-/** A server that listens. */
+/** A running server; disposing it closes it. */
 export interface MetricsServer extends AsyncDisposable {
   readonly port: number
 }
@@ -34,7 +34,7 @@ export async function serveMetrics(
 ): Promise<MetricsServer> {
   const ended = new AbortController()
   const server = createServer((request, response) => {
-    answer(request, response, options, ended.signal).catch(() => response.destroy()) // it is ending
+    answer(request, response, options, ended.signal).catch(() => response.destroy()) // closing
   })
   server.maxConnections = CONNECTIONS_MAX
   server.requestTimeout = REQUEST_TIMEOUT_MS

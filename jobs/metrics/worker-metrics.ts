@@ -8,15 +8,15 @@ const SLIP_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 
 const LAG_SECONDS = [0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 20]
 const WAIT_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
-/** All that a worker counts, by what it is about; jobs/README.md explains each. */
+/** All metrics of a worker; `jobs/README.md` explains each. */
 export type WorkerMetrics = ReturnType<typeof workerMetrics>
 
-/** Declares them, in the order of their page. */
+/** Declares all metrics, in the order of the metrics page. */
 export function workerMetrics() {
   const registry = new MetricRegistry()
   return {
     registry,
-    /** Running transcriptions → when text of them was last made safe, by the monotonic clock. */
+    /** By job id of running transcriptions: when text was last made safe, ms, monotonic clock. */
     safeSince: new Map<string, number>(),
     ...jobMetrics(registry),
     ...sessionMetrics(registry),
@@ -26,7 +26,7 @@ export function workerMetrics() {
   }
 }
 
-/** How metrics of one kind are declared: name without its beginning, sentence, labels. */
+/** Declares a metric by its name without `nightscribe_`, its help and its labels. */
 type Declare = (name: string, help: string, ...labels: string[]) => MetricFamily<MetricSeries>
 
 function declaring(registry: MetricRegistry): { counter: Declare; gauge: Declare } {
@@ -126,7 +126,7 @@ function engineMetrics(registry: MetricRegistry) {
     ),
     hung: perEngine('engine_silent_seconds', 'Silence of an engine that owes deltas.'),
     evicted: counter('sessions_evicted_total', 'Sessions evicted to end a deadlock.', 'engine'),
-    /** Goes with the release after this one. */
+    /** Removed in the release after this one. */
     formerEvicted: counter(
       'deadlocks_freed_total',
       'The former name of sessions_evicted_total.',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { InputError } from '../kernel/errors.js'
 import type { ByteRange } from './index.js'
 
-/** @throws AssertionError for a range that makes no sense whatever the object */
+/** @throws AssertionError for a range that is valid for no object: empty, negative, fractional */
 export function assertRange(range: ByteRange | undefined): void {
   if (!range) return
   const { startByte, endByte } = range
@@ -11,7 +11,7 @@ export function assertRange(range: ByteRange | undefined): void {
   assert.ok(Number.isSafeInteger(endByte) && endByte > startByte, 'a range holds a byte or more')
 }
 
-/** A range starts at or behind the end of the object. */
+/** The error for a range that starts at or behind the end of its object. */
 export function rangeBehindEnd(key: string, range: ByteRange, bytes: number | null): InputError {
   const size = bytes === null ? '' : ` (${bytes} bytes)`
   return new InputError(

@@ -1,19 +1,22 @@
-/** What is known of an object without reading it. */
+/** Facts of an object that are known without reading it. */
 export interface ObjectHead {
   key: string
   bytes: number
-  /** Without quotes. Changes whenever the content does. */
+  /** Tag of the content, without quotes: another content has another etag. */
   etag: string
   /** Null where the store keeps no versions. */
   versionId: string | null
-  /** Unix epoch. */
+  /** Time of the last change, ms of the Unix epoch. */
   modifiedMs: number
 }
 
-/** An object being read. `body` must be consumed or returned (an early `break` releases it). */
+/**
+ * An object that is being read. `body` must be read to its end or left by a `break`: otherwise its
+ * connection stays open.
+ */
 export interface ObjectRead {
   head: ObjectHead
-  /** Bytes that `body` will yield; fewer is an error that `body` throws by itself. */
+  /** Bytes that `body` yields; where fewer come, `body` throws. */
   contentBytes: number
   body: AsyncIterable<Uint8Array>
 }
@@ -24,7 +27,7 @@ export interface ByteRange {
   endByte?: number
 }
 
-/** How an object is to be stored. */
+/** How an object is stored. */
 export interface PutOptions {
   signal: AbortSignal
   contentType?: string
@@ -32,19 +35,19 @@ export interface PutOptions {
   onlyIfAbsent?: boolean
 }
 
-/** A put that was begun and has not ended: it runs, or the process that began it is gone. */
+/** A put that has begun and not ended: it still runs, or the process that began it is gone. */
 export interface UnfinishedPut {
-  /** What the store calls it: opaque, and good for `dropUnfinished` of the same store only. */
+  /** Opaque id, valid only for `dropUnfinished` of the same store. */
   id: string
-  /** The key that it was to get; null where that isn't known before the end. */
+  /** The key that the object was to get; null where the store knows it only at the end. */
   key: string | null
-  /** What it takes up; null where the store doesn't tell. */
+  /** Bytes that it occupies; null where the store doesn't tell. */
   bytes: number | null
-  /** When it was last known to be written to, or else when it began; Unix epoch. */
+  /** When it was last written to, or else when it began, ms of the Unix epoch. */
   touchedMs: number
 }
 
-/** Whether a put stored the object, or found one and left it. */
+/** Whether a put stored the object, or found an existing one and left it unchanged. */
 export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists' }
 
 /**
@@ -57,7 +60,7 @@ export type PutOutcome = { kind: 'stored'; head: ObjectHead } | { kind: 'exists'
  * An abort rejects with the signal's reason.
  */
 export interface ObjectStore {
-  /** For sentences and manifests: `s3://bucket/prefix` or the folder's path. */
+  /** For error sentences and manifests: `s3://bucket/prefix` or the folder's path. */
   readonly location: string
   /** The bucket's name, or `folder`. */
   readonly bucket: string
@@ -74,20 +77,24 @@ export interface ObjectStore {
     options: PutOptions,
   ): Promise<PutOutcome>
   /**
-   * Every object below a prefix, in key order, page by page as the consumer goes on. Its etags and
-   * version ids are for noticing changes and for `get`; the ones to keep come from `head` (a folder
-   * doesn't hash what it lists, S3 lists no versions).
+   * Lists every object below a prefix in key order, page by page while the consumer reads. Its
+   * etags serve to notice changes and for `get`; etags and versions that are stored must come from
+   * `head`, because a folder doesn't hash the files that it lists, and S3 lists no versions.
    */
   list(prefix: string, options: { signal: AbortSignal }): AsyncIterable<ObjectHead>
-  /** Deleting what isn't there is success. */
+  /** Deletes an object; succeeds where there is none. */
   delete(key: string, options: { signal: AbortSignal }): Promise<void>
   /**
-   * Puts below our root or prefix that have not ended, running ones included: parts of uploads in
-   * S3, temporary files in a folder. No listing of objects shows them.
+   * Lists puts below the store's root or prefix that have not ended, running ones included: parts
+   * of uploads in S3, temporary files in a folder. `list` shows none of them.
    */
   unfinished(options: { signal: AbortSignal }): AsyncIterable<UnfinishedPut>
-  /** Takes one away; a put that still runs fails. One that is gone already is success. */
+  /**
+   * Removes an unfinished put; one that still runs then fails. Succeeds where it is gone already.
+   */
   dropUnfinished(put: UnfinishedPut, options: { signal: AbortSignal }): Promise<void>
-  /** A URL that a program without our credentials can read for a while: presigned, or `file:`. */
+  /**
+   * A URL readable without credentials for `validMs`: presigned, or `file:`, which never expires.
+   */
   address(key: string, options: { signal: AbortSignal; validMs: number }): Promise<string>
 }

@@ -3,10 +3,10 @@ import { InputError, UpstreamError } from '../kernel/errors.js'
 const OURS = new Set(['input_forbidden', 'input_not_found', 'media_changed'])
 
 /**
- * What it is when something that we have written ourselves is denied, not there or another than a
- * moment ago: rights that have changed, a disk that is not mounted, a server that is away behind
- * one that isn't. No recording is to blame, and another attempt may find it. Any other error is
- * returned as it is.
+ * Maps an InputError about an object that a worker wrote (it is denied, missing or changed) to
+ * UpstreamError `storage_unavailable`: rights have changed, a disk is not mounted, a server behind
+ * a proxy is down. The recording is not to blame, and another attempt may succeed. Any other error
+ * is returned unchanged.
  */
 export function asStorageError(error: unknown): unknown {
   if (!(error instanceof InputError) || !OURS.has(error.code)) return error
@@ -14,7 +14,7 @@ export function asStorageError(error: unknown): unknown {
   return new UpstreamError('storage_unavailable', message, { cause: error, facts, effect: 'none' })
 }
 
-/** A document of a job that must be there is not. */
+/** The error for an object that a job must have and storage has not. */
 export function missingJobObject(key: string): UpstreamError {
   return new UpstreamError(
     'storage_unavailable',

@@ -1,16 +1,15 @@
 /**
- * How keys and paths below a folder correspond: one to one, so that every key has a path and every
- * file that a person drops has a key. Pure.
+ * Maps keys to paths below a folder and back, one to one: every key has a path, and every file that
+ * a person puts there has a key. Pure.
  *
- * A segment of a key is the file's name as it is wherever that is safe (`Müller 100%.wav`).
- * Otherwise:
+ * A segment of a key is also the file's name where that is safe (`Müller 100%.wav`). Otherwise:
  *
  * - `%~` and the segment with its unsafe bytes as `%XX`: for `.`, `..`, leading dots, control
- *   characters, the empty segment, anything longer than 200 bytes, and what begins with `%~` or
- *   `%!` itself. What is still too long is split into folders; all but the last end with `%~`.
- * - The other way round, a name that a person gave and that none of this produces (control
- *   characters, bytes that are not UTF-8, more than 200 bytes) has the key `%!` and the name with
- *   its unsafe bytes as `%XX`.
+ *   characters, the empty segment, segments longer than 200 bytes, and segments that begin with
+ *   `%~` or `%!`. An escaped segment that is too long is split into folders; all but the last end
+ *   with `%~`.
+ * - A file name that no key maps to (control characters, bytes that are not UTF-8, more than 200
+ *   bytes) has as its key `%!` and the name with its unsafe bytes as `%XX`.
  *
  * Names that begin with a dot have no key: they are temporary files of ours or of other programs.
  */
@@ -24,7 +23,7 @@ const FOREIGN_BYTES_MAX = 255
 const ENCODED = '%~'
 const FOREIGN = '%!'
 const PIECE_END = '%~'
-/** Longest part of an escaped segment between `%~` and `%~`. */
+/** Longest piece of an escaped segment, in bytes, between the `%~` before and after it. */
 const PIECE_BYTES_MAX = NAME_BYTES_MAX - ENCODED.length - PIECE_END.length
 
 /** The names from the root down to the key's file; never empty, never `.`, `..` or with a slash. */
@@ -32,7 +31,7 @@ export function namesOfKey(key: string): Buffer[] {
   return key.split('/').flatMap(namesOfSegment)
 }
 
-/** The segment of a key that a file or folder is by its own name; null for hidden ones. */
+/** The key segment of a file or folder with this name; null for hidden ones. */
 export function segmentOfName(name: Buffer): string | null {
   if (name[0] === 0x2e) return null
   const text = name.toString('utf8')
@@ -45,14 +44,14 @@ export function segmentOfName(name: Buffer): string | null {
   return FOREIGN + encodeEscapes(name)
 }
 
-/** Whether a folder is a piece of a segment that was split, so that its entries go on with it. */
+/** Whether a folder is one piece of a split segment, which its entries continue. */
 export function isPieceName(name: Buffer): boolean {
   return pieceOfName(name.toString('utf8')) !== null
 }
 
 /**
- * The segment that was split into these names. Null when `namesOfKey` would not lead there: a
- * person has made folders that look like ours, and what is in them has no key.
+ * The segment that was split into these names. Null where `namesOfKey` would not give the same
+ * names: a person made folders that look like pieces, and their files have no key.
  */
 export function segmentOfPieces(names: readonly Buffer[]): string | null {
   const texts = names.map((name) => name.toString('utf8'))
@@ -83,7 +82,7 @@ function pieceOfName(text: string): string | null {
   return text.slice(ENCODED.length, -PIECE_END.length)
 }
 
-/** The name behind a `%!` segment, if the segment is the one that this name has. */
+/** The file name of a `%!` segment; null where that name would have another segment. */
 function foreignName(segment: string): Buffer | null {
   if (!segment.startsWith(FOREIGN)) return null
   const name = decodeEscapes(segment.slice(FOREIGN.length))
@@ -107,7 +106,7 @@ function hasControlCharacter(text: string): boolean {
 
 const isControl = (code: number) => code < 0x20 || code === 0x7f
 
-/** `%XX` for `%`, `/`, controls and bytes that aren't UTF-8; the rest as it is. */
+/** Escapes `%`, `/`, control characters and bytes that aren't UTF-8 as `%XX`. */
 function encodeEscapes(bytes: Buffer): string {
   let text = ''
   for (let i = 0; i < bytes.length; ) {
@@ -125,7 +124,7 @@ function encodeEscapes(bytes: Buffer): string {
   return text
 }
 
-/** Null where a `%` isn't followed by two upper-case hex digits. */
+/** Decodes `%XX`; null where a `%` isn't followed by two upper-case hex digits. */
 function decodeEscapes(text: string): Buffer | null {
   const parts = text.split('%')
   const bytes = [Buffer.from(parts[0] as string)]
@@ -136,7 +135,7 @@ function decodeEscapes(text: string): Buffer | null {
   return Buffer.concat(bytes)
 }
 
-/** Bytes of the UTF-8 character that begins at an index, or 0 when none does. */
+/** Bytes of the UTF-8 character that begins at an index; 0 where none does. */
 function utf8Length(bytes: Buffer, index: number): number {
   const lead = bytes[index] as number
   const length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
@@ -145,7 +144,7 @@ function utf8Length(bytes: Buffer, index: number): number {
   return Buffer.from(character.toString('utf8')).equals(character) ? length : 0
 }
 
-/** Cuts an escaped segment so that no piece cuts an escape or a character; the empty one is one. */
+/** Splits an escaped segment, never within an escape or a character; an empty one is one piece. */
 function split(escaped: string): string[] {
   const pieces: string[] = []
   let piece = ''

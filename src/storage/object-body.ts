@@ -3,9 +3,9 @@ import { InputError } from '../kernel/errors.js'
 import type { ObjectRead } from './index.js'
 
 /**
- * The body of an object being read. Three modes: fresh (something is held open, nothing was read),
- * reading, and released (by the end, an error, an early `break` or the signal). Unlike a bare
- * generator it also releases what it holds when no reader ever started.
+ * The body of an object that is being read. Three states: fresh (a file or connection is open, and
+ * nothing was read), reading, and released (by the end, an error, a `break` or the signal). Unlike
+ * a generator it also releases the file or connection where no read has ever begun.
  */
 export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   private readonly chunks: AsyncIterator<Uint8Array, void>
@@ -13,10 +13,10 @@ export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   private readonly signal: AbortSignal
   private released: Promise<void> | null = null
   private readonly onAbort = () => {
-    this.finish().catch(() => {}) // the reader learns of the abort by next()
+    this.finish().catch(() => {}) // `next` throws the abort to the reader
   }
 
-  /** @param release called once, possibly while a chunk is being read */
+  /** @param release closes the file or connection; called once, possibly during a read */
   constructor(
     chunks: AsyncIterator<Uint8Array, void>,
     release: () => Promise<void>,
@@ -42,7 +42,7 @@ export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
       if (next.done) await this.finish()
       return next
     } catch (error) {
-      await this.finish().catch(() => {}) // the first error is the one to tell
+      await this.finish().catch(() => {}) // the first error is thrown
       throw error
     }
   }
@@ -69,7 +69,7 @@ export async function readWholeBody(
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of body) {
-    // Inside the loop, because leaving it is what closes the connection.
+    // Checked inside the loop, because leaving the loop closes the connection.
     if (contentBytes > bytesMax) {
       throw new InputError('media_too_large', `${key} is larger than ${bytesMax} bytes.`)
     }

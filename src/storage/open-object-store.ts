@@ -6,7 +6,7 @@ import { openFolderStore } from './folder/folder-object-store.js'
 import type { ObjectStore } from './index.js'
 import type { S3Access } from './s3/s3-client.js'
 
-/** The settings that say where objects live. */
+/** The settings of the object store. */
 export interface StorageSettings {
   /** A folder, or `s3://bucket/prefix`. */
   storage: string
@@ -14,7 +14,7 @@ export interface StorageSettings {
 }
 
 /**
- * Opens what NIGHTSCRIBE_STORAGE names. The SDK is only loaded when it is S3.
+ * Opens the store that NIGHTSCRIBE_STORAGE names. The AWS SDK is loaded only for S3.
  * @throws ConfigError naming the setting
  */
 export async function openObjectStore(

@@ -1,6 +1,6 @@
 import { orAbort } from '../kernel/abort.js'
 
-/** An error of the stream that was to be stored: not the store's, so it is passed on as it is. */
+/** An error of the stream that is being stored. It isn't the store's: its cause is thrown as is. */
 export class SourceFailure extends Error {
   override readonly name = 'SourceFailure'
 
@@ -10,8 +10,8 @@ export class SourceFailure extends Error {
 }
 
 /**
- * The chunks of something to be stored, without empty ones. An abort ends the wait for a source
- * that hangs; the source is released in any case, but not waited for.
+ * The chunks of a body that is being stored, without empty ones. An abort ends the wait for a
+ * source that hangs. The source is always released, and its release is not waited for.
  *
  * @throws the signal's reason; SourceFailure around whatever the source throws
  */
@@ -33,7 +33,8 @@ export async function* sourceChunks(
       if (next.value.byteLength > 0) yield next.value
     }
   } finally {
-    // A source that failed or was left has nothing more to say.
+    // An error of the release is ignored: the source has failed or ended, or is not needed any
+    // more.
     iterator.return?.().catch(() => {})
   }
 }

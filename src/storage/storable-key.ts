@@ -2,8 +2,8 @@ import { InputError } from '../kernel/errors.js'
 import { KEY_BYTES_MAX } from './key-path.js'
 
 /**
- * Refuses to store under a key that some store could not give back. The prefix that a store puts
- * before its keys counts for the length.
+ * Refuses a key under which one of the stores could not store an object or find it again. The
+ * prefix of the store counts for the length.
  * @throws InputError `input_unsupported` for an empty key, one of more than 1024 bytes, or half a
  *   surrogate pair
  */

@@ -5,7 +5,7 @@ const msRanges = z
   .array(z.tuple([z.number(), z.number()]))
   .transform((ranges) => new PackedRanges(ranges))
 
-/** `analysis.json`: what the one decode of a recording found out about it. */
+/** `analysis.json`: the facts that the analysis pass found about a recording. */
 export const analysisDocument = z.object({
   schema: z.literal('nightscribe.analysis/1'),
   duration_ms: z.number().positive(),

@@ -6,7 +6,7 @@ const group = z.object({
   /** Index of its leg. */
   leg: z.int().min(0),
   step: z.int().min(0),
-  /** Step and offset in the text of every delta; null where there is one only. */
+  /** Step and text offset of every delta of the group; null where it has only one. */
   pieces: z.array(z.tuple([z.int(), z.int()])).nullable(),
   is_tail: z.boolean(),
 })
@@ -35,14 +35,14 @@ const leg = z.object({
 })
 
 /**
- * `checkpoints/<fence>-<nnnnnn>.json`: all text of a job up to where it is safe, complete in
- * itself. Frames are steps of 80 ms of the recording.
+ * `checkpoints/<fence>-<nnnnnn>.json`: all safe text of a job. Each checkpoint is complete without
+ * the ones before it. Frames are steps of 80 ms of the recording.
  */
 export const checkpointDocument = z.object({
   schema: z.literal('nightscribe.checkpoint/1'),
   job_id: z.string(),
   fence: z.int().min(1),
-  /** Of people's count, 1, 2, 3; an older release counted by the fence. */
+  /** Number of the attempt as people see it: 1, 2, 3; missing in older releases' documents. */
   attempt: z.int().min(1).optional(),
   number: z.int().min(1),
   written_at: z.string(),
@@ -50,7 +50,7 @@ export const checkpointDocument = z.object({
     .array(
       z.object({
         channel: z.int().nullable(),
-        /** Audio before it is in the text; a resume begins here. */
+        /** The text covers the audio before this offset, in ms; a resume begins here. */
         safe_offset_ms: z.number(),
         legs: z.array(leg),
         /** Word groups of all legs of the lane, in order. */
@@ -63,7 +63,7 @@ export const checkpointDocument = z.object({
     version: z.string().nullable(),
     delay_ms: z.number(),
   }),
-  /** Where attempts before took the job over, in the order in which they did. */
+  /** Offsets, in ms, at which attempts continued from a checkpoint, in order. */
   resumed_from_ms: z.array(z.number()),
 })
 

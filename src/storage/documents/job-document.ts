@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { DEFAULT_TENANT, isTenantName } from '../../kernel/tenant.js'
 
-/** `job.json`: what was asked for. Written before the job is queued, never changed afterwards. */
+/** `job.json`: the submission. Written before the job is queued, and never changed afterwards. */
 export const jobDocument = z.object({
   schema: z.literal('nightscribe.job/1'),
   job_id: z.string(),
-  /** Whose job it is; documents of older releases don't have it. */
+  /** The tenant that owns the job; older releases' documents lack it. */
   tenant: z.string().refine(isTenantName).default(DEFAULT_TENANT),
   created_at: z.string(),
-  /** How people know the recording. */
+  /** Name of the recording that people see. */
   name: z.string(),
   source: z.object({
     bucket: z.string(),

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
-/** `manifest.json`: the commit. What it doesn't name is no part of the result. */
+/** `manifest.json`: the commit. A file that it doesn't name is no part of the result. */
 export const manifestDocument = z.object({
   schema: z.literal('nightscribe.manifest/1'),
   job_id: z.string(),
   fence: z.int().min(1),
-  /** Of people's count, 1, 2, 3; an older release counted by the fence. */
+  /** Number of the attempt as people see it: 1, 2, 3; missing in older releases' documents. */
   attempt: z.int().min(1).optional(),
   completed_at: z.string(),
   source: z.object({

@@ -1,26 +1,26 @@
-/** From and until, both of one unit. */
+/** A range: its start and its exclusive end, both in one unit. */
 type Range = readonly [from: number, until: number]
 
 /**
- * Ranges that don't change, in 16 bytes each: a recording of two hours has thousands, as arrays
- * they take four times as much, and a worker holds those of a hundred recordings until they end.
- * In JSON they are pairs.
+ * An immutable list of ranges, 16 bytes each. A recording of 2 h has thousands, and a worker holds
+ * those of 100 recordings at a time: as arrays they would take four times the memory. In JSON they
+ * are pairs.
  */
 export class PackedRanges implements Iterable<Range> {
   private readonly edges: Float64Array
 
-  /** @param ranges in the order they keep */
+  /** @param ranges in the order in which they are kept */
   constructor(ranges: readonly Range[]) {
     this.edges = new Float64Array(2 * ranges.length)
     for (const [at, range] of ranges.entries()) this.edges.set(range, 2 * at)
   }
 
-  /** How many there are. */
+  /** Number of ranges. */
   get length(): number {
     return this.edges.length / 2
   }
 
-  /** @param index from 0; undefined past the last one */
+  /** @param index 0-based. @returns undefined past the last range */
   at(index: number): Range | undefined {
     const from = this.edges[2 * index]
     const until = this.edges[2 * index + 1]

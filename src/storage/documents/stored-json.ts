@@ -4,14 +4,14 @@ import type { ObjectStore, PutOutcome } from '../index.js'
 import { asStorageError } from '../job-object-error.js'
 import { readWholeBody } from '../object-body.js'
 
-/** Largest JSON document that is read: a transcript of a day is far below. */
+/** Largest JSON document that is read, 64 MiB: the transcript of a whole day is far smaller. */
 const JSON_BYTES_MAX = 64 * 2 ** 20
 
 /**
- * Reads a JSON document of ours.
+ * Reads a JSON document that Nightscribe wrote.
  * @returns null where there is none
- * @throws ProtocolError when it is there and isn't what it should be; what the store throws, a
- *   denial as UpstreamError `storage_unavailable`
+ * @throws ProtocolError where the document doesn't fit the schema; what the store throws, a denial
+ *   as UpstreamError `storage_unavailable`
  */
 export async function readJson<T>(
   store: ObjectStore,
@@ -32,7 +32,7 @@ export async function readJson<T>(
   )
 }
 
-/** Writes a document as one line of JSON. With `onlyIfAbsent` an existing one is left as it is. */
+/** Writes a document as one line of JSON. With `onlyIfAbsent` an existing one stays unchanged. */
 export async function writeJson(
   store: ObjectStore,
   key: string,
@@ -61,6 +61,6 @@ function parse(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
-    return undefined // no JSON at all: the schema refuses it with the key in the sentence
+    return undefined // no JSON: the schema refuses it, and the error names the key
   }
 }

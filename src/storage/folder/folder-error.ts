@@ -9,10 +9,10 @@ import {
 
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
-/** A folder is where the object should be, or the other way round. */
+/** Codes for a folder at the path of an object, or a file at the path of a folder. */
 const IN_THE_WAY = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'])
 
-/** What was read failed: the class and sentence for an error of the file system. */
+/** Maps an error of the file system during a read to a class and a sentence. */
 export function folderReadError(error: unknown, key: string, root: string): NightscribeError {
   if (error instanceof NightscribeError) return error
   const code = systemCode(error)
@@ -32,7 +32,7 @@ export function folderReadError(error: unknown, key: string, root: string): Nigh
   )
 }
 
-/** There is no such object. */
+/** The error for an object that doesn't exist. */
 export function notFound(key: string, root: string, cause?: unknown): InputError {
   return new InputError('input_not_found', `There is no ${key} in ${root}.`, {
     cause,
@@ -40,7 +40,7 @@ export function notFound(key: string, root: string, cause?: unknown): InputError
   })
 }
 
-/** The content isn't the one that was asked for, or it changed under the reader. */
+/** The error for an object with another content than requested, or one changed during a read. */
 export function contentChanged(key: string, root: string): InputError {
   return new InputError(
     'media_changed',
@@ -49,7 +49,7 @@ export function contentChanged(key: string, root: string): InputError {
   )
 }
 
-/** A put or delete failed; nothing of it is left. */
+/** Maps an error during a put or delete, which leaves nothing behind, to a class and a sentence. */
 export function folderWriteError(error: unknown, key: string, root: string): NightscribeError {
   if (error instanceof NightscribeError) return error
   const code = systemCode(error)
@@ -68,7 +68,7 @@ export function folderWriteError(error: unknown, key: string, root: string): Nig
   )
 }
 
-/** The folder can't be a store at all. */
+/** The error for a folder that can't be used as a store. */
 export function folderUnusable(error: unknown, root: string): ConfigError {
   const code = systemCode(error)
   return new ConfigError(
@@ -91,7 +91,7 @@ function remedy(code: string | null): string {
       return 'give this user the right to write there'
     case 'EEXIST':
     case 'ENOTDIR':
-      return 'a file is in its place, move that away'
+      return 'a file has that name, move it away'
     case 'ENOTSUP':
     case 'EOPNOTSUPP':
     case 'EMLINK':

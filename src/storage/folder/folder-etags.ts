@@ -3,17 +3,17 @@ import { type FileHandle, mkdir, readFile, rename, rm, writeFile } from 'node:fs
 import { join } from 'node:path'
 import type { Random } from '../../kernel/random.js'
 
-/** What the file system tells of a file's content: another stamp, another content. */
+/** Facts of the file system by which a change of a file's content is noticed. */
 export interface FileStamp {
   inode: bigint
   bytes: number
-  /** Time of the last change in ns. */
+  /** Time of the last change, ns of the Unix epoch. */
   mtimeNs: bigint
 }
 
-/** Hashes below this are cheaper to compute again than to keep on disk. */
+/** Files below this are hashed again rather than their hash kept on disk: that is cheaper. */
 const PERSISTED_BYTES_MIN = 2 ** 20
-/** About 200 bytes each; above it the one that was used longest ago goes. */
+/** Most hashes in memory, about 200 bytes each; the one unused for longest is dropped first. */
 const ENTRIES_MAX = 10_000
 const HASH_CHUNK_BYTES = 2 ** 20
 
@@ -23,12 +23,12 @@ export async function stampOf(handle: FileHandle): Promise<FileStamp> {
   return { inode: ino, bytes: Number(size), mtimeNs }
 }
 
-/** Whether two looks saw the same content. */
+/** Whether two stamps are of the same content. */
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.inode === b.inode && a.bytes === b.bytes && a.mtimeNs === b.mtimeNs
 }
 
-/** Used while the true etag isn't computed yet; it changes with the content as well. */
+/** An etag for a file that was not hashed yet; it changes with the content too. */
 export function provisionalEtag({ inode, bytes, mtimeNs }: FileStamp): string {
   return `stat-${inode.toString(16)}-${bytes.toString(16)}-${mtimeNs.toString(16)}`
 }
@@ -53,9 +53,9 @@ export async function hashFile(
 }
 
 /**
- * Hashes that are known, by stamp: in memory, and for files of 1 MiB and more in one small file per
- * inode, so that a recording isn't hashed again after a restart or by another process. Only a
- * cache: whatever goes wrong with it costs a hash, never a wrong answer.
+ * A cache of hashes by stamp: in memory, and for files of 1 MiB and more also in one small file per
+ * inode, so that a recording isn't hashed again after a restart or by another process. An error of
+ * the cache costs the time of a hash, and never gives a wrong one.
  */
 export class FolderEtags {
   private readonly known = new Map<bigint, FileStamp & { etag: string }>()
@@ -89,7 +89,7 @@ export class FolderEtags {
       await writeFile(temporary, lineOf(stamp, etag))
       await rename(temporary, path)
     } catch {
-      // A cache that can't be written costs time, not correctness.
+      // A hash that can't be kept is computed again.
       await rm(temporary, { force: true }).catch(() => {})
     }
   }
@@ -109,7 +109,7 @@ export class FolderEtags {
   }
 
   private async load(stamp: FileStamp): Promise<string | null> {
-    const text = await readFile(this.pathOf(stamp), 'utf8').catch(() => '') // absent is the rule
+    const text = await readFile(this.pathOf(stamp), 'utf8').catch(() => '') // most files have no entry
     const etag = text.slice(0, 64)
     return /^[0-9a-f]{64}$/.test(etag) && text === lineOf(stamp, etag) ? etag : null
   }

@@ -4,7 +4,7 @@ import { isPieceName, segmentOfName, segmentOfPieces } from '../key-path.js'
 import { folderReadError } from './folder-error.js'
 import { type FolderPaths, isAbsent, joinNames } from './folder-paths.js'
 
-/** A file that the listing came to. */
+/** A file of the listing, and its facts. */
 export interface ListedFile {
   key: string
   stats: BigIntStats
@@ -17,12 +17,12 @@ interface Entry {
 }
 
 /**
- * Files below a key prefix in the order of their keys. Holds the names of one folder per level, not
- * the tree. Hidden names, links to folders, links that lead out and what vanishes meanwhile are
- * left out.
+ * Lists the files below a key prefix in the order of their keys. Holds the names of one folder per
+ * level, not of the whole tree. Hidden names, links to folders, links that leave the root and files
+ * that vanish during the listing are left out.
  *
- * @throws classified errors, none because the prefix is absent; InputError `input_forbidden` also
- *   when the prefix itself lies behind a link that leads out; the signal's reason
+ * @throws classified errors, but none for a prefix that doesn't exist; InputError `input_forbidden`
+ *   also where the prefix itself is behind a link that leaves the root; the signal's reason
  */
 export async function* listFolder(
   paths: FolderPaths,
@@ -41,7 +41,7 @@ export async function* listFolder(
   }
 }
 
-/** A folder, the keys' part that leads there, and what its entries must begin with. */
+/** A folder, the part of keys that leads to it, and the beginning that its entries must have. */
 interface Place {
   folder: Buffer
   above: string
@@ -76,7 +76,7 @@ async function sortedEntries(paths: FolderPaths, at: Place): Promise<Entry[]> {
   return sortable.map(({ entry }) => entry)
 }
 
-/** Entries of one folder; what lies in the pieces of a split segment counts as being here. */
+/** Entries of one folder; entries in the piece folders of a split segment count as its own. */
 async function* entriesOf(
   paths: FolderPaths,
   folder: Buffer,
@@ -106,9 +106,9 @@ async function isReadableFile(
   if (!entry.isSymbolicLink()) return false
   try {
     await paths.inside(path, '')
-    return true // `walk` leaves it out when it turns out to be a folder
+    return true // `walk` leaves out a link to a folder
   } catch {
-    return false // leads out, nowhere or in a circle: not an object, and no reason to stop
+    return false // a link out of the root, to nothing or in a circle is no object, and no error
   }
 }
 

@@ -49,25 +49,27 @@ import { removeTemporary, temporaryFiles } from './folder-temporaries.js'
 const READ_CHUNK_BYTES = 256 * 1024
 const TEMPORARY = '.tmp'
 const META = '.meta'
-/** A file that was changed so recently may change again without another time stamp. */
+/**
+ * A file changed less than 2 s ago may change again without another time stamp: no hash is kept.
+ */
 const SETTLED_MS = 2_000
 
-/** What a folder store is opened with. */
+/** Options of a folder store. */
 export interface FolderStoreOptions {
-  /** Made where it doesn't exist; relative to the working directory. */
+  /** Path of the folder, relative to the working directory; created where it doesn't exist. */
   root: string
   clock: Clock
   random: Random
 }
 
 /**
- * Opens a folder as object storage. Objects are plain files (names: `key-path.ts`), also those that
- * people drop; etags are SHA-256. Several processes can use it at once.
+ * Opens a folder as object storage. Objects are plain files (for names see `key-path.ts`),
+ * including files that people put there; etags are SHA-256. Several processes can use it at once.
  *
- * Differs from S3: a key can't be an object and the folder of others, deleting leaves empty
- * folders, and a listing gives a provisional etag for files that weren't hashed yet.
+ * Differences to S3: a key can't be both an object and the folder of others, deleting leaves empty
+ * folders, and a listing gives a provisional etag for files that were not hashed yet.
  *
- * @throws ConfigError when the folder can't be made, written, or has no hard links
+ * @throws ConfigError where the folder can't be created or written, or has no hard links
  */
 export async function openFolderStore(options: FolderStoreOptions): Promise<ObjectStore> {
   const wanted = resolve(options.root)
@@ -181,7 +183,7 @@ class FolderObjectStore implements ObjectStore {
       const folder = await this.paths.parent(key)
       if (!folder) return
       const path = joinNames(folder, namesOfKey(key).slice(-1))
-      const stats = await stat(path, { bigint: true }).catch(() => null) // only for the cache
+      const stats = await stat(path, { bigint: true }).catch(() => null) // for the cache only
       if (stats?.isDirectory()) return
       await unlink(path)
       await syncFolder(folder)
@@ -224,7 +226,7 @@ class FolderObjectStore implements ObjectStore {
 
   private async openFile(key: string): Promise<{ handle: FileHandle; stamp: FileStamp }> {
     const path = await this.paths.existing(key)
-    // Not blocking, so that a named pipe in the folder can't hold us up.
+    // Opened without blocking: opening a named pipe in the folder would otherwise never return.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
     const handle = await open(path, flags)
     try {
@@ -258,7 +260,7 @@ class FolderObjectStore implements ObjectStore {
     if (known) return known
     const etag = await hashFile(handle, options)
     if (!sameStamp(stamp, await stampOf(handle))) throw contentChanged(key, this.location)
-    const ageMs = Math.abs(this.clock.wallMs() - mtimeMs(stamp)) // copies can come from the future
+    const ageMs = Math.abs(this.clock.wallMs() - mtimeMs(stamp)) // a copy may have a future time
     if (ageMs > SETTLED_MS) await this.etags.remember(stamp, etag)
     return etag
   }
@@ -280,7 +282,8 @@ class FolderObjectStore implements ObjectStore {
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
         if (bytesRead === 0) throw contentChanged(key, this.location)
         position += bytesRead
-        // Looked at before the last bytes leave, so that no complete copy of a mixture gets out.
+        // Checked before the last bytes are given out: a file that changed during the read must not
+        // be read to its end as a mixture of two contents.
         if (position === range.endByte && !sameStamp(stamp, await stampOf(handle))) {
           throw contentChanged(key, this.location)
         }
@@ -295,7 +298,7 @@ class FolderObjectStore implements ObjectStore {
     const folder = await this.paths.parent(key)
     if (!folder) return false
     const path = joinNames(folder, namesOfKey(key).slice(-1))
-    const found = await stat(path).catch(() => null) // the link decides, this only saves the work
+    const found = await stat(path).catch(() => null) // `link` decides, this saves work
     return found?.isFile() ?? false
   }
 }
@@ -306,7 +309,7 @@ function headOf(key: string, stamp: FileStamp, etag: string): ObjectHead {
   return { key, bytes: stamp.bytes, etag, versionId: null, modifiedMs: mtimeMs(stamp) }
 }
 
-/** The URL of a path, made byte by byte because a path needn't be UTF-8. */
+/** The `file:` URL of a path, encoded byte by byte because a path needn't be UTF-8. */
 function fileUrl(path: Buffer): string {
   let url = 'file://'
   for (const byte of path) {

@@ -5,8 +5,8 @@ import { namesOfKey } from '../key-path.js'
 const SLASH = Buffer.from('/')
 
 /**
- * Where the objects of a folder lie. Paths are bytes, because names on disk needn't be UTF-8. Links
- * are followed as long as they stay inside the folder; one that leads out is refused.
+ * The paths of the objects in a root folder. Paths are bytes, because names on disk needn't be
+ * UTF-8. Links inside the root are followed, and a link that leaves it is refused.
  */
 export class FolderPaths {
   readonly root: string
@@ -18,26 +18,26 @@ export class FolderPaths {
     this.rootBytes = Buffer.from(root)
   }
 
-  /** The path of a key, whether there is something or not; nothing is known of links in it. */
+  /** The path of a key, whether it exists or not; it may contain links. */
   pathOf(key: string): Buffer {
     return joinNames(this.rootBytes, namesOfKey(key))
   }
 
-  /** The folder a key prefix that ends with a slash (or is empty) is of, free of links. */
+  /** The folder of a key prefix that is empty or ends with a slash, with its links resolved. */
   async folder(prefix: string): Promise<Buffer> {
     if (prefix === '') return this.rootBytes
     return await this.existing(prefix.slice(0, -1))
   }
 
   /**
-   * The path of something that exists, free of links.
-   * @throws InputError `input_forbidden` when it lies outside; the file system's error
+   * The path of an existing file or folder, with its links resolved.
+   * @throws InputError `input_forbidden` where it is outside the root; the file system's error
    */
   async existing(key: string): Promise<Buffer> {
     return await this.inside(this.pathOf(key), key)
   }
 
-  /** The folder an object lies in, free of links; null when there is none. */
+  /** The folder of an object, with its links resolved; null where it doesn't exist. */
   async parent(key: string): Promise<Buffer | null> {
     try {
       return await this.inside(parentOf(this.pathOf(key)), key)
@@ -47,7 +47,9 @@ export class FolderPaths {
     }
   }
 
-  /** The folder an object shall lie in, made where needed, on disk for good when this resolves. */
+  /**
+   * Creates the folder of an object where needed; it survives a loss of power once this resolves.
+   */
   async makeParent(key: string): Promise<Buffer> {
     const wanted = parentOf(this.pathOf(key))
     const missing: Buffer[] = []
@@ -68,7 +70,7 @@ export class FolderPaths {
     return made
   }
 
-  /** Whether a link inside the folder stays inside; follows it. */
+  /** Resolves the links of a path. @throws InputError where they leave the root */
   async inside(path: Buffer, key: string): Promise<Buffer> {
     const real = await realpath(path, { encoding: 'buffer' })
     const root = this.rootBytes
@@ -88,7 +90,7 @@ export function joinNames(path: Buffer, names: readonly Buffer[]): Buffer {
   return Buffer.concat([path, ...names.flatMap((name) => [SLASH, name])])
 }
 
-/** Makes what was created, renamed or removed in a folder survive a loss of power. */
+/** Syncs a folder, so that files created, renamed or removed in it survive a loss of power. */
 export async function syncFolder(path: Buffer): Promise<void> {
   const folder = await open(path, 'r')
   try {
@@ -98,7 +100,7 @@ export async function syncFolder(path: Buffer): Promise<void> {
   }
 }
 
-/** Nothing is there, so nothing needs to be done about it. */
+/** Whether an error says that a file or folder doesn't exist. */
 export function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')
 }

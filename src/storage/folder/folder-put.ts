@@ -8,7 +8,7 @@ import { sourceChunks } from '../source-chunks.js'
 import { type FileStamp, stampOf } from './folder-etags.js'
 import { type FolderPaths, joinNames, syncFolder } from './folder-paths.js'
 
-/** Content that is on disk for good, under a temporary name that no reader looks at. */
+/** A synced file under a temporary name, which no reader lists or opens. */
 export interface WrittenFile extends AsyncDisposable {
   path: string
   stamp: FileStamp
@@ -17,8 +17,8 @@ export interface WrittenFile extends AsyncDisposable {
 }
 
 /**
- * Writes bytes to a new file in the temporary folder and syncs it. Disposing it removes that name;
- * on failure nothing is left.
+ * Writes bytes to a new file in the temporary folder and syncs it. Disposing it removes the file's
+ * temporary name; a failure leaves no file.
  *
  * @throws the signal's reason, SourceFailure, or the file system's error
  */
@@ -41,17 +41,18 @@ export async function writeTemporary(
     await handle.close()
     return { path, stamp, etag: hash.digest('hex'), [Symbol.asyncDispose]: remove }
   } catch (error) {
-    await handle.close().catch(() => {}) // the first error is the one to tell
+    await handle.close().catch(() => {}) // the first error is thrown
     await remove().catch(() => {})
     throw error
   }
 }
 
 /**
- * Gives a written file its key: by rename(2), or by link(2) where nothing may be replaced, which is
- * what makes one of many racing writers win. The folder is synced before this resolves.
+ * Moves a written file to its key: by rename(2), or by link(2) with `onlyIfAbsent`, which fails for
+ * an existing key, so that exactly one of several racing writers wins. The folder is synced before
+ * this resolves.
  *
- * @returns false when the key is taken and `onlyIfAbsent` was asked for
+ * @returns false where the key exists and `onlyIfAbsent` is set
  */
 export async function publish(
   paths: FolderPaths,
@@ -80,7 +81,7 @@ async function openNew(folder: string, path: string): Promise<FileHandle> {
     return await open(path, 'wx')
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
-    await mkdir(folder, { recursive: true }) // somebody tidied up
+    await mkdir(folder, { recursive: true }) // it was removed meanwhile
     return await open(path, 'wx')
   }
 }

@@ -4,11 +4,11 @@ import type { UnfinishedPut } from '../index.js'
 import { folderReadError, folderWriteError } from './folder-error.js'
 import { isAbsent } from './folder-paths.js'
 
-/** What `writeTemporary` and the trial of a new store name their files. */
+/** Names that `writeTemporary`, and the check for hard links, give their files. */
 const TEMPORARY_NAME = /^[0-9a-f]{32}(\.link)?$/
 
 /**
- * Files of puts that have not ended; nothing else that lies in that folder.
+ * Lists the files of puts that have not ended; other files in that folder are left out.
  * @throws UpstreamError when the folder can't be read; the signal's reason
  */
 export async function* temporaryFiles(
@@ -18,7 +18,7 @@ export async function* temporaryFiles(
   for (const name of await namesIn(folder)) {
     signal.throwIfAborted()
     if (!TEMPORARY_NAME.test(name)) continue
-    // Gone, when its put has ended meanwhile.
+    // Null where the put has ended since the folder was read.
     const found = await stat(join(folder, name)).catch(() => null)
     if (found?.isFile()) {
       yield { id: name, key: null, bytes: found.size, touchedMs: found.mtimeMs }
@@ -26,7 +26,7 @@ export async function* temporaryFiles(
   }
 }
 
-/** Removes one. @throws UpstreamError `output_write_failed` */
+/** Removes the file of an unfinished put. @throws UpstreamError `output_write_failed` */
 export async function removeTemporary(folder: string, { id }: UnfinishedPut): Promise<void> {
   if (!TEMPORARY_NAME.test(id)) return
   try {
@@ -40,7 +40,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
-    if (isAbsent(error)) return [] // nobody has ever put anything
+    if (isAbsent(error)) return [] // the first put creates the folder
     throw folderReadError(error, folder, folder)
   }
 }

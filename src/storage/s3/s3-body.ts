@@ -4,21 +4,21 @@ import { NightscribeError } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
 import { ObjectBody } from '../object-body.js'
 
-/** Tries in a row that bring no byte before the body fails. */
+/** Tries in a row without a new byte, after which the body fails. */
 const TRIES_MAX = 5
 const BACKOFF_FIRST_MS = 200
 const BACKOFF_MAX_MS = 5_000
 
-/** An answer that has begun, and how to get the rest of it should it break. */
+/** The body of an answer, and how to request the rest of it if it breaks. */
 export interface S3BodyOptions {
   first: Readable
   contentBytes: number
   /**
-   * Asks for the content again from a byte of it on, pinned to the same etag. A classified error
-   * ends the body: it says that the request was tried often enough, or that trying can't help.
+   * Requests the content again from byte `fromByte` of the body on, pinned to the same etag. A
+   * classified error ends the body: the request was tried often enough, or a retry can't help.
    */
   reopen: (fromByte: number) => Promise<Readable>
-  /** What an answer that broke is called when there is nothing left to try. */
+  /** Maps the error of a broken answer once all tries are used up. */
   classify: (error: unknown) => Error
   clock: Clock
   random: Random
@@ -26,9 +26,9 @@ export interface S3BodyOptions {
 }
 
 /**
- * The body of an S3 object, which goes on where it was cut (the SDK doesn't: a connection that
- * breaks after the headers, or that a proxy closes because its reader was slow, just ends). It
- * yields exactly `contentBytes` or throws.
+ * The body of an S3 object, which continues after its connection was cut. The SDK doesn't: where a
+ * connection breaks after the headers, or a proxy closes it because the reader is slow, its body
+ * ends. This one yields exactly `contentBytes` or throws.
  */
 export function resumableBody(options: S3BodyOptions): ObjectBody {
   let current: Readable | null = guarded(options.first)
@@ -62,14 +62,14 @@ export function resumableBody(options: S3BodyOptions): ObjectBody {
     }
   }
 
-  // An answer without a reader is released as well, so that its socket isn't lost.
+  // An answer that was never read is destroyed too: its socket would otherwise stay in use.
   const release = async () => {
     current?.destroy()
   }
   return new ObjectBody(chunks(), release, { signal })
 }
 
-/** A break between two reads must not end the process; the next read throws it. */
+/** Handles an error between two reads, which would end the process; the next read throws it. */
 function guarded(body: Readable): Readable {
   body.on('error', () => {})
   return body

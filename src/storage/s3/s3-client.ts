@@ -1,6 +1,6 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 
-/** How to reach a bucket; the same as the settings below `s3`. */
+/** How to reach a bucket: the settings below `s3`. */
 export interface S3Access {
   /** Address of the S3 server; null: AWS itself, by region. */
   endpoint: string | null
@@ -8,28 +8,28 @@ export interface S3Access {
   /** Both null: the SDK's own chain (environment, profile, instance role). */
   accessKeyId: string | null
   secretAccessKey: string | null
-  /** Bucket in the path instead of the host's name; null: yes when there is an endpoint. */
+  /** True: the bucket is in the path instead of the host; null: true where there is an endpoint. */
   pathStyle: boolean | null
-  /** `always` sends and checks CRCs on everything, which many servers other than AWS get wrong. */
+  /** `always`: CRCs for all requests and answers, which many servers other than AWS get wrong. */
   checksums: 'when_required' | 'always'
 }
 
-/** How long a request may take. */
+/** Time limits of a request. */
 export interface S3Timeouts {
   /** Time limit from the request's first byte to the head of the answer, in ms. */
   answerMs: number
-  /** Without a byte in either direction, in the middle of a body too. */
+  /** Time limit without a byte in either direction, within a body too, in ms. */
   idleMs: number
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
-/** A part of 8 MiB has its answer in time at 0.5 Mbit/s. */
+/** Default limits: 150 s are enough for the upload of a part of 8 MiB at 0.5 Mbit/s. */
 const TIMEOUTS: S3Timeouts = { answerMs: 150_000, idleMs: 60_000 }
 const SOCKETS_MAX = 128
 
 /**
- * A client with bounded timeouts that tries each request once (`s3-retry.ts` tries again); it opens
- * no connection before the first request.
+ * A client with time limits that tries each request once; `s3-retry.ts` repeats requests. It opens
+ * no connection before the first one.
  */
 export function createS3Client(access: S3Access, timeouts: S3Timeouts = TIMEOUTS): S3Client {
   const { endpoint, region, accessKeyId, secretAccessKey } = access
@@ -57,8 +57,8 @@ export function createS3Client(access: S3Access, timeouts: S3Timeouts = TIMEOUTS
 }
 
 /**
- * The SDK announces on Node 20 that its releases of 2027 will need Node 22. This release is pinned,
- * so the notice tells operators nothing; any other warning passes.
+ * Suppresses the SDK's notice on Node 20 that its releases of 2027 will need Node 22: the SDK's
+ * release is pinned, so the notice is of no use to operators. Any other warning passes.
  */
 function withoutVersionNotice<T>(create: () => T): T {
   const { emitWarning } = process

@@ -7,17 +7,17 @@ import {
   UpstreamError,
 } from '../../kernel/errors.js'
 
-/** What was being done when a request failed. */
+/** The request that failed, and the store that it was for. */
 export interface S3Attempt {
   action: 'read' | 'write' | 'list' | 'delete'
-  /** Key or prefix as our callers know it. */
+  /** Key or prefix without the store's own prefix. */
   key: string
   /** `s3://bucket/prefix` */
   location: string
   /** Address of the S3 server; null: AWS by region. */
   endpoint: string | null
   checksums: 'when_required' | 'always'
-  /** This store has answered before, so that its address can't be a mistake. */
+  /** True once the store has answered: its address then can't be the mistake. */
   proven: boolean
 }
 
@@ -43,24 +43,24 @@ const UNSTORABLE_CODES = new Set(['KeyTooLongError', 'EntityTooLarge'])
 const ACTION = { read: 'GetObject', write: 'PutObject', list: 'ListBucket', delete: 'DeleteObject' }
 const VERB = { read: 'Reading', write: 'Storing', list: 'Listing', delete: 'Deleting' }
 
-/** HTTP status of an SDK error, or null when there was no answer. */
+/** HTTP status of an SDK error; null where there was no answer. */
 export function s3Status(error: unknown): number | null {
   const metadata = (error as { $metadata?: { httpStatusCode?: unknown } } | null)?.$metadata
   return typeof metadata?.httpStatusCode === 'number' ? metadata.httpStatusCode : null
 }
 
-/** The server's error code (`NoSuchKey`), or the SDK's own name for what went wrong. */
+/** The server's error code (`NoSuchKey`), or the SDK's own name for the error. */
 export function s3Code(error: unknown): string {
   return error instanceof Error ? error.name : ''
 }
 
-/** The class and sentence for whatever the SDK threw. A 412 on a read means `media_changed`. */
+/** Maps an error of the SDK to a class and a sentence. A 412 on a read means `media_changed`. */
 export function s3Error(error: unknown, attempt: S3Attempt): NightscribeError {
   if (error instanceof NightscribeError) return error
   return settingError(error, attempt) ?? keyError(error, attempt) ?? upstreamError(error, attempt)
 }
 
-/** What only the operator can mend, naming the setting. */
+/** The error that a wrong setting causes, naming the setting; null for any other. */
 function settingError(error: unknown, attempt: S3Attempt): ConfigError | null {
   const code = s3Code(error)
   const status = s3Status(error)
@@ -120,7 +120,7 @@ function settingError(error: unknown, attempt: S3Attempt): ConfigError | null {
   )
 }
 
-/** A name without an address, broken TLS, or answers that aren't S3's. */
+/** Whether the server isn't one of S3: no address for its name, broken TLS, foreign answers. */
 function isWrongServer(error: unknown, proven: boolean): boolean {
   if (proven) return false
   const errno = systemCode(error) ?? ''
@@ -128,18 +128,18 @@ function isWrongServer(error: unknown, proven: boolean): boolean {
   if (/^(HPE_|ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(errno)) return true
   const status = s3Status(error)
   if (status === null) return false
-  // Every error of S3 has a code in its body; these are the SDK's words for a body without one.
+  // Every error of S3 has a code in its body; `CODELESS` are the SDK's names where it is missing.
   const isCode = /^[A-Z][A-Za-z]+$/.test(s3Code(error)) && !CODELESS.has(s3Code(error))
   return status < 500 && status !== 429 && !isCode
 }
 
-/** What is wrong with one object, or with the right to it. */
+/** The error for one object or the right to access it; null for any other. */
 function keyError(error: unknown, attempt: S3Attempt): NightscribeError | null {
   const code = s3Code(error)
   const status = s3Status(error)
   const { action, key, location } = attempt
   const options = { cause: error, facts: { key, status, s3Code: code } }
-  // Not any 404: a proxy in front of a server that is away answers so, too.
+  // A 404 alone doesn't mean a missing object: a proxy gives it too while its server is down.
   if (MISSING_CODES.has(code)) {
     return new InputError('input_not_found', `There is no ${key} in ${location}.`, options)
   }

@@ -1,14 +1,14 @@
 import { ConfigError } from '../../kernel/errors.js'
 import { locationOf } from '../../kernel/location.js'
 
-/** A bucket and what comes before every key in it: empty, or ending with a slash. */
+/** A bucket and the prefix of every key in it: empty, or ending with a slash. */
 export interface S3Location {
   bucket: string
   prefix: string
 }
 
 /**
- * Takes `s3://bucket/prefix` apart. Pure.
+ * Parses `s3://bucket/prefix`. Pure.
  * @throws ConfigError naming NIGHTSCRIBE_STORAGE
  */
 export function parseS3Location(url: string): S3Location {

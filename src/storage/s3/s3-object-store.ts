@@ -33,33 +33,33 @@ import { patientClient } from './s3-retry.js'
 import { dropUpload, s3Uploads } from './s3-uploads.js'
 
 const PAGE_KEYS_MAX = 1000
-/** The longest that S3 accepts for a presigned URL. */
+/** Longest validity of a presigned URL that S3 accepts, in ms: 7 days. */
 const ADDRESS_VALID_MAX_MS = 7 * 24 * 3600 * 1000
 
-/** What an S3 store is opened with: the settings, and time and chance for its retries. */
+/** Options of an S3 store: its settings, and clock and chance for its retries. */
 export interface S3StoreOptions extends S3Access {
   /** `s3://bucket` or `s3://bucket/prefix` */
   url: string
   clock: Clock
   random: Random
-  /** Keys a page of a listing, 1000 at most and by default. */
+  /** Keys in a page of a listing; 1000 at most and by default. */
   pageKeysMax?: number
-  /** Called whenever a request is sent again. */
+  /** Called each time that a request is sent again. */
   onRetry?: (() => void) | undefined
-  /** Other than those for the internet. */
+  /** Time limits in place of the default ones, which are for the internet. */
   timeouts?: S3Timeouts
 }
 
 /**
- * Opens a bucket, or what lies below a prefix in it. Makes no request: a wrong setting shows at the
- * first one.
+ * Opens a bucket, or a prefix in it. Makes no request: a wrong setting shows at the first one.
  *
- * Creating only if absent is atomic for bytes and for streams of up to 8 MiB (`PUT If-None-Match`).
- * For longer streams it is where the server honours the condition when parts are joined, as AWS
- * does; elsewhere (Ceph 16) the key is looked at before, and of two that race the last one wins.
- * And `exists` may mean our own object, when only the answer to its put was lost.
+ * `onlyIfAbsent` is atomic for bytes and for streams of up to 8 MiB (`PUT If-None-Match`). For
+ * longer streams it is atomic where the server checks the condition when parts are joined, as AWS
+ * does. Other servers (Ceph 16) don't: the key is checked before the upload, and of two racing
+ * writers the last one wins. `exists` may mean this writer's own object, where the answer to its
+ * put was lost.
  *
- * @throws ConfigError naming NIGHTSCRIBE_STORAGE, or the key settings when only one of them is set
+ * @throws ConfigError naming NIGHTSCRIBE_STORAGE, or the key settings where only one of them is set
  */
 export function openS3Store(options: S3StoreOptions): ObjectStore {
   if ((options.accessKeyId === null) !== (options.secretAccessKey === null)) {
@@ -79,7 +79,7 @@ class S3ObjectStore implements ObjectStore {
   private readonly prefix: string
   private readonly client: S3Client
   private readonly options: S3StoreOptions
-  /** Set by the first answer that only this bucket can have given. */
+  /** True after the first answer that only this bucket can have given. */
   private proven = false
 
   constructor({ bucket, prefix }: S3Location, client: S3Client, options: S3StoreOptions) {
@@ -101,8 +101,8 @@ class S3ObjectStore implements ObjectStore {
       } catch (error) {
         const status = s3Status(error)
         if (signal.aborted || status === null || status >= 500) throw error
-        // The answer to HEAD has no body and so no code; that to GET tells a missing key from a
-        // missing bucket, and a key that is denied from wrong credentials.
+        // The answer to HEAD has no body and so no code. The answer to GET tells a missing key from
+        // a missing bucket, and a denied key from wrong credentials.
         return await this.headByGet(key, signal)
       }
     })
@@ -134,7 +134,7 @@ class S3ObjectStore implements ObjectStore {
     return { head, contentBytes, body }
   }
 
-  /** `modifiedMs` of the outcome is this machine's time; S3 doesn't answer a put with its own. */
+  /** `modifiedMs` of the outcome is the time of this machine: S3's answer to a put has no time. */
   async put(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -200,7 +200,7 @@ class S3ObjectStore implements ObjectStore {
     )
   }
 
-  /** A presigned URL, for 7 days at most. The object is not looked at. */
+  /** A presigned URL, valid for 7 days at most. Whether the object exists is not checked. */
   async address(
     key: string,
     { signal, validMs }: { signal: AbortSignal; validMs: number },
@@ -306,7 +306,7 @@ function headOf(key: string, facts: HeadFacts, bytes: number): ObjectHead {
   }
 }
 
-/** Size of the whole object in bytes, as the answer to a range tells it. */
+/** Size of the whole object in bytes, from the answer to a range; null where it is missing. */
 function totalBytes({ ContentRange }: GetObjectCommandOutput): number | null {
   const digits = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
   return digits === undefined ? null : Number(digits)
@@ -316,7 +316,7 @@ function bodyOf(answer: GetObjectCommandOutput): Readable {
   return answer.Body as Readable // on Node it always is
 }
 
-/** Listings say `+` for a blank, as forms do. */
+/** Decodes a key of a listing, which has `+` for a blank, as in forms. */
 function decodeKey(encoded: string): string {
   return decodeURIComponent(encoded.replaceAll('+', ' '))
 }

@@ -15,13 +15,15 @@ import type { Random } from '../../kernel/random.js'
 import { sourceChunks } from '../source-chunks.js'
 import { s3Status } from './s3-error.js'
 
-/** Streams up to this go in one request; S3 allows 10,000 parts, so 78 GiB an object. */
+/**
+ * Size of a part. Shorter streams go in one request; with S3's 10,000 parts 78 GiB are possible.
+ */
 const PART_BYTES = 8 * 2 ** 20
-/** Parts on their way at once: with one being filled and copied, 40 MiB held a put at most. */
+/** Parts sent at once; with the one being filled and copied, a put holds 40 MiB at most. */
 const PARTS_IN_FLIGHT_MAX = 2
-/** Of the requests around an upload in parts, which an abort waits for. */
+/** Time limit of the requests that begin and end an upload in parts: an abort waits for them. */
 const BRACKET_TIMEOUT_MS = 15_000
-/** Of a conditional put that met another one at the same moment (409). */
+/** Tries of a conditional put that ran at the same time as another one (409). */
 const CONFLICT_TRIES_MAX = 6
 const CONFLICT_BACKOFF_MS = 100
 
@@ -40,14 +42,14 @@ export interface S3Put {
 
 /** A `PutOutcome` with the etag and version that S3 gave the object. */
 export type S3PutOutcome =
-  /** The etag is null where the server doesn't tell it when parts are joined (Ceph 16). */
+  /** The etag is null where the server gives none when parts are joined (Ceph 16). */
   | { kind: 'stored'; bytes: number; etag: string | null; versionId: string | null }
   | { kind: 'exists' }
 
 /**
- * Stores a body: in one request when it fits a part or is in memory, in parts otherwise. What fails
- * leaves no object and no parts (unless the server can't be reached any more: let the bucket's
- * lifecycle remove incomplete uploads).
+ * Stores a body: in one request where it fits a part or is in memory, in parts otherwise. A failure
+ * leaves no object and no parts, unless the server can't be reached any more: for that case the
+ * bucket's lifecycle should remove incomplete uploads.
  *
  * @throws the SDK's errors, SourceFailure
  */
@@ -101,7 +103,7 @@ async function putInParts(
   begun: Uint8Array[],
   rest: AsyncIterable<Uint8Array>,
 ): Promise<S3PutOutcome> {
-  // Not every server looks at the condition when the parts are joined; this makes the gap small.
+  // Not every server checks the condition when parts are joined: this check makes a loss unlikely.
   if (put.onlyIfAbsent && (await exists(put))) return { kind: 'exists' }
   let bytes = 0
   async function* all() {
@@ -129,9 +131,9 @@ async function putInParts(
 }
 
 /**
- * A view of the client whose requests end with the signal, except those that begin an upload and
- * remove its parts: once it may exist its id must be known, and then it must go. `Upload`'s own
- * abort waits for neither.
+ * A view of the client whose requests end with the signal, except those that begin an upload or
+ * remove its parts: an upload that may exist must get its id known and its parts removed, or they
+ * stay and are paid for. The abort of the SDK's `Upload` waits for neither.
  */
 function abortable({ client, signal, objectKey }: S3Put): S3Client {
   const tooLong = () =>
@@ -145,7 +147,7 @@ function abortable({ client, signal, objectKey }: S3Put): S3Client {
     if (!removes && !(command instanceof CreateMultipartUploadCommand)) return await request(signal)
     const { signal: never } = new AbortController()
     const answer = withTimeout(BRACKET_TIMEOUT_MS, never, tooLong, request)
-    // Why the upload failed is what its caller must learn, not that its parts still lie there.
+    // An error of the removal is dropped: the caller must get the error that ended the upload.
     return await (removes ? answer.catch(() => ({})) : answer)
   }
   return Object.assign(Object.create(client) as S3Client, { send })
@@ -183,7 +185,7 @@ function storedOutcome(
   }
 }
 
-/** An etag without its quotes, or null when there is none. */
+/** An etag without its quotes; null where there is none. */
 export function bareEtag(etag: string | undefined): string | null {
   return etag?.replaceAll('"', '') || null
 }

@@ -4,12 +4,13 @@ import { systemCode } from '../../kernel/errors.js'
 import type { Random } from '../../kernel/random.js'
 import { s3Code, s3Status } from './s3-error.js'
 
-/** Tries of one request: with the waits between them about 18 s, a restart of most servers. */
+/** Most tries of one request: the waits between them are about 18 s, as long as most restarts. */
 const TRIES_MAX = 8
-/** Most tries of a request that runs out of time, because each costs a minute. */
+/** Most tries of a request that runs into its time limit, because each takes a minute or more. */
 const TIMED_OUT_TRIES_MAX = 3
 /**
- * For a request without any answer, before the server has ever answered: its address may be wrong.
+ * Most tries of a request that gets no answer before the server has ever answered: its address may
+ * be wrong, and the operator should learn that soon.
  */
 const UNPROVEN_TRIES_MAX = 3
 const BACKOFF_FIRST_MS = 250
@@ -29,7 +30,7 @@ const BUSY_STATUSES = new Set([408, 429, 500, 502, 503, 504])
 const BROKEN_CODES = new Set(['ECONNRESET', 'EPIPE'])
 const UNREACHED_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN'])
 
-/** Clock, chance and the observer of requests that are tried again. */
+/** Clock and chance of the retries, and their observer. */
 export interface S3Patience {
   clock: Clock
   random: Random
@@ -40,9 +41,9 @@ export interface S3Patience {
 }
 
 /**
- * A view of a client whose requests are tried again where the server was busy, broke down or
- * couldn't be reached; the client itself must try once. Unlike the SDK's own waits these end with
- * the request's signal, so that a stop doesn't last as long as a backoff.
+ * A view of a client whose requests are repeated where the server is busy, fails or can't be
+ * reached; the client itself must try once. Unlike the SDK's waits these end with the request's
+ * signal, so that a stop isn't delayed by a backoff.
  */
 export function patientClient(client: S3Client, patience: S3Patience): S3Client {
   const send = async (
@@ -64,11 +65,11 @@ export function patientClient(client: S3Client, patience: S3Patience): S3Client 
   return Object.assign(Object.create(client) as S3Client, { send })
 }
 
-/** How often a request is made that ends like this; 1 where trying again can't help. */
+/** Most tries of a request that fails with this error; 1 where a retry can't help. */
 export function triesMax(error: unknown, isProven: boolean): number {
   if (s3Status(error) === null) return triesUnanswered(error, isProven)
   const isBusy = BUSY_CODES.has(s3Code(error)) || BUSY_STATUSES.has(s3Status(error) ?? 0)
-  // The SDK has learnt the server's time from the refusal; the next request is signed with that.
+  // The SDK has taken the server's time from the refusal, and signs the next request with it.
   return isBusy || isSkewCorrected(error) ? TRIES_MAX : 1
 }
 
@@ -85,7 +86,7 @@ function isSkewCorrected(error: unknown): boolean {
   return metadata?.clockSkewCorrected === true
 }
 
-/** Doubling, less up to a half by chance, so that a crowd doesn't come back in one instant. */
+/** Wait in ms: doubled with each try, less up to half, so that workers don't retry together. */
 function backoffMs(tries: number, random: Random): number {
   const fullMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** (tries - 1))
   return fullMs * (1 - random.uniform() / 2)

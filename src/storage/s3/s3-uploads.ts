@@ -7,22 +7,22 @@ import {
 import type { UnfinishedPut } from '../index.js'
 import { s3Code } from './s3-error.js'
 
-/** Where uploads in parts are looked for. */
+/** The bucket and prefix in which uploads in parts are searched. */
 export interface S3UploadPlace {
   client: S3Client
   bucket: string
-  /** Prefix of all our keys; empty, or ending with a slash. */
+  /** The store's prefix; empty, or ending with a slash. */
   prefix: string
   signal: AbortSignal
 }
 
-/** Classifies what a request throws. */
+/** Runs a request and classifies its error. */
 type Attempt = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
- * Uploads in parts below a prefix that have not ended, of any process, page by page.
- * Their parts are counted, for they are paid for.
- * @throws what `attempt` makes of the SDK's errors
+ * Lists the uploads in parts below a prefix that have not ended, of all processes, page by page.
+ * The bytes of their parts are summed up, because they are paid for.
+ * @throws the SDK's errors as `attempt` classifies them
  */
 export async function* s3Uploads(
   place: S3UploadPlace,
@@ -34,7 +34,7 @@ export async function* s3Uploads(
     const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...at })
     const page = await attempt(() => client.send(command, { abortSignal: signal }))
     for (const { Key = '', UploadId: id = '', Initiated } of page.Uploads ?? []) {
-      if (!Key.startsWith(prefix) || !Initiated) continue // a server that knows less than S3
+      if (!Key.startsWith(prefix) || !Initiated) continue // a server may ignore the prefix
       const bytes = await attempt(() => partsBytes(place, { Key, UploadId: id }))
       if (bytes === null) continue
       yield { id, key: Key.slice(prefix.length), bytes, touchedMs: Initiated.getTime() }
@@ -45,7 +45,7 @@ export async function* s3Uploads(
   }
 }
 
-/** Takes an upload away, with its parts. */
+/** Removes an upload with its parts. */
 export async function dropUpload(upload: {
   client: S3Client
   Bucket: string
@@ -62,7 +62,7 @@ export async function dropUpload(upload: {
   }
 }
 
-/** Null where the upload has ended meanwhile. */
+/** Bytes of an upload's parts; null where it has ended meanwhile. */
 async function partsBytes(
   { client, bucket: Bucket, signal }: S3UploadPlace,
   upload: { Key: string; UploadId: string },
