@@ -21,7 +21,8 @@ export async function openMedia(
   const { clock, random, signal } = options
   const { ffmpegPath, ffprobePath, decodeTimeoutMs, decodesMax, spoolBytesMax } = settings.media
   const spoolDir = join(settings.stateDir, 'spool', ownSpoolName())
-  await rm(spoolDir, { recursive: true, force: true }) // left by a dead process with this id
+  // The folder of a dead process that had the same id is removed.
+  await rm(spoolDir, { recursive: true, force: true })
   const { method, ...vad } = settings.vad
   const { threshold, ...speech } = vadSettings(vad)
   const tools = await openMediaTools(

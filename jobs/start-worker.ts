@@ -90,7 +90,8 @@ export async function startWorker(
       limits: limitsOf(settings),
     }
     const ended = new AbortController()
-    setMaxListeners(0, ended.signal) // every watched engine listens: no leak
+    // No limit of listeners: every watched engine adds one, and Node would report a leak.
+    setMaxListeners(0, ended.signal)
     const tasks = [
       watchAdmission(engines, ports, events, ended.signal),
       pool.watch({ signal: ended.signal }),

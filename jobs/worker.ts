@@ -42,7 +42,8 @@ async function work(stop: StopSignals): Promise<void> {
     // consistent wherever it is interrupted.
     if (!hurry.aborted) process.stderr.write(`${withoutCredentials(sentenceOf(error, false))}\n`)
     const { signal } = new AbortController()
-    const left = worker.abort().catch(() => {}) // the process ends anyway
+    // Errors are ignored: the process ends next.
+    const left = worker.abort().catch(() => {})
     await Promise.race([left, sleepFor(systemClock(), LEAVE_MS_MAX, { signal })])
     // After a bug the exit code is that of a bug, so that the supervisor starts the worker again.
     process.exit(worker.broken.aborted ? EXIT.bug : EXIT.stopped)
@@ -74,7 +75,8 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 {
-  watchOutputs(process.stdout, process.stderr) // a closed output must not end the worker
+  // A closed stdout or stderr must not end the worker: its results go to storage.
+  watchOutputs(process.stdout, process.stderr)
   using stop = stopSignals(null)
   try {
     await work(stop)

@@ -34,7 +34,8 @@ export async function serveMetrics(
 ): Promise<MetricsServer> {
   const ended = new AbortController()
   const server = createServer((request, response) => {
-    answer(request, response, options, ended.signal).catch(() => response.destroy()) // closing
+    // An update fails only when the worker ends: the request is dropped.
+    answer(request, response, options, ended.signal).catch(() => response.destroy())
   })
   server.maxConnections = CONNECTIONS_MAX
   server.requestTimeout = REQUEST_TIMEOUT_MS

@@ -56,7 +56,8 @@ async function analyseOnce(
   const { ffmpegPath } = tools
   const flacPath = path.join(tools.spoolDir, `analysis-${tools.random.hexId(8)}.flac`)
   const lanes: LaneAnalyser[] = []
-  const encoders: FlacEncoder[] = [] // one with `encodesApart`, else none
+  // Holds one encoder with `encodesApart`, and none otherwise.
+  const encoders: FlacEncoder[] = []
   const sinkFor = (facts: RecordingFacts): PcmSink => {
     for (let lane = 0; lane < facts.lanes; lane += 1)
       lanes.push(new LaneAnalyser(tools.vad.openLane()))
@@ -86,7 +87,8 @@ async function analyseOnce(
       [Symbol.asyncDispose]: () => flac[Symbol.asyncDispose](),
     }
   } catch (error) {
-    for (const encoder of encoders) await encoder[Symbol.asyncDispose]() // before its file goes
+    // The encoder is ended before its file is removed: it would write the file again.
+    for (const encoder of encoders) await encoder[Symbol.asyncDispose]()
     await rm(flacPath, { force: true })
     throw error
   } finally {

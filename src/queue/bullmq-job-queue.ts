@@ -33,7 +33,8 @@ export class BullmqJobQueue implements JobQueue {
         connection: commands.redis,
         prefix: commands.prefix,
       })
-      queue.on('error', () => {}) // the connection's own listener reports it
+      // Errors of the connection are reported by its own listener.
+      queue.on('error', () => {})
       return queue
     }
     this.queues = { analyse: open('analyse'), transcribe: open('transcribe') }
@@ -52,7 +53,8 @@ export class BullmqJobQueue implements JobQueue {
           jobId,
           // BullMQ serves lower numbers first, and 0 before all.
           priority: 1 + PRIORITY_MAX - priority,
-          attempts: Number.MAX_SAFE_INTEGER, // `run-attempt.ts` decides which was the last
+          // BullMQ must not fail a job by its own count: `run-attempt.ts` decides.
+          attempts: Number.MAX_SAFE_INTEGER,
           backoff: { type: 'custom' },
           removeOnComplete: true,
           removeOnFail: true,

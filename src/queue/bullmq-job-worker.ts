@@ -59,7 +59,8 @@ export function startJobWorker(options: JobWorkerOptions): JobWorker {
   const onReady = () => {
     isReady = true
   }
-  worker.waitUntilReady().then(onReady, () => {}) // a failure is reported to `trouble`
+  // A failure to start is reported by the `error` event above.
+  worker.waitUntilReady().then(onReady, () => {})
   const stop = async (isUrgent: boolean) => {
     // A worker that Redis has never answered runs no job: it is closed by force, because a normal
     // close would wait for that answer.

@@ -175,7 +175,8 @@ export class RedisJobStore implements JobStore {
     try {
       await removeForgotten(this.commands, { jobId, tenant }, options)
     } catch {
-      options.signal.throwIfAborted() // any other error is ignored: the entry does no harm
+      // Any error but a stop is ignored: the entry of a job without record does no harm.
+      options.signal.throwIfAborted()
     }
   }
 
@@ -233,7 +234,8 @@ export class RedisJobStore implements JobStore {
 
   async onCancel(listener: (jobId: string) => void, { signal }: CallOptions): Promise<void> {
     const subscriber = this.commands.redis.duplicate()
-    subscriber.on('error', () => {}) // the main connection reports the same outage
+    // Errors are ignored here: the main connection reports the same outage.
+    subscriber.on('error', () => {})
     subscriber.on('message', (_channel, jobId: string) => listener(jobId))
     signal.addEventListener('abort', () => subscriber.disconnect(), { once: true })
     const subscribe = () => subscriber.subscribe(this.commands.key('cancel'))

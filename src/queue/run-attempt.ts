@@ -250,7 +250,8 @@ async function mayBeOurs({ job, token, signal }: HeldJob, options: JobWorkerOpti
 
 function countOf({ data }: Job<QueuedJob>): TryCount {
   const parsed = tryCount.safeParse(data.tries)
-  return parsed.success ? parsed.data : NO_TRIES // counted from 0 after another release
+  // Another release wrote the count: it begins at 0 again.
+  return parsed.success ? parsed.data : NO_TRIES
 }
 
 function diedTooOften({ stage }: JobWorkerOptions, times: number): JobError {

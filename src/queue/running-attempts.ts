@@ -40,10 +40,12 @@ export class RunningAttempts {
       return false
     }
     const controller = new AbortController()
-    setMaxListeners(0, controller.signal) // lanes and engine requests listen: no leak
+    // No limit of listeners: every lane and engine request adds one, and Node would report a leak.
+    setMaxListeners(0, controller.signal)
     if (this.stopReason !== null) controller.abort(this.stopReason)
     const running = attempt(controller)
-    this.running.set(jobId, { controller, over: running.catch(() => {}) }) // thrown below
+    // The error of the attempt is thrown by the `await` below.
+    this.running.set(jobId, { controller, over: running.catch(() => {}) })
     try {
       await running
     } finally {

@@ -13,7 +13,8 @@ export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
   private readonly signal: AbortSignal
   private released: Promise<void> | null = null
   private readonly onAbort = () => {
-    this.finish().catch(() => {}) // `next` throws the abort to the reader
+    // The reader gets the abort from `next`.
+    this.finish().catch(() => {})
   }
 
   /** @param release closes the file or connection; called once, possibly during a read */
@@ -42,7 +43,8 @@ export class ObjectBody implements AsyncIterableIterator<Uint8Array> {
       if (next.done) await this.finish()
       return next
     } catch (error) {
-      await this.finish().catch(() => {}) // the first error is thrown
+      // The error of the read is thrown, not one of the release.
+      await this.finish().catch(() => {})
       throw error
     }
   }

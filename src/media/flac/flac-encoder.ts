@@ -33,7 +33,8 @@ export function startFlacEncoder(
     })
     child.once('close', resolve)
   })
-  child.stdin.on('error', () => {}) // `write` gets it, and throws the exit code
+  // A broken pipe is handled here, or it would end this process: `write` throws for it.
+  child.stdin.on('error', () => {})
   const failed = (exitCode: number | null) =>
     new UpstreamError(
       'decode_failed',

@@ -156,7 +156,8 @@ class OpenLane implements LaneFrames {
     for (let index = fromFrame; index < segment.endFrame; index += 1) {
       if (this.recent.has(index)) continue
       const frame = segment.read(index)
-      frame.catch(() => {}) // thrown to the caller that reads this frame
+      // Not thrown here: the caller that reads this frame gets the error.
+      frame.catch(() => {})
       this.recent.set(index, frame)
     }
   }
@@ -205,7 +206,8 @@ class Segment {
       endSample: Math.min(samples, endFrame * STEP_SAMPLES),
     }
     this.leg = reader.openLeg(flac, range, { signal: this.stopping.signal })
-    this.leg.catch(() => {}) // `read` throws it
+    // Not thrown here: the next `read` gets the error.
+    this.leg.catch(() => {})
   }
 
   async read(index: number): Promise<Uint8Array> {

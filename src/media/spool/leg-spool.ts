@@ -76,7 +76,8 @@ export class LegSpool implements LegReader {
       begin()
       await work()
     })
-    done.catch(() => {}) // thrown below, unless the abort comes first
+    // After an abort no code waits for `done`: its error would otherwise end the process.
+    done.catch(() => {})
     await orAbort(Promise.race([begun, done]), signal)
     await done
   }
@@ -142,7 +143,8 @@ class OpenLeg implements SpooledLeg {
     this.room = room
     this.samples = samples
     this.frameCount = Math.ceil((samples * SAMPLE_BYTES) / FRAME_BYTES)
-    this.block(0).catch(() => {}) // readFrame(0) waits for the same promise and throws its error
+    // Read ahead: `readFrame(0)` waits for the same promise and throws its error.
+    this.block(0).catch(() => {})
   }
 
   async *frames(options: { signal: AbortSignal }): AsyncGenerator<Uint8Array, void, void> {

@@ -41,7 +41,8 @@ export async function deadSpools(
   { nowMs, signal }: { nowMs: number; signal: AbortSignal },
 ): Promise<DeadSpool[]> {
   const dead: DeadSpool[] = []
-  const names = await readdir(spoolRoot).catch(() => []) // no worker has run here
+  // The folder is missing where no worker has run with this state folder.
+  const names = await readdir(spoolRoot).catch(() => [])
   for (const name of names) {
     signal.throwIfAborted()
     const [, host, pid] = /^(.+)_(\d+)$/.exec(name) ?? []
@@ -73,11 +74,13 @@ function isAlive(pid: number): boolean {
 async function contentsOf(
   folder: string,
 ): Promise<{ files: number; bytes: number; touchedMs: number } | null> {
-  const own = await stat(folder).catch(() => null) // gone, or no folder: then there is nothing
+  // An entry that is gone, or is no folder, is no spool.
+  const own = await stat(folder).catch(() => null)
   if (!own?.isDirectory()) return null
   let [files, bytes, touchedMs] = [0, 0, own.mtimeMs]
   for (const name of await readdir(folder).catch(() => [])) {
-    const found = await stat(join(folder, name)).catch(() => null) // as above
+    // A file that is gone meanwhile is not counted.
+    const found = await stat(join(folder, name)).catch(() => null)
     if (!found) continue
     files += 1
     bytes += found.size

@@ -139,7 +139,8 @@ export class WindowReruns {
 
   private async leave(jobId: string): Promise<void> {
     const signal = AbortSignal.timeout(LEAVE_TIMEOUT_MS)
-    await this.ports.sessions.leave(jobId, { signal }).catch(() => {}) // the entry expires too
+    // An error is ignored: the entry in the queue for admission expires.
+    await this.ports.sessions.leave(jobId, { signal }).catch(() => {})
   }
 
   private demandOf({ fromFrame, cuts, frames }: AuditWindow): SessionDemand {

@@ -52,7 +52,8 @@ export async function readFailure(
   let last: FailureDocument | null = null
   for await (const key of failureKeys(store, jobPrefix(jobId), options)) {
     const record = await readJson(store, key, failureDocument, options).catch((error) => {
-      if (error instanceof ProtocolError) return null // an unreadable one must hide no other
+      // One that is unreadable, of another release, must not hide the others.
+      if (error instanceof ProtocolError) return null
       throw error
     })
     if (record && record.fence > (last?.fence ?? 0)) last = record

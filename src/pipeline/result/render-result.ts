@@ -145,7 +145,8 @@ function metricsOf(
     audioMs: analysis.duration_ms,
     pace: job.options.pace,
     queueWaitMs: waitedMs,
-    downloadMs: null, // ffmpeg reads the object while it decodes: there is no download apart
+    // There is no separate download: ffmpeg reads the object while it decodes.
+    downloadMs: null,
     analysisMs: probedMs,
     decodeMs: analysis.decode_ms,
     admissionWaitMs: measures.admissionWaitMs,

@@ -97,7 +97,8 @@ export class FolderEtags {
   async forget(stamp: FileStamp): Promise<void> {
     this.known.delete(stamp.inode)
     if (stamp.bytes < PERSISTED_BYTES_MIN) return
-    await rm(this.pathOf(stamp), { force: true }).catch(() => {}) // a stale entry matches no stamp
+    // An entry that stays does no harm: it matches no stamp of another file.
+    await rm(this.pathOf(stamp), { force: true }).catch(() => {})
   }
 
   private keep(entry: FileStamp & { etag: string }): void {
@@ -109,7 +110,8 @@ export class FolderEtags {
   }
 
   private async load(stamp: FileStamp): Promise<string | null> {
-    const text = await readFile(this.pathOf(stamp), 'utf8').catch(() => '') // most files have no entry
+    // A missing entry is normal: only files of 1 MiB and more have one.
+    const text = await readFile(this.pathOf(stamp), 'utf8').catch(() => '')
     const etag = text.slice(0, 64)
     return /^[0-9a-f]{64}$/.test(etag) && text === lineOf(stamp, etag) ? etag : null
   }

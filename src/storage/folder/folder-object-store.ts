@@ -183,7 +183,8 @@ class FolderObjectStore implements ObjectStore {
       const folder = await this.paths.parent(key)
       if (!folder) return
       const path = joinNames(folder, namesOfKey(key).slice(-1))
-      const stats = await stat(path, { bigint: true }).catch(() => null) // for the cache only
+      // The stamp is only needed to remove the hash from the cache.
+      const stats = await stat(path, { bigint: true }).catch(() => null)
       if (stats?.isDirectory()) return
       await unlink(path)
       await syncFolder(folder)
@@ -260,7 +261,8 @@ class FolderObjectStore implements ObjectStore {
     if (known) return known
     const etag = await hashFile(handle, options)
     if (!sameStamp(stamp, await stampOf(handle))) throw contentChanged(key, this.location)
-    const ageMs = Math.abs(this.clock.wallMs() - mtimeMs(stamp)) // a copy may have a future time
+    // The distance to now, since a copied file may have a time in the future.
+    const ageMs = Math.abs(this.clock.wallMs() - mtimeMs(stamp))
     if (ageMs > SETTLED_MS) await this.etags.remember(stamp, etag)
     return etag
   }
@@ -298,7 +300,8 @@ class FolderObjectStore implements ObjectStore {
     const folder = await this.paths.parent(key)
     if (!folder) return false
     const path = joinNames(folder, namesOfKey(key).slice(-1))
-    const found = await stat(path).catch(() => null) // `link` decides, this saves work
+    // Saves writing the body for an existing key; the atomic check is that of `link` in `publish`.
+    const found = await stat(path).catch(() => null)
     return found?.isFile() ?? false
   }
 }

@@ -41,8 +41,9 @@ export async function writeTemporary(
     await handle.close()
     return { path, stamp, etag: hash.digest('hex'), [Symbol.asyncDispose]: remove }
   } catch (error) {
-    await handle.close().catch(() => {}) // the first error is thrown
-    await remove().catch(() => {})
+    // The error that came first is thrown: errors of closing and removing are dropped.
+    await handle.close().catch(() => {})
+    await remove().catch(() => {}) // see above
     throw error
   }
 }
@@ -81,7 +82,8 @@ async function openNew(folder: string, path: string): Promise<FileHandle> {
     return await open(path, 'wx')
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
-    await mkdir(folder, { recursive: true }) // it was removed meanwhile
+    // The temporary folder was removed while the store was in use.
+    await mkdir(folder, { recursive: true })
     return await open(path, 'wx')
   }
 }

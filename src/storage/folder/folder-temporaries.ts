@@ -40,7 +40,8 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
-    if (isAbsent(error)) return [] // the first put creates the folder
+    // Without a folder there has been no put.
+    if (isAbsent(error)) return []
     throw folderReadError(error, folder, folder)
   }
 }

@@ -161,7 +161,8 @@ class S3ObjectStore implements ObjectStore {
         Bucket: this.bucket,
         Prefix: this.prefix + prefix,
         MaxKeys: this.options.pageKeysMax ?? PAGE_KEYS_MAX,
-        EncodingType: 'url', // XML can't hold every character that a key can
+        // Keys are encoded, because XML can't contain every character of a key.
+        EncodingType: 'url',
         ...(token === undefined ? {} : { ContinuationToken: token }),
       })
       const page = await this.attempt('list', prefix, signal, () =>
@@ -207,7 +208,8 @@ class S3ObjectStore implements ObjectStore {
   ): Promise<string> {
     signal.throwIfAborted()
     assertStorable(key, this.prefix)
-    const expiresIn = Math.ceil(Math.min(validMs, ADDRESS_VALID_MAX_MS) / 1000) // seconds
+    // The SDK takes seconds.
+    const expiresIn = Math.ceil(Math.min(validMs, ADDRESS_VALID_MAX_MS) / 1000)
     try {
       return await getSignedUrl(this.client, new GetObjectCommand(this.object(key)), { expiresIn })
     } catch (error) {
@@ -313,7 +315,8 @@ function totalBytes({ ContentRange }: GetObjectCommandOutput): number | null {
 }
 
 function bodyOf(answer: GetObjectCommandOutput): Readable {
-  return answer.Body as Readable // on Node it always is
+  // On Node the SDK always gives a Readable.
+  return answer.Body as Readable
 }
 
 /** Decodes a key of a listing, which has `+` for a blank, as in forms. */

@@ -34,7 +34,8 @@ export async function* s3Uploads(
     const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...at })
     const page = await attempt(() => client.send(command, { abortSignal: signal }))
     for (const { Key = '', UploadId: id = '', Initiated } of page.Uploads ?? []) {
-      if (!Key.startsWith(prefix) || !Initiated) continue // a server may ignore the prefix
+      // Servers other than AWS may ignore the prefix, or leave the time out.
+      if (!Key.startsWith(prefix) || !Initiated) continue
       const bytes = await attempt(() => partsBytes(place, { Key, UploadId: id }))
       if (bytes === null) continue
       yield { id, key: Key.slice(prefix.length), bytes, touchedMs: Initiated.getTime() }
