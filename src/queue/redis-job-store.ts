@@ -69,8 +69,8 @@ const APPEND_ENTRY = redisScript(`
   redis.call('RPUSH', KEYS[1], args[1])
   redis.call('LTRIM', KEYS[1], -${HISTORY_ENTRIES_MAX}, -1)`)
 /**
- * Counts the fences of a job. The counter may be lost with Redis: the caller gives the highest fence
- * in storage as its floor, so that no two attempts write below the same prefix.
+ * Counts the fences of a job. The counter may be lost with Redis: the caller gives the highest
+ * fence in storage as its floor, so that no two attempts write below the same prefix.
  */
 const NEXT_FENCE = redisScript(`
   local counted = tonumber(redis.call('GET', KEYS[1]) or '0')
