@@ -29,7 +29,7 @@ export type LeftoverKind =
 /** Something to remove, with what people need to judge it. */
 export interface Leftover {
   readonly kind: LeftoverKind
-  /** Name for people: a key or prefix in storage, a folder, a job's id, or a worker at an engine. */
+  /** Name for people: a key or prefix in storage, a folder, a job's id, or a worker and engine. */
   readonly name: string
   /** Why no job needs it any more, in one phrase for people. */
   readonly why: string
