@@ -68,7 +68,10 @@ const APPEND_ENTRY = redisScript(`
   if redis.call('LINDEX', KEYS[1], -1) == args[1] then return end
   redis.call('RPUSH', KEYS[1], args[1])
   redis.call('LTRIM', KEYS[1], -${HISTORY_ENTRIES_MAX}, -1)`)
-/** The counter may be lost with Redis: the highest fence in storage is given as its floor. */
+/**
+ * Counts the fences of a job. The counter may be lost with Redis: the caller gives the highest
+ * fence in storage as its floor, so that no two attempts write below the same prefix.
+ */
 const NEXT_FENCE = redisScript(`
   local counted = tonumber(redis.call('GET', KEYS[1]) or '0')
   local fence = math.max(counted, tonumber(args[1])) + 1
@@ -242,7 +245,8 @@ export class RedisJobStore implements JobStore {
     try {
       await this.commands.inTime(subscribe, { signal })
     } catch (error) {
-      // Otherwise this subscription would call back later, beside the caller's next one.
+      // A failed subscription is closed: if it succeeded later, a caller that has subscribed again
+      // would be told of every cancel request twice.
       subscriber.disconnect()
       throw error
     }

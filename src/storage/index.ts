@@ -4,7 +4,7 @@ export interface ObjectHead {
   bytes: number
   /** Tag of the content, without quotes: another content has another etag. */
   etag: string
-  /** Null where the store keeps no versions. */
+  /** Version of the object; null where the store keeps no versions. */
   versionId: string | null
   /** Time of the last change, ms of the Unix epoch. */
   modifiedMs: number

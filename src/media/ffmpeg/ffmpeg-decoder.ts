@@ -23,7 +23,7 @@ export type PcmSink = (pcm: Uint8Array) => void | Promise<void>
  * little audio is common, and only the caller knows how much the source should give.
  */
 export interface DecodeOutcome {
-  /** Null where another process or the kernel killed it. */
+  /** ffmpeg's exit code; null where another process or the kernel killed ffmpeg. */
   exitCode: number | null
   pcmBytes: number
   markers: Record<DecodeMarker, number>

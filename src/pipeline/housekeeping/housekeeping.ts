@@ -29,7 +29,7 @@ export type LeftoverKind =
 /** Something to remove, with what people need to judge it. */
 export interface Leftover {
   readonly kind: LeftoverKind
-  /** A key or prefix in storage, a folder, or what Redis calls it. */
+  /** Name for people: a key or prefix in storage, a folder, a job's id, or a worker and engine. */
   readonly name: string
   /** Why no job needs it any more, in one phrase for people. */
   readonly why: string
@@ -56,7 +56,7 @@ export const ABANDONED_AGE_MS = 24 * 3600 * 1000
 export interface JobPrefix {
   readonly jobId: string
   readonly objects: readonly Pick<ObjectHead, 'key' | 'bytes' | 'modifiedMs'>[]
-  /** Null where there is no manifest, or one that can't be read. */
+  /** The job's manifest; null where there is none, or one that can't be read. */
   readonly manifest: ManifestDocument | null
   /** True where the queue has the job: a worker runs it or may be given it. */
   readonly isQueued: boolean

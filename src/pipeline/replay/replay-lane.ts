@@ -40,7 +40,7 @@ export interface LaneReplayRequest {
   /** Receives completed legs; has those of earlier attempts. */
   progress: LaneProgress
   live: LiveReport
-  /** Called after every delta and every leg. */
+  /** Called when text has come: after every delta, and after every leg. */
   onProgress(): void
 }
 

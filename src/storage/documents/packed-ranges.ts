@@ -15,7 +15,6 @@ export class PackedRanges implements Iterable<Range> {
     for (const [at, range] of ranges.entries()) this.edges.set(range, 2 * at)
   }
 
-  /** Number of ranges. */
   get length(): number {
     return this.edges.length / 2
   }

@@ -18,7 +18,7 @@ export async function* temporaryFiles(
   for (const name of await namesIn(folder)) {
     signal.throwIfAborted()
     if (!TEMPORARY_NAME.test(name)) continue
-    // Null where the put has ended since the folder was read.
+    // A file that is missing now is skipped: its put has ended since the folder was read.
     const found = await stat(join(folder, name)).catch(() => null)
     if (found?.isFile()) {
       yield { id: name, key: null, bytes: found.size, touchedMs: found.mtimeMs }

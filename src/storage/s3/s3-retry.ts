@@ -36,7 +36,7 @@ export interface S3Patience {
   random: Random
   /** Whether this server has answered before. */
   isProven: () => boolean
-  /** A request is about to be sent again; for metrics. */
+  /** Called before a request is sent again, to count the retries. */
   onRetry?: (() => void) | undefined
 }
 
