@@ -4,6 +4,7 @@ import { statusText } from '../../../../src/cli/jobs/progress-view.js'
 import { HISTORY_ENTRIES_MAX } from '../../../../src/queue/contract/job-history.js'
 import type { DatedHistoryEntry, JobRecord } from '../../../../src/queue/index.js'
 import type { ManifestDocument } from '../../../../src/storage/documents/manifest-document.js'
+import { recordOf } from '../../../fakes/job-record.js'
 
 const CRASHED = 'The engine closed the session (1011). [engine_crashed]'
 const TRUNCATED =
@@ -42,28 +43,7 @@ describe('what is said of a job that waits for room', () => {
   it('stands in the list and in the story, with the reason', () => {
     const reason = 'No KV blocks are free.\u001b[2J'
     const waiting = { place: 3, expectedStartAtMs: at(6, 2, 40), reason }
-    const record: JobRecord = {
-      jobId: 'one',
-      status: 'queued',
-      sourceName: 'a.wav',
-      priority: 3,
-      deadlineAt: null,
-      tenant: 'default',
-      audioMsTotal: null,
-      audioMsDone: 0,
-      checkpointedAudioMs: 0,
-      failuresSinceProgress: 0,
-      fence: null,
-      attempt: 0,
-      error: null,
-      waiting,
-      warnings: [],
-      engineIsStandin: null,
-      cancelRequested: false,
-      createdAtMs: nowMs,
-      updatedAtMs: nowMs,
-      reachedAtMs: { created: nowMs },
-    }
+    const record: JobRecord = { ...recordOf('one'), status: 'queued', waiting }
     const said = 'waits for room, 3rd in the queue, expected at 02:40'
     expect(statusText(record)).toBe(said)
     expect(statusText({ ...record, waiting: null })).toBe('waiting')
