@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { partOf } from '../../src/admission/ledger/engine-limits.js'
+import { planOfPart } from '../../src/admission/ledger/engine-limits.js'
 import { FILL_SHARE } from '../../src/admission/legs/cut-search.js'
 import { GrowingCuts } from '../../src/admission/legs/growing-cuts.js'
 import { type EnginePlan, legFramesFor } from '../../src/admission/load/engine-plan.js'
@@ -58,7 +58,7 @@ export async function runLiveNight(seed: number): Promise<LiveNight> {
   const random = seededRandom(seed * 15_485_863 + 5)
   const engine = randomEngine(random)
   const { plan, liveShare = 0 } = engine
-  const part = (live: boolean) => partOf(plan, plan, { liveShare, live })
+  const part = (live: boolean) => planOfPart(plan, plan, { liveShare, live })
   const seats = { live: part(true).limits.lanes, batch: seatsIn(part(false)) }
   const sessions = Array.from({ length: seats.live }, (_, seat) => inSeat(random, seat)).flat()
   const shape = { hoursMax: seats.batch, longestS: 1_800, spreadMs: 60_000 }

@@ -1,6 +1,6 @@
 import { HEARTBEAT_TTL_MS, type LedgerStore } from '../../src/admission/index.js'
 import type { LegLease } from '../../src/admission/lane/leg-lease.js'
-import { partOf } from '../../src/admission/ledger/engine-limits.js'
+import { planOfPart } from '../../src/admission/ledger/engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from '../../src/admission/ledger/ledger.js'
 import { withoutWorkers } from '../../src/admission/ledger/ledger-changes.js'
 import { type EnginePlan, frameMsOf } from '../../src/admission/load/engine-plan.js'
@@ -141,7 +141,7 @@ class Night {
   private addParts({ id, plan, baseMs, liveShare = 0 }: NightEngine): void {
     if (liveShare === 0) return
     for (const live of [true, false]) {
-      const { limits } = partOf(plan, plan, { liveShare, live })
+      const { limits } = planOfPart(plan, plan, { liveShare, live })
       const engine = { plan: { ...plan, limits }, blocksMax: limits.kvBlocks, baseMs }
       const name = `${id}, ${live ? 'live sessions' : 'recordings'}`
       this.parts.set(

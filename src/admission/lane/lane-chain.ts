@@ -292,7 +292,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
       // Frames that may lie behind the new end are held back until the ledger has it: a leg whose
       // sender is past its end would hold blocks that the ledger doesn't count.
       running.holdAt(request.earliestEndFrame - running.fromFrame - 1)
-      const legPlan = planLegs(plan, client.partOf(ledger, options), request, context)
+      const legPlan = planLegs(plan, client.ledgerOf(ledger, options), request, context)
       const next = withChain(ledger, this.entry.chain(this.olderLegs(running), legPlan))
       return client.leasesFit(next, nowMs, options) ? { ledger: next, value: legPlan } : NO_CHANGE
     }
@@ -351,7 +351,7 @@ export class LaneChain implements LeaseOwner, LocalChain {
     if (client.isFullFor(options, ledger) || !this.entry.isOurs(ledger)) return NO_CHANGE
     const request = { ...this.request(), first, held }
     const context = { nowMs, waitingLanes: options.waitingLanes(client) }
-    const legPlan = planLegs(plan, client.partOf(ledger, options), request, context)
+    const legPlan = planLegs(plan, client.ledgerOf(ledger, options), request, context)
     if (mustFit && !legPlan.fits) return NO_CHANGE
     const next = withChain(ledger, this.entry.chain(held, legPlan))
     return client.leasesFit(next, nowMs, options) ? { ledger: next, value: legPlan } : NO_CHANGE

@@ -30,7 +30,7 @@ const LIVE_LEG_FRAMES_MAX = 90_000
  *
  * @param options.liveShare 0 to 1, of everything that the engine has; 0: one part for both kinds
  */
-export function partOf(
+export function planOfPart(
   plan: EnginePlan,
   learned: EnginePlan,
   options: { liveShare: number; live: boolean },
@@ -102,7 +102,7 @@ function withoutPart(most: number, part: number): number {
 }
 
 /** The ledger with the chains of one part alone. */
-export function chainsOfPart(
+export function ledgerOfPart(
   ledger: Ledger,
   { liveShare, live }: { liveShare: number; live: boolean },
 ): Ledger {

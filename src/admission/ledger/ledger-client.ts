@@ -8,7 +8,7 @@ import type { LedgerReading, LedgerStore } from '../index.js'
 import { type EnginePlan, RELEASE_GRACE_MS } from '../load/engine-plan.js'
 import { hasLateLeases } from '../load/lease-times.js'
 import { leasesFit } from '../load/leases-fit.js'
-import { chainsOfPart, learnedPlan, partOf } from './engine-limits.js'
+import { learnedPlan, ledgerOfPart, planOfPart } from './engine-limits.js'
 import { EMPTY_LEDGER, type Ledger } from './ledger.js'
 import { lanesHolding } from './ledger-changes.js'
 import { type BlockRequest, isSafeToTake } from './safe-state.js'
@@ -31,7 +31,7 @@ export interface LedgerClientOptions {
   clock: Clock
   random: Random
   plan: EnginePlan
-  /** Share of the engine that is kept for live sessions, 0 to 1: see `partOf`. */
+  /** Share of the engine that is kept for live sessions, 0 to 1: see `planOfPart`. */
   liveShare: number
 }
 
@@ -87,7 +87,7 @@ export class LedgerClient {
   /** Most lanes at a time in a part of the engine, by the settings alone. */
   lanesMax({ live }: { live: boolean }): number {
     const { basePlan, liveShare } = this
-    return partOf(basePlan, basePlan, { liveShare, live }).limits.lanes
+    return planOfPart(basePlan, basePlan, { liveShare, live }).limits.lanes
   }
 
   /** Whether a part of the engine is for live sessions alone. */
@@ -122,11 +122,11 @@ export class LedgerClient {
 
   /**
    * What a lane may plan with: the engine's plan with what the ledger has learned about it, and of
-   * that the part for recordings or for live sessions. Goes with the chains of `partOf`.
+   * that the part for recordings or for live sessions. Goes with the chains of `ledgerOf`.
    */
   planOf(ledger: Ledger, nowMs: number, { live }: { live: boolean }): EnginePlan {
     const { basePlan, liveShare } = this
-    return partOf(basePlan, this.wholePlan(ledger, nowMs), { liveShare, live })
+    return planOfPart(basePlan, this.wholePlan(ledger, nowMs), { liveShare, live })
   }
 
   /** The plan of the engine for lanes of both kinds together. */
@@ -135,8 +135,8 @@ export class LedgerClient {
   }
 
   /** The chains that share a part of the engine: recordings, or live sessions. */
-  partOf(ledger: Ledger, { live }: { live: boolean }): Ledger {
-    return chainsOfPart(ledger, { liveShare: this.liveShare, live })
+  ledgerOf(ledger: Ledger, { live }: { live: boolean }): Ledger {
+    return ledgerOfPart(ledger, { liveShare: this.liveShare, live })
   }
 
   /** Reads the ledger anew. @throws UpstreamError `queue_unavailable`; the signal's reason */
@@ -214,17 +214,17 @@ export class LedgerClient {
     const live = ledger.chains.some((chain) => chain.id === request.chainId && chain.live)
     if (this.leasesFit(ledger, nowMs, { live })) return true
     const plan = this.planOf(ledger, nowMs, { live })
-    return isSafeToTake(plan, this.partOf(ledger, { live }), request, nowMs)
+    return isSafeToTake(plan, this.ledgerOf(ledger, { live }), request, nowMs)
   }
 
   /** Whether other lanes use the whole limit, as after it has sunk: then this lane pauses. */
   isFullFor(chain: { chainId: string; live: boolean }, ledger = this.ledger): boolean {
     const { limits } = this.planOf(ledger, this.nowMs(), chain)
-    return lanesHolding(this.partOf(ledger, chain), chain.chainId) >= limits.lanes
+    return lanesHolding(this.ledgerOf(ledger, chain), chain.chainId) >= limits.lanes
   }
 
   /** Whether all leases of a part fit there until each of them is released. */
   leasesFit(ledger: Ledger, nowMs: number, part: { live: boolean }): boolean {
-    return leasesFit(this.planOf(ledger, nowMs, part), this.partOf(ledger, part), nowMs)
+    return leasesFit(this.planOf(ledger, nowMs, part), this.ledgerOf(ledger, part), nowMs)
   }
 }

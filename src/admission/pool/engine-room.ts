@@ -49,5 +49,5 @@ function partNow(
   part: { live: boolean },
 ): { plan: EnginePlan; ledger: Ledger } {
   const plan = client.planOf(client.ledger, client.nowMs(), part)
-  return { plan, ledger: client.partOf(client.ledger, part) }
+  return { plan, ledger: client.ledgerOf(client.ledger, part) }
 }

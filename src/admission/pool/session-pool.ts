@@ -159,7 +159,7 @@ export class SessionPool {
     await this.readAll(options)
     const line = await this.lineWith(null, options)
     const calm = up.filter((client) => {
-      return !client.partOf(client.ledger, RECORDINGS).chains.some(isParked)
+      return !client.ledgerOf(client.ledger, RECORDINGS).chains.some(isParked)
     })
     let room = this.room(calm, RECORDINGS)
     const first: string[] = []
@@ -262,7 +262,7 @@ export class SessionPool {
     const { live, jobId } = demand
     const waitingLanes = this.waitingLanesFor(client, { live, exceptJobId: jobId })
     const context = { nowMs, worker, live, waitingLanes }
-    const part = client.partOf(clean, demand)
+    const part = client.ledgerOf(clean, demand)
     const decided = decide(client.planOf(clean, nowMs, demand), part, lanes, context)
     if (decided.kind !== 'admit') return decided
     return { ...decided, ledger: withChains(clean, decided.ledger.chains) }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import {
-  chainsOfPart,
   learnedPlan,
-  partOf,
+  ledgerOfPart,
+  planOfPart,
 } from '../../../../src/admission/ledger/engine-limits.js'
 import type { SessionLimit } from '../../../../src/admission/ledger/ledger.js'
 import { changeOverPeak } from '../../../../src/admission/load/chain-peak.js'
@@ -20,7 +20,7 @@ function learned(changes: Partial<SessionLimit> = {}) {
 function parts(liveShare: number, { correctionBlocks = 0, of = plan } = {}) {
   const limit = { ...ledgerOf().limit, correctionBlocks }
   const whole = learnedPlan(of, { ...ledgerOf(), limit }, { nowMs: NOW_MS })
-  const part = (live: boolean) => partOf(of, whole, { liveShare, live }).limits
+  const part = (live: boolean) => planOfPart(of, whole, { liveShare, live }).limits
   return { batch: part(false), live: part(true) }
 }
 
@@ -91,7 +91,7 @@ describe('the blocks that are kept for live sessions', () => {
 
   it('carry every live lane at its peak at one moment, with legs as long as that allows', () => {
     const whole = planOf({ limits: { kvBlocks: 1_000, lanes: Number.POSITIVE_INFINITY } })
-    const { limits, ceilingFrames } = partOf(whole, whole, { liveShare: 0.3, live: true })
+    const { limits, ceilingFrames } = planOfPart(whole, whole, { liveShare: 0.3, live: true })
     const peak = (frames: number) => changeOverPeak(whole, { frames, pace: 1 }).blocks
     expect(limits.lanes).toBeGreaterThan(1)
     expect(limits.lanes * peak(ceilingFrames)).toBeLessThanOrEqual(300)
@@ -102,7 +102,7 @@ describe('the blocks that are kept for live sessions', () => {
   it('are counted by the chains of their own part', () => {
     const ledger = ledgerOf(batch, live)
     const ids = (liveShare: number, live: boolean) =>
-      chainsOfPart(ledger, { liveShare, live }).chains.map(({ id }) => id)
+      ledgerOfPart(ledger, { liveShare, live }).chains.map(({ id }) => id)
     expect(ids(0.2, false)).toEqual(['batch/0'])
     expect(ids(0.2, true)).toEqual(['live/0'])
     expect(ids(0, true)).toEqual(['batch/0', 'live/0'])

@@ -43,7 +43,10 @@ describe('what is said of a job that waits for room', () => {
   it('stands in the list and in the story, with the reason', () => {
     const reason = 'No KV blocks are free.\u001b[2J'
     const waiting = { place: 3, expectedStartAtMs: at(6, 2, 40), reason }
-    const record: JobRecord = { ...recordOf('one'), status: 'queued', waiting }
+    const record: JobRecord = {
+      ...{ ...recordOf('one'), status: 'queued', sourceName: 'a.wav', waiting },
+      ...{ createdAtMs: nowMs, updatedAtMs: nowMs, reachedAtMs: { created: nowMs } },
+    }
     const said = 'waits for room, 3rd in the queue, expected at 02:40'
     expect(statusText(record)).toBe(said)
     expect(statusText({ ...record, waiting: null })).toBe('waiting')
