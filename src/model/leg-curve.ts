@@ -40,7 +40,7 @@ export class LegCurve {
       if (blocks > held) steps.push({ frame: frames - 1, blocks: blocks - held })
       held = blocks
       this.atFrames[frames] = held
-      this.sums[frames] = (this.sums[frames - 1] ?? 0) + held
+      this.sums[frames] = (this.sums[frames - 1] as number) + held
     }
     this.steps = steps
     this.stepFrames = Int32Array.from(steps, ({ frame }) => frame)
