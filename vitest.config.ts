@@ -25,8 +25,8 @@ const COMPUTING = ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts', 'test/tidy
 const WAITING_PER_CORE = 3
 /** They put another module in the place of one, which no other file may see. */
 const MOCKING = ['test/integration/disk-full.test.ts']
-/** A minute of computing each: three hours of audio, and speech that is really recognized. */
-const LONG = ['test/integration/rotation-3h.test.ts', 'test/integration/samples.test.ts']
+/** A minute of computing: three hours of audio. */
+const LONG = ['test/integration/rotation-3h.test.ts']
 
 /**
  * Files that are run together. Those of one process share its modules: loading them anew for each

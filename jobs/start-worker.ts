@@ -6,7 +6,7 @@ import { RedisEngineActivity } from '../src/admission/store/redis-engine-activit
 import { RedisLedgerStore } from '../src/admission/store/redis-ledger-store.js'
 import { RedisWorkerHeartbeats } from '../src/admission/store/redis-worker-heartbeats.js'
 import { type OpenPorts, openPorts } from '../src/app/open-ports.js'
-import { projectRoot } from '../src/app/project-root.js'
+import { projectRoot } from '../src/config/project-root.js'
 import type { Settings } from '../src/config/schema.js'
 import { EngineRegistry } from '../src/engines/engine-registry.js'
 import { abortedWithin } from '../src/kernel/abort.js'

@@ -1,12 +1,17 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { fetchedSpeechModel } from '../../src/config/data/speech-model.js'
+import { readEnvironment } from '../../src/config/environment.js'
+import { projectRoot } from '../../src/config/project-root.js'
+import { systemClock } from '../../src/kernel/clock.js'
 import { ConfigError, reasonOf } from '../../src/kernel/errors.js'
 import { promptTokens } from '../../src/model/step-law.js'
 import { DEFAULT_MODEL_ID, DEFAULT_VERSION } from './engine/engine-resources.js'
 import { DEFAULT_MAX_MODEL_LEN, DEFAULT_MAX_NUM_SEQS } from './engine/standin-engine.js'
 import type { Fault } from './faults/fault-kinds.js'
 import { parseFault } from './faults/faults.js'
-import { createPocketsphinxFactory } from './recognizers/pocketsphinx-recognizer.js'
 import type { RecognizerFactory } from './recognizers/recognizer.js'
+import { fetchedModelConfig, folderModelConfig } from './recognizers/speech/model-folder.js'
+import { createSpeechFactory } from './recognizers/speech/speech-recognizer.js'
 import { createTonesFactory } from './recognizers/tones-recognizer.js'
 import { type Standin, startStandin } from './server.js'
 
@@ -16,7 +21,8 @@ import { type Standin, startStandin } from './server.js'
 
 interface Flags {
   port: number
-  recognizer: 'pocketsphinx' | 'tones'
+  recognizer: 'moonshine' | 'tones'
+  speechModel?: string
   model: string
   maxModelLen: number
   maxNumSeqs: number
@@ -30,9 +36,22 @@ interface Flags {
   exitWithStdin: boolean
 }
 
-const RECOGNIZERS: Readonly<Record<Flags['recognizer'], () => RecognizerFactory>> = {
-  pocketsphinx: () => createPocketsphinxFactory(),
+const RECOGNIZERS: Readonly<Record<Flags['recognizer'], (flags: Flags) => RecognizerFactory>> = {
+  moonshine: speechFactory,
   tones: createTonesFactory,
+}
+
+function speechFactory({ speechModel }: Flags): RecognizerFactory {
+  return createSpeechFactory({
+    model: () => {
+      if (speechModel !== undefined) return folderModelConfig(speechModel)
+      return fetchedModelConfig(fetchedSpeechModel({ cwd: projectRoot(), env: readEnvironment() }))
+    },
+    clock: systemClock(),
+    onLost: ({ reason, audioMs }) => {
+      process.stderr.write(`Words of ${Math.round(audioMs)} ms of speech are lost: ${reason}.\n`)
+    },
+  })
 }
 
 function parseFlags(argv: readonly string[]): Flags {
@@ -40,10 +59,11 @@ function parseFlags(argv: readonly string[]): Flags {
     .description('Speaks vLLM Realtime without a GPU. A test double: what comes from it says so.')
     .option('--port <number>', 'port on 127.0.0.1; 0 takes a free one', integer(0, 65_535), 8000)
     .addOption(
-      new Option('--recognizer <name>', 'pocketsphinx recognizes speech, tones reads test fixtures')
+      new Option('--recognizer <name>', 'moonshine recognizes speech, tones reads test fixtures')
         .choices(Object.keys(RECOGNIZERS))
-        .default('pocketsphinx'),
+        .default('moonshine'),
     )
+    .option('--speech-model <folder>', 'another Moonshine or Whisper model of sherpa-onnx')
     .option('--model <id>', 'model id that it serves', DEFAULT_MODEL_ID)
     .option(
       '--max-model-len <tokens>',
@@ -93,7 +113,7 @@ function factor(text: string): number {
 
 async function main(argv: readonly string[]): Promise<number> {
   const flags = parseFlags(argv)
-  const recognizer = RECOGNIZERS[flags.recognizer]()
+  const recognizer = RECOGNIZERS[flags.recognizer](flags)
   const standin = await startStandin({
     recognizer,
     port: flags.port,

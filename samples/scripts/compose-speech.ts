@@ -17,11 +17,11 @@ export interface PlacedSpeech {
  */
 export function composeSpeech(
   speech: readonly PlacedSpeech[],
-  options: { durationSamples: number; channelCount: number },
+  options: { durationSamples: number; channelCount: number; hasRoomTone: boolean },
 ): Int16Array {
-  const { durationSamples, channelCount } = options
+  const { durationSamples, channelCount, hasRoomTone } = options
   const room = new Int16Array(durationSamples * channelCount)
-  const noise = roomNoise()
+  const noise = hasRoomTone ? roomTone() : roomNoise()
   for (let index = 0; index < room.length; index += 1) room[index] = noise()
   for (const { samples, startSample, channel } of speech) {
     for (let index = 0; index < samples.length; index += 1) {
@@ -35,13 +35,55 @@ export function composeSpeech(
   return room
 }
 
-/** About -66 dBFS, so that no encoder meets digital zeros; a linear congruential generator. */
+/** About -66 dBFS, so that no encoder meets digital zeros. */
 function roomNoise(): () => number {
   const amplitude = 28
-  let state = 0x2f6e2b1
+  const noise = whiteNoise(0x2f6e2b1)
+  return () => Math.round(noise() * amplitude)
+}
+
+/** About -50 dBFS: a fan, which is noise without its heights, and the hum of the mains. */
+function roomTone(): () => number {
+  const fanAmplitude = 900
+  const humAmplitude = 40
+  const humHz = 100
+  const noise = whiteNoise(0x51f3a7)
+  let fan = 0
+  let sample = 0
+  return () => {
+    fan += 0.08 * (noise() - fan)
+    sample += 1
+    const hum = Math.sin((2 * Math.PI * humHz * sample) / composeRate)
+    return Math.round(fan * fanAmplitude + hum * humAmplitude)
+  }
+}
+
+/** A cough: two bursts of noise that die away, the second one longer. Pure. */
+export function cough(seed: number): Int16Array {
+  const bursts = [
+    { fromMs: 0, lengthMs: 130, decayMs: 45, amplitude: 15_000 },
+    { fromMs: 190, lengthMs: 260, decayMs: 80, amplitude: 11_000 },
+  ]
+  const noise = whiteNoise(seed)
+  const samples = new Int16Array(composeRate / 2)
+  let throat = 0
+  for (const { fromMs, lengthMs, decayMs, amplitude } of bursts) {
+    const from = (fromMs * composeRate) / 1000
+    for (let index = 0; index < (lengthMs * composeRate) / 1000; index += 1) {
+      throat += 0.35 * (noise() - throat)
+      const loudness = Math.exp(-(index * 1000) / composeRate / decayMs)
+      samples[from + index] = Math.round(throat * amplitude * loudness)
+    }
+  }
+  return samples
+}
+
+/** From -1 to 1, the same for a seed; a linear congruential generator. */
+function whiteNoise(seed: number): () => number {
+  let state = seed
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.round((state / 2 ** 31 - 1) * amplitude)
+    return state / 2 ** 31 - 1
   }
 }
 

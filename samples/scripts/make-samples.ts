@@ -10,42 +10,43 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brokenRecording } from './broken-recording.js'
-import { composeRate, composeSpeech, type PlacedSpeech } from './compose-speech.js'
+import { composeRate, composeSpeech, cough, type PlacedSpeech } from './compose-speech.js'
 import { type MadeSample, readmeOf, referenceOf } from './sample-index.js'
 import { samplePlans } from './sample-plans.js'
-import type { SamplePlan, Utterance } from './speech-plan.js'
+import { type SpokenUtterance, speak, withOverlaps } from './speak.js'
+import type { SamplePlan } from './speech-plan.js'
 
 const samplesFolder = fileURLToPath(new URL('../', import.meta.url))
 const leadInMs = 500
-/** Slower than flite speaks by itself; recognizers hear it better. */
-const durationStretch = '1.1'
 
 const run = promisify(execFile)
 const samplesIn = (durationMs: number) => Math.round((durationMs * composeRate) / 1000)
 
-async function speak(utterance: Utterance, folder: string): Promise<Int16Array> {
-  const wavPath = join(folder, 'utterance.wav')
-  const stretch = ['--setf', `duration_stretch=${durationStretch}`]
-  const { voice, text } = utterance
-  await run('flite', ['-voice', voice, ...stretch, '-t', text, '-o', wavPath])
-  const pcmArgs = ['-ar', String(composeRate), '-ac', '1', '-f', 's16le', 'pipe:1']
-  const { stdout } = await run('ffmpeg', ['-v', 'error', '-i', wavPath, ...pcmArgs], {
-    encoding: 'buffer',
-    maxBuffer: 64 * 2 ** 20,
-  })
-  return new Int16Array(new Uint8Array(stdout).buffer)
-}
-
-async function speechOf(plan: SamplePlan, folder: string): Promise<Int16Array> {
+/** The sound of a plan, and what is said in it when. */
+async function speechOf(plan: SamplePlan, folder: string) {
   const placed: PlacedSpeech[] = []
+  const spoken: SpokenUtterance[] = []
   let atSample = samplesIn(leadInMs)
-  for (const utterance of plan.utterances) {
-    const samples = await speak(utterance, folder)
-    placed.push({ samples, startSample: atSample, channel: utterance.channel })
-    atSample += samples.length + samplesIn(utterance.pauseMs)
+  for (const each of plan.utterances) {
+    if ('text' in each) {
+      const { samples, wordEndsMs } = await speak(each, folder)
+      const { text, channel } = each
+      placed.push({ samples, startSample: atSample, channel })
+      const startMs = Math.round((atSample * 1000) / composeRate)
+      const endsMs = wordEndsMs.map((endMs) => startMs + endMs)
+      spoken.push({ text, channel: channel ?? null, startMs, wordEndsMs: endsMs, overlaps: false })
+      atSample += samples.length
+    } else {
+      const samples = cough(each.coughSeed)
+      placed.push({ samples, startSample: atSample })
+      atSample += samples.length
+    }
+    atSample += samplesIn(each.pauseMs)
   }
   const durationSamples = plan.silenceMs === undefined ? atSample : samplesIn(plan.silenceMs)
-  return composeSpeech(placed, { durationSamples, channelCount: plan.channelCount })
+  const { channelCount, hasRoomTone = false } = plan
+  const pcm = composeSpeech(placed, { durationSamples, channelCount, hasRoomTone })
+  return { pcm, spoken: withOverlaps(spoken) }
 }
 
 /** A test picture as long as the sound, of which the recording then consists. */
@@ -84,14 +85,17 @@ function encode(plan: SamplePlan, pcm: Int16Array, path: string): Promise<void> 
 async function makeSample(plan: SamplePlan, folder: string): Promise<MadeSample> {
   const path = join(samplesFolder, 'audio', plan.fileName)
   let durationMs: number | null = null
+  let spoken: SpokenUtterance[] = []
   if (plan.expect === 'error') {
     await writeFile(path, brokenRecording)
   } else {
-    const pcm = await speechOf(plan, folder)
+    const speech = await speechOf(plan, folder)
+    const { pcm } = speech
+    spoken = speech.spoken
     durationMs = (pcm.length / plan.channelCount / composeRate) * 1000
     await encode(plan, pcm, path)
   }
-  await writeFile(join(samplesFolder, 'references', `${plan.name}.json`), referenceOf(plan))
+  await writeFile(join(samplesFolder, 'references', `${plan.name}.json`), referenceOf(plan, spoken))
   const content = await readFile(path)
   const sha256 = createHash('sha256').update(content).digest('hex')
   return { plan, durationMs, bytes: content.length, sha256 }

@@ -1,3 +1,4 @@
+import type { SpokenUtterance } from './speak.js'
 import { type SamplePlan, wordsOf } from './speech-plan.js'
 
 /** A sample as it was written. */
@@ -9,7 +10,7 @@ export interface MadeSample {
 }
 
 /** The reference beside a sample: what to compare its transcript with. One JSON document. */
-export function referenceOf(plan: SamplePlan): string {
+export function referenceOf(plan: SamplePlan, spoken: readonly SpokenUtterance[]): string {
   const lanes = Array.from({ length: plan.channelCount }, (_, channel) => ({
     channel,
     text: wordsOf(plan, channel),
@@ -22,6 +23,7 @@ export function referenceOf(plan: SamplePlan): string {
     text: wordsOf(plan),
     lanes: plan.channels === 'split' ? lanes : [{ channel: null, text: wordsOf(plan) }],
     keyPhrases: plan.keyPhrases,
+    utterances: spoken,
   }
   return `${JSON.stringify(reference, null, 2)}\n`
 }
@@ -45,7 +47,8 @@ ${rows.join('\n')}
 
 \`references/<name>.json\` says of each what was spoken (\`text\`, and by channel in \`lanes\`), how it is
 to be transcribed (\`channels\`: \`mix\` or \`split\`), what to expect (\`expect\`: \`transcript\`, \`empty\`
-or \`error\`) and which \`keyPhrases\` its transcript must hold.
+or \`error\`), which \`keyPhrases\` its transcript must hold, and in \`utterances\` when each word ends (flite's own
+times) and whether somebody else speaks at the same time (\`overlaps\`).
 
 Texts, recordings and scripts are the project's own, under the Apache License 2.0 as everything here.
 

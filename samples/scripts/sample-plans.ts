@@ -1,4 +1,4 @@
-import type { SamplePlan, Utterance, Voice } from './speech-plan.js'
+import type { Cough, SamplePlan, Utterance, Voice } from './speech-plan.js'
 
 const edgeMs = 400
 const shortMs = 600
@@ -12,6 +12,13 @@ const sayIn = (channel: number, voice: Voice, text: string, pauseMs = turnMs): U
   channel,
 })
 
+const phone = (voice: Voice, text: string, pauseMs = turnMs): Utterance => ({
+  ...say(voice, text, pauseMs),
+  isOnPhone: true,
+})
+
+const cough = (coughSeed: number, pauseMs = shortMs): Cough => ({ coughSeed, pauseMs })
+
 const standup: SamplePlan = {
   name: 'standup',
   fileName: 'standup.wav',
@@ -22,42 +29,47 @@ const standup: SamplePlan = {
   encode: ['-ar', '44100', '-ac', '2', '-c:a', 'pcm_s16le', '-f', 'wav'],
   utterances: [
     say('rms', 'Good morning everyone.', shortMs),
-    say('rms', 'Yesterday I sent the report to the director.', edgeMs),
+    say('rms', 'Yesterday I sent the report to the customer.', edgeMs),
     say('rms', 'Today I will move the recordings to the new server.', shortMs),
-    say('rms', 'Nothing is holding me up at the moment.', edgeMs),
+    say('rms', 'After lunch I will help with the tests.', edgeMs),
+    say('rms', 'Nothing is in my way at the moment.', edgeMs),
   ],
-  keyPhrases: ['good morning', 'the report', 'new server', 'holding me up'],
+  keyPhrases: ['good morning', 'the report', 'new server', 'in my way'],
 }
 
 const meeting: SamplePlan = {
   name: 'meeting',
   fileName: 'meeting.mp3',
-  shows: 'MP3, two voices, two minutes with pauses of many lengths',
+  shows:
+    'MP3, a hard one: three voices, one of them on a telephone, who interrupt each other, in a room with a fan; somebody coughs',
   expect: 'transcript',
   channels: 'mix',
   channelCount: 1,
   encode: ['-ar', '44100', '-c:a', 'libmp3lame', '-b:a', '48k', '-f', 'mp3'],
+  hasRoomTone: true,
   utterances: [
     say('rms', 'Good morning and welcome to our weekly planning meeting.', shortMs),
     say('rms', 'We have three questions on the list today.', shortMs),
     say('rms', 'Let us begin with the first one.'),
+    cough(0x1f2e3d),
     say('slt', 'Thank you.', shortMs),
     say('slt', 'We received about two hundred hours of audio from the regional offices.'),
     say('rms', 'That is more than we expected.', shortMs),
     say('rms', 'Is there enough storage for all of them?'),
     say('slt', 'Yes, there is enough storage until the end of the year.', longMs),
     say('rms', 'Please tell us about the machines.'),
-    say('slt', 'They start in the evening and finish early in the morning.'),
-    say('rms', 'And how long does it take to process one night of recordings?'),
-    say('slt', 'It takes about seven hours, and sometimes a little less.'),
+    phone('awb', 'They start in the evening and finish early in the morning.'),
+    say('rms', 'And how long does it take to process one night of recordings?', -500),
+    phone('awb', 'It takes about seven hours, and sometimes a little less.', longMs),
     say('rms', 'What happens when a machine stops in the middle of the night?'),
-    say('slt', 'Then another computer takes over.', shortMs),
-    say('slt', 'Not a single word is lost.'),
-    say('rms', 'That is very good news.', longMs),
+    phone('awb', 'Then another computer takes over.', shortMs),
+    phone('awb', 'Not a single word is lost.'),
+    say('slt', 'That is very good news.', longMs),
     say('rms', 'The second question is about the money.', shortMs),
     say('rms', 'How much money do we have left?'),
-    say('slt', 'So far we have spent about half of the money.', shortMs),
-    say('slt', 'We have spent sixty percent of the money, and the project is on schedule.'),
+    cough(0x77aa11),
+    say('slt', 'So far we have spent about half of the money.', -700),
+    phone('awb', 'And the project is on schedule.', longMs),
     say('rms', 'Can we buy another computer before the summer?'),
     say('slt', 'I believe we can, but I have to ask for the money first.'),
     say('rms', 'When will you have the numbers?'),
@@ -66,9 +78,9 @@ const meeting: SamplePlan = {
     say('rms', 'I have one more question about the meeting room.', shortMs),
     say('rms', 'Is the large room free next week?'),
     say('slt', 'One moment please.', longMs),
-    say('slt', 'Yes, it will be free on Wednesday.'),
+    say('slt', 'Yes, it will be free in the morning.'),
     say('rms', 'Are there any other questions?'),
-    say('slt', 'No, that is everything.'),
+    phone('awb', 'No, that is everything.'),
     say('rms', "Our next meeting is on Monday at ten o'clock.", shortMs),
     say('rms', 'Thank you very much.', shortMs),
   ],
@@ -77,7 +89,6 @@ const meeting: SamplePlan = {
     'two hundred hours',
     'enough storage',
     'middle of the night',
-    'single word is lost',
     'another computer before the summer',
     'short proposal',
     "monday at ten o'clock",
@@ -124,7 +135,12 @@ const interview: SamplePlan = {
     say('rms', 'The oldest recording is almost one hundred years old.', shortMs),
     say('rms', 'It is a woman who talks about her first day at school.', shortMs),
   ],
-  keyPhrases: ['the director', 'more than twenty years', 'small room', 'one hundred years old'],
+  keyPhrases: [
+    'the director',
+    'more than twenty years',
+    'has changed since then',
+    'one hundred years old',
+  ],
 }
 
 const webinar: SamplePlan = {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectRoot } from './project-root.js'
+import { projectRoot } from '../config/project-root.js'
 
 /** Version of Nightscribe, read from package.json. */
 export function productVersion(): string {

@@ -1,7 +1,7 @@
-import { projectRoot } from '../app/project-root.js'
 import { readSettings } from '../app/read-settings.js'
 import type { StopSignals } from '../app/stop-signals.js'
 import { configNameVariable } from '../config/environment.js'
+import { projectRoot } from '../config/project-root.js'
 import type { Settings } from '../config/schema.js'
 import { type Clock, systemClock } from '../kernel/clock.js'
 import { type Random, systemRandom } from '../kernel/random.js'

@@ -51,6 +51,12 @@ export const settingsSchema = z.strictObject({
       lagMaxMs: ms.default(4_000),
     })
     .prefault({}),
+  standin: z
+    .strictObject({
+      /** Folder of another speech model; null: the one that set-up fetches. */
+      modelPath: z.string().min(1).nullable().default(null),
+    })
+    .prefault({}),
   admission: z
     .strictObject({
       policy: z.enum(['fixed', 'reserve', 'profile', 'elastic']).default('elastic'),

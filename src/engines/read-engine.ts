@@ -3,8 +3,8 @@ import {
   engineCapacity,
   requireContext,
 } from '../admission/load/engine-capacity.js'
-import { type GpuProfile, loadGpuProfile } from '../config/gpu-profile.js'
-import { loadKvModel } from '../config/model-file.js'
+import { type GpuProfile, loadGpuProfile } from '../config/data/gpu-profile.js'
+import { loadKvModel } from '../config/data/model-file.js'
 import type { Settings } from '../config/schema.js'
 import type { KvModel } from '../model/kv-model.js'
 import type { EngineAddress, EngineDescription } from '../realtime/index.js'

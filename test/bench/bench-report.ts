@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { projectRoot } from '../../src/app/project-root.js'
+import { projectRoot } from '../../src/config/project-root.js'
 import { isoTime, systemClock } from '../../src/kernel/clock.js'
 
 /** Where and of what a benchmark was run; stands at the head of its report. */

@@ -1,8 +1,8 @@
 import { appendFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EXIT } from '../../src/app/exit-code.js'
-import { programPath } from '../../src/app/project-root.js'
 import { type RunningChild, startChild } from '../../src/cli/stack/child-process.js'
+import { programPath } from '../../src/config/project-root.js'
 
 /** Between two tries to start a worker that doesn't come up: its Redis or storage may be away. */
 const START_AGAIN_MS = 500

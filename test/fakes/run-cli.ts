@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { projectRoot } from '../../src/app/project-root.js'
 import { readEnvironment } from '../../src/config/environment.js'
+import { projectRoot } from '../../src/config/project-root.js'
 
 /** How a command ended, and what it said. */
 export interface CliRun {

@@ -8,7 +8,7 @@ import { samplesToMs } from '../../src/model/pcm.js'
 /**
  * Hears the same words in any audio that is long enough, each as soon as audio up to its end and
  * `lateMs` more was fed, or no more comes.
- * As the factory's name says, the words come whole (`tones`) or in pieces (`pocketsphinx`).
+ * As the factory's name says, the words come whole (`tones`) or in pieces (`moonshine`).
  */
 export function createScriptedFactory(
   words: readonly RecognizedWord[],

@@ -2,14 +2,14 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPocketsphinxFactory } from '../../gpu/standin/recognizers/pocketsphinx-recognizer.js'
+
 import { startStandin } from '../../gpu/standin/server.js'
 import { EXIT } from '../../src/app/exit-code.js'
-import { projectRoot } from '../../src/app/project-root.js'
 import type { CommandContext } from '../../src/cli/command-context.js'
 import { plan } from '../../src/cli/commands/plan.js'
 import { parsePlanOptions, type RawPlanOptions } from '../../src/cli/plan/plan-options.js'
 import { standinFacts } from '../../src/cli/stack/own-standin.js'
+import { projectRoot } from '../../src/config/project-root.js'
 import { settingsSchema } from '../../src/config/schema.js'
 import { readEngine } from '../../src/engines/read-engine.js'
 import { systemClock } from '../../src/kernel/clock.js'
@@ -18,6 +18,7 @@ import { systemRandom } from '../../src/kernel/random.js'
 import { runProcess } from '../../src/media/ffmpeg/run-process.js'
 import { runCli } from '../fakes/run-cli.js'
 import { createSilentFactory } from '../fakes/silent-recognizer.js'
+import { createMoonshineFactory } from '../fakes/speech-factory.js'
 
 const H200 = { gpu: 'h200' }
 
@@ -267,7 +268,7 @@ describe('plan', () => {
   })
 
   it('knows of that stand-in what it tells of itself', async () => {
-    const recognizer = createPocketsphinxFactory()
+    const recognizer = createMoonshineFactory()
     await using standin = closing(await startStandin({ recognizer }))
     const settings = settingsSchema.parse({ engines: [standin.url] })
     const options = { url: standin.url, root: projectRoot() }

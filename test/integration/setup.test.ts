@@ -5,13 +5,14 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { BareCheckout } from '../fakes/bare-checkout.js'
 
-const startPackages = 'ffmpeg redis-tools pocketsphinx pocketsphinx-en-us'
+const startPackages = 'ffmpeg redis-tools'
 const lockWait = '-o DPkg::Lock::Timeout=120'
 const aptCalls = [
   `apt-get ${lockWait} update [noninteractive]`,
   `apt-get ${lockWait} install -y --no-install-recommends ${startPackages} [noninteractive]`,
 ]
 const npmCall = 'npm ci --include=dev --ignore-scripts'
+const pipCall = `pip download tiny-model==1.0 --hash=sha256:${'0'.repeat(64)}`
 
 /** What `setup.mjs` and its parts export, of the copy in a checkout. */
 async function scriptOf(checkout: BareCheckout, name: string) {
@@ -31,15 +32,16 @@ describe('set-up of a fresh checkout', () => {
   it('installs, compiles and brings the programs, then has nothing to do', async () => {
     using checkout = new BareCheckout()
     const said = await setUp(checkout, 'start')
-    expect(checkout.calls).toStrictEqual([npmCall, 'tsc', ...aptCalls])
+    expect(checkout.calls).toStrictEqual([npmCall, 'tsc', ...aptCalls, pipCall])
     expect(said.split('\n').map((line) => line.replace(/[\d.]+ s$/, 'N s'))).toStrictEqual([
       'set-up: installing npm packages (there are none) … N s',
       'set-up: compiling (first time) … N s',
-      'set-up: bringing programs (ffmpeg, Redis, the recognizer) … N s',
+      'set-up: bringing programs (ffmpeg, Redis) … N s',
+      'set-up: fetching the speech model (tiny, 2 MB, once for this user) … N s',
       '',
     ])
     expect(await setUp(checkout, 'start')).toBe('')
-    expect(checkout.calls).toHaveLength(4)
+    expect(checkout.calls).toHaveLength(5)
     expect(existsSync(join(checkout.folder, '.nightscribe/setup.lock'))).toBe(false)
   })
 
@@ -47,7 +49,7 @@ describe('set-up of a fresh checkout', () => {
     using checkout = new BareCheckout()
     await expect(setUp(checkout, 'start', { isRoot: false })).rejects.toMatchObject({
       exitCode: 2,
-      message: `ffmpeg, Redis, the recognizer must be installed first, please run:\n  sudo apt-get install --no-install-recommends ${startPackages}`,
+      message: `ffmpeg, Redis must be installed first, please run:\n  sudo apt-get install --no-install-recommends ${startPackages}`,
     })
   })
 
@@ -56,7 +58,7 @@ describe('set-up of a fresh checkout', () => {
     rmSync(join(checkout.bin, 'apt-get'))
     await expect(setUp(checkout, 'start')).rejects.toMatchObject({
       exitCode: 2,
-      message: expect.stringContaining('PATH: ffmpeg, ffprobe, redis-server, pocketsphinx_batch'),
+      message: expect.stringContaining('PATH: ffmpeg, ffprobe, redis-server'),
     })
   })
 

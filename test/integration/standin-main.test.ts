@@ -100,7 +100,7 @@ describe('the stand-in as a process', () => {
   it.each([
     [['--port', 'many'], /^standin: option '--port <number>' .*from 0 to 65535\.\n$/],
     [['--max-model-len', '39'], /whole number from 40/],
-    [['--recognizer', 'ears'], /Allowed choices are pocketsphinx, tones/],
+    [['--recognizer', 'ears'], /Allowed choices are moonshine, tones/],
     [['--fault', 'explode'], /^standin: --fault explode is not understood: the kinds are /],
     [['--sessions', '7'], /unknown option '--sessions'/],
     [['--blocks', '4'], /^standin: --blocks 4 can't hold the first step .* needs 5 or more\.\n$/],

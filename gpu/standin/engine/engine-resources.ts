@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { loadGpuProfile } from '../../../src/config/data/gpu-profile.js'
+import { loadKvModel } from '../../../src/config/data/model-file.js'
 import { versionAtLeast } from '../../../src/config/engine-version.js'
-import { loadGpuProfile } from '../../../src/config/gpu-profile.js'
-import { loadKvModel } from '../../../src/config/model-file.js'
+import { projectRoot } from '../../../src/config/project-root.js'
 import { ConfigError } from '../../../src/kernel/errors.js'
 import { type KvModel, kvBlocksHeld } from '../../../src/model/kv-model.js'
 import type { StepModel } from '../../../src/model/step-model.js'
@@ -42,7 +40,7 @@ export interface EngineResources {
  * step of one session
  */
 export function engineResources(options: ResourceOptions = {}): EngineResources {
-  const cwd = projectFolder()
+  const cwd = projectRoot()
   const version = wholeVersion(options.version ?? DEFAULT_VERSION)
   const blockTokens = options.blockTokens ?? null
   const kv = loadKvModel({ cwd, model: DEFAULT_MODEL_ID, version, blockTokens })
@@ -69,14 +67,4 @@ function wholeVersion(version: string): string {
     )
   }
   return /^\d+\.\d+$/.test(version) ? `${version}.0` : version
-}
-
-/**
- * The nearest folder above this file with a package.json: the same from the sources and from
- * `dist`.
- */
-function projectFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
-  return folder
 }

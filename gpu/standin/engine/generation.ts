@@ -44,7 +44,7 @@ export class Generation {
     this.recognizer = options.recognizer.create(options.onProgress)
     // Fixtures keep whole words, so that a test can detect a doubled one; speech is split into
     // subwords, as a real tokenizer does.
-    const split = options.recognizer.name === 'pocketsphinx' ? subwords : wholeWords
+    const split = options.recognizer.name === 'moonshine' ? subwords : wholeWords
     this.placement = new TextPlacement(split)
   }
 

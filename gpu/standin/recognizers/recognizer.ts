@@ -25,8 +25,11 @@ export interface Recognizer {
 
 /** One kind of recognizer, shared by all sessions of a server. */
 export interface RecognizerFactory {
-  readonly name: 'tones' | 'pocketsphinx' | 'metronome'
-  /** Upper bound, in ms, of the time by which this recognizer delays words; for engine profiles. */
+  readonly name: 'tones' | 'moonshine' | 'metronome'
+  /**
+   * Upper bound, in ms, of the time by which this recognizer delays words; for engine profiles. May
+   * rise and fall with the load.
+   */
   readonly deltaDelayMs: number
   /** @throws ConfigError when a program or a model that it needs is missing */
   start(): Promise<void>

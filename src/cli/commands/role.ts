@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { EXIT } from '../../app/exit-code.js'
-import { programPath } from '../../app/project-root.js'
 import { childEnvironment } from '../../config/environment.js'
+import { programPath } from '../../config/project-root.js'
 import type { CommandContext } from '../command-context.js'
 
 /**

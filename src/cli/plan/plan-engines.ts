@@ -1,5 +1,5 @@
-import { gpuProfileNames, loadGpuProfile } from '../../config/gpu-profile.js'
-import { loadKvModel } from '../../config/model-file.js'
+import { gpuProfileNames, loadGpuProfile } from '../../config/data/gpu-profile.js'
+import { loadKvModel } from '../../config/data/model-file.js'
 import { withoutCredentials } from '../../config/redact.js'
 import type { Settings } from '../../config/schema.js'
 import { NO_GAUGES } from '../../engines/engine-metrics.js'

@@ -1,5 +1,5 @@
 /** Which programs a purpose needs, and which Debian packages bring them. */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /**
@@ -7,7 +7,6 @@ import { delimiter, join } from 'node:path'
  * @property {string} name for sentences
  * @property {string[]} packages Debian's
  * @property {string[][]} programs each group must be present with at least one of its names
- * @property {string[]} [folders] that must exist besides
  * @property {boolean} [bringsServices] its packages would register system services
  */
 
@@ -23,13 +22,6 @@ const REDIS = {
   programs: [['redis-server', 'valkey-server', 'redis-check-rdb']],
 }
 
-const RECOGNIZER = {
-  name: 'the recognizer',
-  packages: ['pocketsphinx', 'pocketsphinx-en-us'],
-  programs: [['pocketsphinx_batch'], ['pocketsphinx_continuous']],
-  folders: ['/usr/share/pocketsphinx/model/en-us/en-us'],
-}
-
 /** The S3 server of the tests. */
 const RADOSGW = {
   name: 'radosgw',
@@ -38,13 +30,16 @@ const RADOSGW = {
   bringsServices: true,
 }
 
+/** Music, in which a recognizer must hear no words. */
+const SOX = { name: 'sox', packages: ['sox'], programs: [['sox']] }
+
 /** Speech for the samples, and for tests of the recognizer. */
 const VOICES = { name: 'the voices', packages: ['flite'], programs: [['flite']] }
 
 /**
  * The system programs that a purpose needs, without those that the settings name elsewhere.
  * @param {'build' | 'start' | 'test' | 'samples'} purpose
- * @param {{ redisUrl: string | null, engines: string[],
+ * @param {{ redisUrl: string | null,
  *   media: { ffmpegPath: string, ffprobePath: string } } | null} settings null: nothing is named
  * @returns {Need[]}
  */
@@ -53,14 +48,10 @@ export function needsOf(purpose, settings) {
     case 'start': {
       const media = settings?.media ?? { ffmpegPath: 'ffmpeg', ffprobePath: 'ffprobe' }
       const ownFfmpeg = media.ffmpegPath !== 'ffmpeg' && media.ffprobePath !== 'ffprobe'
-      return [
-        ...(ownFfmpeg ? [] : [FFMPEG]),
-        ...(settings?.redisUrl ? [] : [REDIS]),
-        ...(settings !== null && settings.engines.length > 0 ? [] : [RECOGNIZER]),
-      ]
+      return [...(ownFfmpeg ? [] : [FFMPEG]), ...(settings?.redisUrl ? [] : [REDIS])]
     }
     case 'test':
-      return [FFMPEG, REDIS, RECOGNIZER, VOICES, RADOSGW]
+      return [FFMPEG, REDIS, VOICES, SOX, RADOSGW]
     case 'samples':
       return [FFMPEG, VOICES]
     default:
@@ -76,11 +67,7 @@ export function needsOf(purpose, settings) {
 export function unmetNeeds(needs, path) {
   const folders = path.split(delimiter).filter((folder) => folder !== '')
   const found = (program) => folders.some((folder) => isProgram(join(folder, program)))
-  return needs.filter(
-    (need) =>
-      !need.programs.every((names) => names.some(found)) ||
-      !(need.folders ?? []).every((folder) => existsSync(folder)),
-  )
+  return needs.filter((need) => !need.programs.every((names) => names.some(found)))
 }
 
 function isProgram(path) {

@@ -13,6 +13,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, buildPending, installNodePackages, packagesPending } from './setup-checkout.mjs'
 import { SetupError } from './setup-error.mjs'
 import { takeSetupLock } from './setup-lock.mjs'
+import { fetchModel, modelPending, speechModelOf } from './setup-model.mjs'
 import { installPackages, namesOf, pathOf } from './setup-packages.mjs'
 import { needsOf, unmetNeeds } from './setup-programs.mjs'
 
@@ -50,7 +51,7 @@ export function nodeProblem(version = process.versions.node) {
  * Sets up for a purpose: `build` is packages and the build, the others add their programs.
  * @param {'build' | 'start' | 'test' | 'samples'} purpose
  * @param {{ projectDir?: string, env?: Record<string, string | undefined>, isRoot?: boolean,
- *   configName?: string, say?: (text: string) => void }} options
+ *   configName?: string, say?: (text: string) => void, pythons?: string[] }} options
  * @throws SetupError
  */
 export async function setUp(purpose, options = {}) {
@@ -60,13 +61,12 @@ export async function setUp(purpose, options = {}) {
   const env = options.env ?? process.env
   const isRoot = options.isRoot ?? process.getuid?.() === 0
   const say = options.say ?? ((text) => process.stderr.write(text))
+  const sayLine = (line) => say(`set-up: ${line}\n`)
   let lock = null
   try {
-    for (const step of stepsFor(purpose, { ...options, projectDir, env, isRoot })) {
+    for (const step of stepsFor(purpose, { ...options, projectDir, env, isRoot, sayLine })) {
       if ((await step.pending()) === null) continue
-      lock ??= await takeSetupLock(join(projectDir, '.nightscribe/setup.lock'), (line) =>
-        say(`set-up: ${line}\n`),
-      )
+      lock ??= await takeSetupLock(join(projectDir, '.nightscribe/setup.lock'), sayLine)
       const reason = await step.pending() // the last holder of the lock may have done it
       if (reason === null) continue
       say(`set-up: ${step.does} (${reason}) … `)
@@ -85,10 +85,10 @@ export async function setUp(purpose, options = {}) {
 }
 
 /**
- * Steps in order: the build comes before the programs, since it is needed to read the settings,
- * which say what programs are needed.
+ * Steps in order: the build comes before the programs and the speech model, since it is needed to
+ * read the settings, which say what of them is needed.
  */
-function stepsFor(purpose, { projectDir, env, isRoot, configName }) {
+function stepsFor(purpose, { projectDir, env, isRoot, configName, sayLine, pythons }) {
   const packages = {
     does: 'installing npm packages',
     pending: async () => packagesPending(projectDir),
@@ -111,9 +111,22 @@ function stepsFor(purpose, { projectDir, env, isRoot, configName }) {
     pending: async () => namesOf(await unmet()) || null,
     run: async () => installPackages(await unmet(), { cwd: projectDir, env, isRoot }),
   }
+  const model = {
+    does: 'fetching the speech model',
+    pending: async () => {
+      const reason = modelPending(await speechModelOf(projectDir, env))
+      if (reason === null || purpose !== 'start') return reason
+      const { engines, standin } = await readSettings(projectDir, env, configName)
+      return engines.length > 0 || standin.modelPath !== null ? null : reason
+    },
+    run: async () => {
+      const options = { cwd: projectDir, env, isRoot, say: sayLine, pythons }
+      await fetchModel(await speechModelOf(projectDir, env), options)
+    },
+  }
   if (purpose === 'samples') return [packages, programs]
   if (purpose === 'build') return [packages, compile]
-  return [packages, compile, programs]
+  return [packages, compile, programs, model]
 }
 
 /** @throws ConfigError naming every wrong setting */

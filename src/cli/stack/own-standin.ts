@@ -1,25 +1,33 @@
-import { loadKvModel } from '../../config/model-file.js'
+import { availableParallelism } from 'node:os'
+import { loadKvModel } from '../../config/data/model-file.js'
 import type { Settings } from '../../config/schema.js'
 import { NO_GAUGES } from '../../engines/engine-metrics.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
 
-/** Sessions at a time: the stand-in recognizes on the CPU, and with more its text would be late. */
-const SESSIONS_MAX = 4
+/**
+ * Sessions at a time for each CPU core: with more, the text of people who speak without a pause
+ * would be late (`npm run bench:standin`).
+ */
+const SESSIONS_PER_CORE = 12
 /** KV blocks that the stand-in reports without a limit: more than its sessions can ever hold. */
 const KV_BLOCKS_TOTAL = 32_769
 const MAX_MODEL_LEN = 131_072
-/** How much later, in ms, PocketSphinx answers than the audio allows. */
-const DELTA_DELAY_MS = 8_000
+/** How much later, in ms, the stand-in answers than the audio allows, without much load. */
+const DELTA_DELAY_MS = 12_000
 
 /** Flags of the stand-in that `up` starts where the settings name no engine. */
-export function standinFlags({ engineKey }: Pick<Settings, 'engineKey'>): string[] {
+export function standinFlags({
+  engineKey,
+  standin,
+}: Pick<Settings, 'engineKey' | 'standin'>): string[] {
   const key = engineKey === null ? [] : ['--key', engineKey]
-  return ['--port', '0', '--recognizer', 'pocketsphinx', '--exit-with-stdin', ...key]
+  const model = standin.modelPath === null ? [] : ['--speech-model', standin.modelPath]
+  return ['--port', '0', '--exit-with-stdin', ...key, ...model]
 }
 
 /** The settings of a worker whose engine is the stand-in. */
 export function withStandin(settings: Settings): Settings {
-  const sessionsMax = settings.engine.sessionsMax ?? SESSIONS_MAX
+  const sessionsMax = settings.engine.sessionsMax ?? SESSIONS_PER_CORE * availableParallelism()
   return { ...settings, engine: { ...settings.engine, sessionsMax } }
 }
 

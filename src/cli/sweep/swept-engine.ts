@@ -1,5 +1,5 @@
-import { loadGpuProfile } from '../../config/gpu-profile.js'
-import { loadKvModel } from '../../config/model-file.js'
+import { loadGpuProfile } from '../../config/data/gpu-profile.js'
+import { loadKvModel } from '../../config/data/model-file.js'
 import { withoutCredentials } from '../../config/redact.js'
 import { type EngineGauges, NO_GAUGES, readEngineGauges } from '../../engines/engine-metrics.js'
 import { describeEngine } from '../../engines/engine-probe.js'

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { orAbort } from '../../kernel/abort.js'
 import { reasonOf, StopRequested, UpstreamError } from '../../kernel/errors.js'
+import { workerScript } from '../../kernel/worker-script.js'
 import { VAD_WINDOW_SAMPLES } from './speech-map.js'
 import type { Vad, VadLane } from './vad.js'
 
@@ -28,6 +27,23 @@ export type SileroStart =
   | { kind: 'ready'; vad: SileroVad }
   | { kind: 'unavailable'; reason: string }
 
+/** Audio of which each piece is answered as soon as the worker has heard it. */
+export interface VadStream extends Disposable {
+  /**
+   * Gives the worker the next piece, which is not to be used again: whole windows, but for the last
+   * piece. It waits in the worker's queue, which has no limit of its own.
+   */
+  send(pcm: Int16Array, options?: { last: boolean }): void
+}
+
+/** Receives the answers of a stream. */
+export interface VadListener {
+  /** For each piece, in order: a byte for each window, 1 for speech, whose start comes one late. */
+  onMask(mask: Uint8Array): void
+  /** No answer will come any more. */
+  onFailure(error: Error): void
+}
+
 /**
  * Runs Silero v6 in one worker thread for the whole process. Lanes share it fairly: each has at
  * most 8 slices there, and the worker takes them in order of arrival.
@@ -39,14 +55,14 @@ export class SileroVad implements Vad {
   readonly method = 'silero-v6'
   readonly fallbackReason = null
   private readonly worker: Worker
-  private readonly lanes = new Map<number, SileroLane>()
-  private lanesOpened = 0
+  private readonly streams = new Map<number, VadListener>()
+  private streamsOpened = 0
   private broken: Error | null = null
 
   private constructor(worker: Worker) {
     this.worker = worker
     worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'mask') this.lanes.get(message.lane)?.addMask(message.mask)
+      if (message.kind === 'mask') this.streams.get(message.lane)?.onMask(message.mask)
     })
     worker.on('error', (error) => this.breakDown(reasonOf(error), error))
     worker.on('exit', (exitCode) => this.breakDown(`exit code ${exitCode}`))
@@ -62,7 +78,10 @@ export class SileroVad implements Vad {
     const model = await findModel(options.modelPath)
     if (model.kind === 'unavailable') return model
     const workerData = { modelPath: model.path, threshold: options.threshold }
-    const worker = new Worker(workerPath(), { workerData, execArgv: [] })
+    const worker = new Worker(workerScript('./vad-worker.mjs', import.meta.url), {
+      workerData,
+      execArgv: [],
+    })
     try {
       const first = await orAbort(firstMessage(worker), signal)
       if (first.kind === 'ready') return { kind: 'ready', vad: new SileroVad(worker) }
@@ -76,28 +95,35 @@ export class SileroVad implements Vad {
   }
 
   openLane(): VadLane {
-    const id = this.lanesOpened
-    this.lanesOpened += 1
-    const lane = new SileroLane({
-      send: (pcm, last) =>
-        this.worker.postMessage({ kind: 'slice', lane: id, pcm, last }, [
-          pcm.buffer as ArrayBuffer,
-        ]),
-      drop: () => {
-        if (!this.lanes.delete(id)) return
-        if (!this.broken) this.worker.postMessage({ kind: 'drop', lane: id })
-        if (this.lanes.size === 0) this.worker.unref()
+    return new SileroLane((listener) => this.openStream(listener))
+  }
+
+  /** Opens a stream. Its listener is called later, never by this. */
+  openStream(listener: VadListener): VadStream {
+    const id = this.streamsOpened
+    this.streamsOpened += 1
+    this.streams.set(id, listener)
+    this.worker.ref() // an open stream waits for answers: the process must not exit
+    if (this.broken) {
+      const { broken } = this
+      queueMicrotask(() => listener.onFailure(broken))
+    }
+    return {
+      send: (pcm, { last } = { last: false }) => {
+        const message = { kind: 'slice', lane: id, pcm, last }
+        this.worker.postMessage(message, [pcm.buffer as ArrayBuffer])
       },
-    })
-    this.lanes.set(id, lane)
-    this.worker.ref() // an open lane waits for answers: the process must not exit
-    if (this.broken) lane.fail(this.broken)
-    return lane
+      [Symbol.dispose]: () => {
+        if (!this.streams.delete(id)) return
+        if (!this.broken) this.worker.postMessage({ kind: 'drop', lane: id })
+        if (this.streams.size === 0) this.worker.unref()
+      },
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.broken ??= new StopRequested('canceled', 'Voice activity detection was closed.')
-    for (const lane of this.lanes.values()) lane.fail(this.broken)
+    for (const listener of this.streams.values()) listener.onFailure(this.broken)
     await this.worker.terminate()
   }
 
@@ -108,18 +134,13 @@ export class SileroVad implements Vad {
         "worker must be restarted, or vad.method set to 'energy'.",
       { effect: 'none', cause },
     )
-    for (const lane of this.lanes.values()) lane.fail(this.broken)
+    for (const listener of this.streams.values()) listener.onFailure(this.broken)
   }
-}
-
-interface LaneLink {
-  send: (pcm: Int16Array, last: boolean) => void
-  drop: () => void
 }
 
 /** Open: takes samples. Failed: every call throws `failure`. Done: the mask was handed out. */
 class SileroLane implements VadLane {
-  private readonly link: LaneLink
+  private readonly stream: VadStream
   private slice = new Int16Array(SLICE_SAMPLES)
   private filled = 0
   private slicesAhead = 0
@@ -127,8 +148,18 @@ class SileroLane implements VadLane {
   private failure: Error | null = null
   private wake: (() => void) | null = null
 
-  constructor(link: LaneLink) {
-    this.link = link
+  constructor(openStream: (listener: VadListener) => VadStream) {
+    this.stream = openStream({
+      onMask: (mask) => {
+        this.masks.push(mask)
+        this.slicesAhead -= 1
+        this.wake?.()
+      },
+      onFailure: (error) => {
+        this.failure ??= error
+        this.wake?.()
+      },
+    })
   }
 
   async push(pcm: Int16Array, { signal }: { signal: AbortSignal }): Promise<void> {
@@ -147,29 +178,18 @@ class SileroLane implements VadLane {
   async finish({ signal }: { signal: AbortSignal }): Promise<Uint8Array> {
     this.sendSlice(true)
     await this.until(0, signal)
-    this.link.drop()
+    this.stream[Symbol.dispose]()
     return withOnsets(Buffer.concat(this.masks))
   }
 
-  addMask(mask: Uint8Array): void {
-    this.masks.push(mask)
-    this.slicesAhead -= 1
-    this.wake?.()
-  }
-
-  fail(error: Error): void {
-    this.failure ??= error
-    this.wake?.()
-  }
-
   [Symbol.dispose](): void {
-    this.link.drop()
+    this.stream[Symbol.dispose]()
   }
 
   private sendSlice(last: boolean): void {
     if (this.failure) return
     const whole = this.slice
-    this.link.send(this.filled === whole.length ? whole : whole.slice(0, this.filled), last)
+    this.stream.send(this.filled === whole.length ? whole : whole.slice(0, this.filled), { last })
     this.slicesAhead += 1
     this.slice = new Int16Array(SLICE_SAMPLES)
     this.filled = 0
@@ -219,11 +239,4 @@ async function findModel(wantedPath: string | undefined): Promise<FoundModel> {
     // Not installed, or unreadable: the caller falls back to energy or reports it.
     return { kind: 'unavailable', reason: reasonOf(error) }
   }
-}
-
-/** Path of the worker's file. It is only in `src`: the compiler doesn't copy `.mjs` to `dist`. */
-function workerPath(): string {
-  const beside = new URL('./vad-worker.mjs', import.meta.url)
-  const fromDist = new URL('../../../../src/media/vad/vad-worker.mjs', import.meta.url)
-  return fileURLToPath(existsSync(beside) ? beside : fromDist)
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { projectRoot } from '../../../src/app/project-root.js'
+import { projectRoot } from '../../../src/config/project-root.js'
 
 /**
  * The kit that starts a real engine: a folder with `serve.sh`, which takes `--port`, `--key` and

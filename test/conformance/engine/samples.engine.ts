@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { projectRoot } from '../../../src/app/project-root.js'
 import { readSamples } from '../../../src/cli/stack/samples.js'
+import { projectRoot } from '../../../src/config/project-root.js'
 import { deltasTotal } from '../../../src/model/step-law.js'
 import { submitRecording } from '../../../src/pipeline/intake/submit-recording.js'
 import { readManifest } from '../../../src/pipeline/result/commit-result.js'

@@ -8,7 +8,7 @@ import { EMPTY_LEDGER, type Ledger } from '../../../src/admission/ledger/ledger.
 import { LedgerClient } from '../../../src/admission/ledger/ledger-client.js'
 import type { EnginePlan } from '../../../src/admission/load/engine-plan.js'
 import { MemoryLedgerStore } from '../../../src/admission/store/memory-ledger-store.js'
-import { loadKvModel } from '../../../src/config/model-file.js'
+import { loadKvModel } from '../../../src/config/data/model-file.js'
 import { seededRandom } from '../../../src/kernel/seeded-random.js'
 import { LegCurve } from '../../../src/model/leg-curve.js'
 import { MemoryEngineActivity } from '../../fakes/memory-engine-activity.js'

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { engineFindings } from '../../../src/cli/engine-findings.js'
-import { loadGpuProfile } from '../../../src/config/gpu-profile.js'
-import { loadKvModel } from '../../../src/config/model-file.js'
+import { loadGpuProfile } from '../../../src/config/data/gpu-profile.js'
+import { loadKvModel } from '../../../src/config/data/model-file.js'
 import { settingsSchema } from '../../../src/config/schema.js'
 import { type EngineGauges, NO_GAUGES } from '../../../src/engines/engine-metrics.js'
 import {

@@ -5,7 +5,7 @@ import {
 } from '../../../../src/admission/engine/engine-controller.js'
 import { SessionTracker } from '../../../../src/admission/engine/session-activity.js'
 import { LocalChains } from '../../../../src/admission/lane/local-chains.js'
-import { loadKvModel } from '../../../../src/config/model-file.js'
+import { loadKvModel } from '../../../../src/config/data/model-file.js'
 import { MemoryEngineActivity } from '../../../fakes/memory-engine-activity.js'
 import { MemoryWorkerHeartbeats } from '../../../fakes/memory-worker-heartbeats.js'
 import { enginePlan } from '../../planning/night-nights.js'

@@ -75,7 +75,7 @@ describe('a generation', () => {
 
   it('loses no word at the end of the audio, in time or late', () => {
     const count = fc.integer({ min: 1, max: 60 })
-    const name = fc.constantFrom('tones' as const, 'pocketsphinx' as const)
+    const name = fc.constantFrom('tones' as const, 'moonshine' as const)
     fc.assert(
       fc.property(count, fc.nat(3000), name, (spoken, lateMs, recognizer) => {
         const words = Array.from({ length: spoken }, (_, index) => ({

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { ConfigError } from '../kernel/errors.js'
-import { issueSentence } from './setting-issue.js'
+import { ConfigError } from '../../kernel/errors.js'
+import { issueSentence } from '../setting-issue.js'
 
 /** Names of the YAML files in a folder of `config/`, without `.yaml`, sorted. */
 export function dataFileNames(cwd: string, folder: string): string[] {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { ConfigError } from '../kernel/errors.js'
+import { ConfigError } from '../../kernel/errors.js'
+import { versionAtLeast } from '../engine-version.js'
 import { dataFileNames, readDataFile } from './data-file.js'
-import { versionAtLeast } from './engine-version.js'
 
 const count = z.int().min(1)
 const version = z.string().regex(/^\d+\.\d+(\.\d+)?$/)

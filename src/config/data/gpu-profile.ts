@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { ConfigError } from '../kernel/errors.js'
+import { ConfigError } from '../../kernel/errors.js'
+import { nearestName } from '../nearest-name.js'
 import { dataFileNames, readDataFile } from './data-file.js'
-import { nearestName } from './nearest-name.js'
 
 const ms = z.number().min(0).max(10_000)
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SessionTurns } from '../../../../gpu/standin/recognizers/pocketsphinx-queue.js'
+import { SessionTurns } from '../../../../../gpu/standin/recognizers/speech/session-turns.js'
 
 const NEVER = new AbortController().signal
 
