@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -256,7 +256,14 @@ describe('plan', () => {
     const { document } = await run({ csv: file, json: true, price: '2' })
     expect(document.engines).toEqual({
       source: 'standin',
-      each: [{ name: 'the stand-in', gpu: null, lanes_max: 4, leg_ms: 600_000 }],
+      each: [
+        {
+          name: 'the stand-in',
+          gpu: null,
+          lanes_max: 12 * availableParallelism(),
+          leg_ms: 600_000,
+        },
+      ],
     })
     expect(document.night).toMatchObject({ gpu_hours: 0, cost: null })
     const notes = document.notes.join('\n')

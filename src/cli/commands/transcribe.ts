@@ -37,8 +37,10 @@ export function addTranscribe(program: Command, run: RunCommand): void {
     .argument('<source...>', 'files, folders, s3://… or https://…')
     .option('--out <folder>', 'save the transcripts there instead of printing them')
     .option('--json', 'print one JSON document')
-  addSubmitOptions(command).action((sources: string[], options: TranscribeOptions) =>
-    run((context) => transcribe(context, sources, options)),
+  const paceDefault = 'default: 1, on a stand-in started by this command: max'
+  addSubmitOptions(command, { paceDefault }).action(
+    (sources: string[], options: TranscribeOptions) =>
+      run((context) => transcribe(context, sources, options)),
   )
 }
 
@@ -47,10 +49,13 @@ async function transcribe(
   sources: readonly string[],
   raw: TranscribeOptions,
 ): Promise<number> {
-  const options = parseSubmitOptions(raw, context.clock.wallMs())
+  const nowMs = context.clock.wallMs()
+  parseSubmitOptions(raw, nowMs) // what is wrong is said before anything starts
   const signal = context.stop.drain
   if (raw.out !== undefined) await openOutFolder(resolve(context.cwd, raw.out))
   await using stack = await ownStack(context, signal)
+  // The stand-in isn't held to real time: whoever has no GPU wants the text.
+  const options = parseSubmitOptions(raw, nowMs, stack?.standin ? 'max' : undefined)
   const settings = stack?.settings ?? context.settings
   await using ports = await openPorts(settings, { ...context, signal })
   const view = progressView(context.terminal)

@@ -12,6 +12,7 @@ export type ComparedStep = Pick<
   StepReport,
   | 'sessions'
   | 'verdict'
+  | 'first_delta_ms'
   | 'ttft_ms'
   | 'delta_lag_ms'
   | 'finalization_ms'
@@ -32,6 +33,11 @@ export interface ComparedReport {
 }
 
 const FIGURES: readonly ComparedFigure[] = [
+  {
+    name: 'first_delta_ms_p95',
+    lessIsBetter: true,
+    of: ({ first_delta_ms }) => first_delta_ms?.p95 ?? null,
+  },
   { name: 'ttft_ms_p95', lessIsBetter: true, of: ({ ttft_ms }) => ttft_ms?.p95 ?? null },
   { name: 'delta_lag_ms_p50', lessIsBetter: true, of: ({ delta_lag_ms: lag }) => lag?.p50 ?? null },
   { name: 'delta_lag_ms_p99', lessIsBetter: true, of: ({ delta_lag_ms: lag }) => lag?.p99 ?? null },

@@ -1,8 +1,10 @@
 /** What every figure of a sweep means; part of each report. */
 export const DEFINITIONS = {
   load: 'Open loop: every session of a step is opened at its own time within the stagger and fed 80 ms frames on an absolute schedule, whatever the engine does; its audio is long enough that all sessions are fed at the same time for the seconds asked for. Before each step one utterance warms the engine up; it is not counted.',
+  first_delta_ms:
+    'First audio packet sent until the first delta, with or without text: how soon the engine answers.',
   ttft_ms:
-    'First audio packet sent until the first delta with text. The model delays text by 480 ms.',
+    'First audio packet sent until the first delta with text. The model delays text by 480 ms, and a session that begins in a pause has none to write.',
   delta_lag_ms:
     'How long after the audio packet that makes it possible each delta comes: the distance of the audio cursor from the newest token, at pace 1. Deltas that were possible and never came count with the time they had been waited for. Those of the tail, after the last packet, are in finalization.',
   finalization_ms: 'Last audio packet sent until done.',

@@ -8,6 +8,7 @@ export class SessionTrace {
   arrivedMs: number | null = null
   openedMs: number | null = null
   createdMs: number | null = null
+  firstDeltaMs: number | null = null
   firstTextMs: number | null = null
   lastDeltaMs: number | null = null
   lastTextMs: number | null = null
@@ -45,6 +46,7 @@ export class SessionTrace {
   delta(atMs: number, hasText: boolean): number | null {
     const sentMs = this.frameSentMs[stepsToFirstDelta() + this.deltas]
     this.deltas += 1
+    this.firstDeltaMs ??= atMs
     this.lastDeltaMs = atMs
     if (hasText) {
       this.texts += 1

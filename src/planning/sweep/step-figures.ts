@@ -44,6 +44,7 @@ export function stepFigures(sums: StepSums) {
     held_ms: steady === null ? 0 : Math.max(0, Math.round(steady.untilMs - steady.fedMs)),
     outcomes: outcomesOf(traces),
     unverified_sessions: traces.filter(([, { ended }]) => ended?.verified === false).length,
+    first_delta_ms: spreadOf(traces, (trace) => minus(trace.firstDeltaMs, trace.firstFrameMs)),
     ttft_ms: spreadOf(traces, (trace) => minus(trace.firstTextMs, trace.firstFrameMs)),
     delta_lag_ms: sums.lagMs.spread(),
     finalization_ms: spreadOf(traces, (trace) => minus(trace.doneMs, trace.lastFrameMs)),

@@ -7,7 +7,8 @@ const SUMMARY: readonly [head: string, cell: (step: StepReport) => string][] = [
   ['sessions', ({ sessions }) => String(sessions)],
   ['ended well', (step) => String(okSessions(step))],
   ['fed for', ({ held_ms }) => spanText(held_ms)],
-  ['TTFT p95', ({ ttft_ms }) => latency(ttft_ms, 'p95')],
+  ['first delta p95', ({ first_delta_ms }) => latency(first_delta_ms, 'p95')],
+  ['first text p95', ({ ttft_ms }) => latency(ttft_ms, 'p95')],
   ['lag p99', ({ delta_lag_ms }) => latency(delta_lag_ms, 'p99')],
   ['finalisation p95', ({ finalization_ms }) => latency(finalization_ms, 'p95')],
   ['deltas/s (due)', (step) => deltaRate(step)],
@@ -30,7 +31,8 @@ export function summaryTable({ steps }: SweepReport): string {
 }
 
 const SPREADS: readonly [name: string, of: (step: StepReport) => Spread | null][] = [
-  ['TTFT', ({ ttft_ms }) => ttft_ms],
+  ['first delta', ({ first_delta_ms }) => first_delta_ms],
+  ['first text', ({ ttft_ms }) => ttft_ms],
   ['delta lag', ({ delta_lag_ms }) => delta_lag_ms],
   ['finalisation', ({ finalization_ms }) => finalization_ms],
   ['overrun', ({ overrun_ms }) => overrun_ms],

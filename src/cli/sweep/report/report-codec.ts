@@ -36,6 +36,7 @@ const kv = z.object({
 const step = z.object({
   sessions: z.int(),
   verdict: z.enum(['holds', 'fails', 'unclear']),
+  first_delta_ms: spread.default(null), // reports of older releases have none
   ttft_ms: spread,
   delta_lag_ms: spread,
   finalization_ms: spread,

@@ -19,7 +19,8 @@ export interface SweepView {
 const COLUMNS: readonly { head: string; cell(step: StepReport): string }[] = [
   { head: 'sessions', cell: ({ sessions }) => String(sessions) },
   { head: 'ok', cell: (step) => String(okSessions(step)) },
-  { head: 'ttft p95', cell: ({ ttft_ms }) => latency(ttft_ms, 'p95') },
+  { head: 'delta p95', cell: ({ first_delta_ms }) => latency(first_delta_ms, 'p95') },
+  { head: 'text p95', cell: ({ ttft_ms }) => latency(ttft_ms, 'p95') },
   { head: 'lag p50', cell: ({ delta_lag_ms }) => latency(delta_lag_ms, 'p50') },
   { head: 'lag p99', cell: ({ delta_lag_ms }) => latency(delta_lag_ms, 'p99') },
   { head: 'worst', cell: ({ delta_lag_ms }) => latency(delta_lag_ms, 'max') },

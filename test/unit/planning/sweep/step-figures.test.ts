@@ -86,6 +86,8 @@ describe('the figures of a hand-written file of events', () => {
       max: 900,
       worst_session: 1,
     })
+    // The first deltas have no text: session 0 at 1790, session 1 at 2160.
+    expect(figures.first_delta_ms).toMatchObject({ p50: 570, max: 760, worst_session: 1 })
     expect(figures.finalization_ms).toMatchObject({ avg: 58, max: 58, worst_session: 0 })
     // 2000 - 1220 less 800 ms of audio is below 0: it ended before its audio would have.
     expect(figures.overrun_ms).toMatchObject({ max: 0 })

@@ -20,6 +20,7 @@ export function figuresOf(changes: Partial<StepFigures> = {}): StepFigures {
     held_ms: 600_000,
     outcomes: [{ outcome: 'ok', code: null, sessions: 8 }],
     unverified_sessions: 0,
+    first_delta_ms: spreadOf(650),
     ttft_ms: spreadOf(700),
     delta_lag_ms: spreadOf(20),
     finalization_ms: spreadOf(300),

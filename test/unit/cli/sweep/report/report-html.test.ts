@@ -65,7 +65,10 @@ describe('reportHtml', () => {
     ['no step', []],
     ['one step', [{}]],
     ['no delta', [{ delta_lag_ms: null, worst_lag_ms_by_session: [null], kv_series: [] }]],
-    ['nothing measured', [{ ttft_ms: null, finalization_ms: null, deltas_per_second: null }]],
+    [
+      'nothing measured',
+      [{ first_delta_ms: null, ttft_ms: null, finalization_ms: null, deltas_per_second: null }],
+    ],
     [
       'no gauge',
       [
