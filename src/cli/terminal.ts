@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
 /**
  * The output of a command. Results go to `out`, everything else to `err`, so that a pipe gets
@@ -10,6 +10,8 @@ export interface Terminal {
   /** Whether progress bars may be drawn on `err`. */
   readonly interactive: boolean
   readonly errStream: Writable
+  /** What is piped in; null where standard input is a terminal. */
+  readonly stdin: Readable | null
 }
 
 /** The terminal of this process. */
@@ -19,6 +21,9 @@ export function processTerminal(): Terminal {
     err: (line) => void process.stderr.write(`${line}\n`),
     interactive: process.stderr.isTTY === true,
     errStream: process.stderr,
+    get stdin() {
+      return process.stdin.isTTY === true ? null : process.stdin
+    },
   }
 }
 

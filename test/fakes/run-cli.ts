@@ -18,6 +18,8 @@ export async function runCli(
     cwd?: string
     /** Whose reader is gone before anything is written there. */
     unread?: 'stdout' | 'stderr'
+    /** What is piped in; absent: nothing, at once. */
+    stdin?: Uint8Array
     /** Gets the process, to send it a signal for example. */
     onStart?: (kill: (signal: NodeJS.Signals) => void) => void
   } = {},
@@ -26,17 +28,18 @@ export async function runCli(
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: options.cwd ?? projectRoot(),
     env: { ...readEnvironment(), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  child.stdin?.end(options.stdin)
   let out = ''
   let err = ''
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     out += chunk.toString()
   })
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     err += chunk.toString()
   })
-  if (options.unread) child[options.unread].destroy()
+  if (options.unread) child[options.unread]?.destroy()
   options.onStart?.((signal) => child.kill(signal))
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, out, err }

@@ -106,7 +106,8 @@ async function submitFile(
   const ports = { ...stack.ports, store }
   const spoolDir = join(stack.settings.stateDir, 'spool')
   const downloadBytesMax = stack.settings.media.sourceBytesMax
-  const expand = { ports, cwd: join(folder, 'in'), spoolDir, downloadBytesMax, signal }
+  const own = { ports, cwd: join(folder, 'in'), spoolDir }
+  const expand = { ...own, downloadBytesMax, stdin: null, signal }
   const [source] = await expandSources(name, { ...expand, random: systemRandom() })
   if (!source) throw new Error(`nothing is named ${name}`)
   return await submitOne(ports, source, OPTIONS, signal)

@@ -56,6 +56,29 @@ describe('transcribe', () => {
     expect(run.err + run.out).not.toContain('\u001b')
   })
 
+  it('takes a recording from standard input, and prints its text while it comes', async () => {
+    const words = await tones('piped.wav', 21, 20)
+    const stdin = await readFile(join(folder, 'piped.wav'))
+    const follow = ['transcribe', '-', '--follow', '--pace', '4']
+    const run = await runCli(follow, { env: environment(), cwd: folder, stdin })
+    expect(run).toMatchObject({ code: 0, err: '' })
+    const lines = run.out.trim().split('\n')
+    for (const line of lines) expect(line).toMatch(/^\d+:\d\d {2}\S/)
+    expect(lines.flatMap((line) => line.split(/\s+/).slice(1))).toEqual(words)
+    // Its job is done, and what it said is still told.
+    const args = ['transcribe', '-', '--out', '-', '--json', '--follow']
+    const again = await runCli(args, { env: environment(), cwd: folder, stdin })
+    const { results } = JSON.parse(again.out)
+    expect(results).toMatchObject([{ name: 'standard-input', status: 'completed' }])
+    expect(results[0].text.split(/\s+/).filter(Boolean)).toEqual(words)
+    expect(again.err).toBe(run.out)
+    const empty = await runCli(['transcribe', '-'], {
+      ...{ env: environment(), cwd: folder, stdin: new Uint8Array() },
+    })
+    expect(empty.code).toBe(1)
+    expect(oneSentence(empty)).toContain('Standard input is empty (0 bytes).')
+  })
+
   it('prints one JSON document with --json, also for what failed', async () => {
     const words = await tones('two.wav', 2)
     await writeFile(join(folder, 'broken.mp3'), 'this is text, not sound\n'.repeat(50))

@@ -71,6 +71,7 @@ async function run(
       err: () => {},
       interactive: false,
       errStream: process.stderr,
+      stdin: null,
     },
     stop: { drain: stop.signal, abort: signal, [Symbol.dispose]() {} },
   }
@@ -115,7 +116,7 @@ describe('plan', () => {
   })
 
   it('answers a deadline, and finds the least change that makes it', async () => {
-    const lines = Array.from({ length: 40 }, (_, at) => `${at},600`)
+    const lines = Array.from({ length: 30 }, (_, at) => `${at},600`)
     const file = await csv('late.csv', lines)
     const settings = { admission: { policy: 'fixed' }, engine: { gpu: 'l40s' } }
     const by = new Date(systemClock().wallMs() + 1_500_000).toISOString()
@@ -251,8 +252,9 @@ describe('plan', () => {
   })
 
   it('plans for the stand-in that `up` starts where neither engine nor GPU is named', async () => {
-    const lines = Array.from({ length: 9 }, (_, at) => `${at},600`)
+    const lines = Array.from({ length: 30 }, (_, at) => `${at},600`)
     const file = await csv('standin.csv', lines)
+    const lanes = Math.min(lines.length, 12 * availableParallelism())
     const { document } = await run({ csv: file, json: true, price: '2' })
     expect(document.engines).toEqual({
       source: 'standin',
@@ -260,7 +262,7 @@ describe('plan', () => {
         {
           name: 'the stand-in',
           gpu: null,
-          lanes_max: 12 * availableParallelism(),
+          lanes_max: lanes,
           leg_ms: 600_000,
         },
       ],

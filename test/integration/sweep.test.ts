@@ -63,6 +63,7 @@ function contextOf(engines: string[], stop = new AbortController()) {
       err: (line) => void err.push(line),
       interactive: false,
       errStream: process.stderr,
+      stdin: null,
     },
     stop: { drain: stop.signal, abort: never.signal, [Symbol.dispose]() {} },
   }

@@ -5,8 +5,8 @@ import { NO_GAUGES } from '../../engines/engine-metrics.js'
 import type { EngineFacts } from '../../engines/read-engine.js'
 
 /**
- * Sessions at a time for each CPU core: with more, the text of people who speak without a pause
- * would be late: with 18 a core `nightscribe sweep` still found every delta in time.
+ * Sessions at a time for each CPU core. With more the text of people who speak without a pause
+ * would be late; with 18 `nightscribe sweep` still found every delta in time.
  */
 const SESSIONS_PER_CORE = 12
 /** KV blocks that the stand-in reports without a limit: more than its sessions can ever hold. */

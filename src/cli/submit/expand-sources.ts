@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -42,18 +42,25 @@ export interface ExpandOptions {
   spoolDir: string
   random: Random
   downloadBytesMax: number
+  /** What `-` means; null: standard input is a terminal. */
+  stdin: Readable | null
   signal: AbortSignal
 }
 
+/** The argument that means standard input, and the name of its recording. */
+const STDIN = '-'
+const STDIN_NAME = 'standard-input'
+
 /**
  * Finds the recordings behind an argument: a file, a folder (its media files, by name), an
- * `s3://bucket/key`, an `s3://bucket/prefix/`, or an `https://` address.
+ * `s3://bucket/key`, an `s3://bucket/prefix/`, an `https://` address, or `-` for standard input.
  * @throws InputError `input_not_found` naming the argument
  */
 export async function expandSources(
   argument: string,
   options: ExpandOptions,
 ): Promise<ExpandedSource[]> {
+  if (argument === STDIN) return [{ name: STDIN_NAME, locate: () => readStdin(options) }]
   const location = locationOf(argument)
   if (location.kind === 's3') return await expandS3(argument, location, options)
   if (location.kind === 'http') {
@@ -98,10 +105,21 @@ async function expandS3(
   throw new InputError('input_not_found', `There is no audio or video object below ${argument}.`)
 }
 
+async function readStdin(options: ExpandOptions): Promise<SourceAddress> {
+  const { stdin, signal } = options
+  if (stdin === null) {
+    throw new InputError(
+      'input_not_found',
+      'Standard input is a terminal; pipe a recording into it: … | nightscribe transcribe -',
+    )
+  }
+  const name = STDIN_NAME
+  const address = await spool({ name, label: 'Standard input', body: stdin }, options)
+  signal.throwIfAborted()
+  return address
+}
+
 async function download(url: string, options: ExpandOptions): Promise<SourceAddress> {
-  const { store } = options.ports
-  await mkdir(options.spoolDir, { recursive: true })
-  const path = join(options.spoolDir, `download-${options.random.hexId(8)}`)
   try {
     const response = await fetch(url, { signal: options.signal })
     if (!response.ok || !response.body) {
@@ -109,11 +127,8 @@ async function download(url: string, options: ExpandOptions): Promise<SourceAddr
       throw new InputError(code, `${url} answers HTTP ${response.status}; nothing was fetched.`)
     }
     const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
-    const capped = limitBytes(body, url, options.downloadBytesMax)
-    await pipeline(capped, createWriteStream(path), { signal: options.signal })
     const name = basename(new URL(url).pathname) || 'recording'
-    const key = await storeRecording(store, { name, read: () => createReadStream(path) }, options)
-    return sourceAddress(store, key)
+    return await spool({ name, label: url, body }, options)
   } catch (error) {
     options.signal.throwIfAborted()
     if (error instanceof InputError) throw error
@@ -121,6 +136,24 @@ async function download(url: string, options: ExpandOptions): Promise<SourceAddr
     throw new InputError('input_not_found', `${url} can't be fetched: ${reasonOf(cause)}.`, {
       cause,
     })
+  }
+}
+
+/** Stores a recording that can be read only once, by way of a file. */
+async function spool(
+  { name, label, body }: { name: string; label: string; body: Readable },
+  options: ExpandOptions,
+): Promise<SourceAddress> {
+  const { store } = options.ports
+  await mkdir(options.spoolDir, { recursive: true })
+  const path = join(options.spoolDir, `download-${options.random.hexId(8)}`)
+  try {
+    const capped = limitBytes(body, label, options.downloadBytesMax)
+    await pipeline(capped, createWriteStream(path), { signal: options.signal })
+    const { size } = await stat(path)
+    if (size === 0) throw new InputError('media_corrupt', `${label} is empty (0 bytes).`)
+    const key = await storeRecording(store, { name, read: () => createReadStream(path) }, options)
+    return sourceAddress(store, key)
   } finally {
     await rm(path, { force: true })
   }
@@ -128,7 +161,7 @@ async function download(url: string, options: ExpandOptions): Promise<SourceAddr
 
 async function* limitBytes(
   body: AsyncIterable<Uint8Array>,
-  url: string,
+  label: string,
   bytesMax: number,
 ): AsyncIterable<Uint8Array> {
   let bytes = 0
@@ -137,7 +170,7 @@ async function* limitBytes(
     if (bytes > bytesMax) {
       throw new InputError(
         'media_too_large',
-        `${url} is larger than ${bytesMax} bytes (setting media.sourceBytesMax).`,
+        `${label} is larger than ${bytesMax} bytes (setting media.sourceBytesMax).`,
       )
     }
     yield chunk

@@ -31,7 +31,8 @@ export async function submitSources(
   for (const argument of request.arguments) {
     const spoolDir = join(settings.stateDir, 'spool')
     const downloadBytesMax = settings.media.sourceBytesMax
-    const expand = { ports, cwd, spoolDir, random, downloadBytesMax, signal }
+    const { stdin } = context.terminal
+    const expand = { ports, cwd, spoolDir, random, downloadBytesMax, stdin, signal }
     try {
       for (const source of await expandSources(argument, expand)) {
         results.push(await submitOne(ports, source, request.options, signal))

@@ -46,10 +46,17 @@ export class LiveReport {
   /** Sends until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      // An error here must not fail the transcription: what couldn't be sent is sent 500 ms later.
-      await this.flush({ signal }).catch(() => {})
+      await this.send({ signal })
       await pauseFor(this.clock, FLUSH_INTERVAL_MS, { signal })
     }
+  }
+
+  /**
+   * Sends what is gathered, once, such as the last words of a recording; never throws. An error
+   * must not fail the transcription: `run` sends what couldn't be sent 500 ms later.
+   */
+  async send(options: CallOptions): Promise<void> {
+    await this.flush(options).catch(() => {})
   }
 
   private async flush(options: CallOptions): Promise<void> {

@@ -58,6 +58,7 @@ export async function replayLanes(
     over.abort()
     await reporting
   }
+  await live.send({ signal })
 }
 
 async function untilOver(running: Promise<void>, over: AbortSignal): Promise<void> {
