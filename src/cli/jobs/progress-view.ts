@@ -64,6 +64,8 @@ function barView(terminal: Terminal): ProgressView {
       barsize: 24,
       hideCursor: true,
       clearOnComplete: false,
+      // A note moves all bars down, those that haven't changed as well.
+      forceRedraw: true,
       emptyOnZero: true,
       fps: 5,
     },
