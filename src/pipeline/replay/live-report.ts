@@ -53,7 +53,7 @@ export class LiveReport {
 
   /** Sends what is gathered, once, such as the last words of a recording; never throws. */
   async send(options: CallOptions): Promise<void> {
-    // An error here must not fail the transcription: `run` sends what couldn't be sent 500 ms later.
+    // An error here must not fail the transcription: `run` sends the rest 500 ms later.
     await this.flush(options).catch(() => {})
   }
 
